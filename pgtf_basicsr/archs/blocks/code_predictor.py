@@ -1,0 +1,69 @@
+"""Code predictor of the parsing-guided temporal-coherent transformer (TPCP)."""
+from einops import rearrange
+from torch import nn
+from torch.nn import functional as F
+
+__all__ = ['CodePredictor']
+
+
+class CodePredictor(nn.Module):
+    """Predict a codebook index for each latent of a clip, from all its latents and face parsing.
+
+    Tokens are the latents of all frames in the order (t, y, x); attention is over all of them.
+    Parsing features, not sines, say where a token is.
+
+    Args:
+        latent_channels (int): Channels D of the latents.
+        parsing_channels (int): Channels of the parsing features.
+        codebook_size (int): Number N of codes.
+        width (int): Channels inside. Default: 512.
+        num_layers (int): Transformer layers. Default: 9.
+        num_heads (int): Attention heads. Default: 8.
+        mlp_width (int): Channels inside the MLPs. Default: 1024.
+    """
+
+    def __init__(self, latent_channels, parsing_channels, codebook_size, width=512, num_layers=9, num_heads=8,
+                 mlp_width=1024):
+        super().__init__()
+        self.position = nn.Conv2d(parsing_channels, width, 1)
+        self.embedding = nn.Linear(latent_channels, width)
+        self.layers = nn.ModuleList([PredictorLayer(width, num_heads, mlp_width) for _ in range(num_layers)])
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, codebook_size, bias=False)
+
+    def forward(self, latents, parsing):
+        """Return the logits of the codes.
+
+        Args:
+            latents (Tensor): (B, T, h, w, D).
+            parsing (Tensor): (B * T, parsing_channels, h, w).
+
+        Returns:
+            Tensor: (B, T, h, w, N).
+        """
+        batch, frames, height, width = latents.shape[:4]
+        position = rearrange(self.position(parsing), '(b t) c h w -> b (t h w) c', b=batch)
+        x = self.embedding(latents.flatten(1, 3))
+        for layer in self.layers:
+            x = layer(x, position)
+        return self.head(self.norm(x)).unflatten(1, (frames, height, width))
+
+
+class PredictorLayer(nn.Module):
+    """Pre-norm self-attention, with the position code added to queries and keys, and an MLP."""
+
+    def __init__(self, width, num_heads, mlp_width):
+        super().__init__()
+        self.self_attn = nn.MultiheadAttention(width, num_heads, batch_first=True)
+        self.linear1 = nn.Linear(width, mlp_width)
+        self.linear2 = nn.Linear(mlp_width, width)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+
+    def forward(self, x, position):
+        """x and position: (B, tokens, width) -> (B, tokens, width)."""
+        value = self.norm1(x)
+        query = value + position
+        # need_weights=False is what makes torch use scaled_dot_product_attention.
+        x = x + self.self_attn(query, query, value, need_weights=False)[0]
+        return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))

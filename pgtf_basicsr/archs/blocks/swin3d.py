@@ -1,0 +1,171 @@
+"""Swin attention over windows that span all frames of a clip (Liu et al., Swin and Video Swin)."""
+import functools
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import nn
+
+__all__ = ['Swin3DLayer']
+
+# What shifted windows add to the score of two tokens that are not neighbours in the picture.
+OUTSIDE = -100.0
+
+
+class Swin3DLayer(nn.Module):
+    """Two Swin blocks, the second with windows shifted by half their side.
+
+    A window is ``window_size`` x ``window_size`` positions over all frames.  A side no longer
+    than that is one window, unshifted.
+
+    Args:
+        channels (int): Channels, a multiple of ``num_heads``.
+        num_frames (int): Frames T of a clip.
+        num_heads (int): Attention heads. Default: 8.
+        window_size (int): Side of a window. Default: 4.
+        mlp_ratio (float): Width of the MLP over ``channels``. Default: 1.
+    """
+
+    def __init__(self, channels, num_frames, num_heads=8, window_size=4, mlp_ratio=1.0):
+        super().__init__()
+        self.blocks = nn.ModuleList([
+            Swin3DBlock(channels, num_frames, num_heads, window_size, shift, mlp_ratio)
+            for shift in (0, window_size // 2)
+        ])
+
+    def forward(self, x):
+        """(B, T, C, H, W) -> (B, T, C, H, W)."""
+        x = rearrange(x, 'b t c h w -> b t h w c')
+        for block in self.blocks:
+            x = block(x)
+        # Left as a view, x would be channels-last, in which torch's GroupNorm is inaccurate on large maps.
+        return rearrange(x, 'b t h w c -> b t c h w').contiguous()
+
+
+class Swin3DBlock(nn.Module):
+    """Pre-norm window attention and a pre-norm MLP, each added to its input; (B, T, H, W, C)."""
+
+    def __init__(self, channels, num_frames, num_heads, window_size, shift, mlp_ratio):
+        super().__init__()
+        self.window_size = window_size
+        self.shift = shift
+        self.norm1 = nn.LayerNorm(channels)
+        self.attn = WindowAttention(channels, num_frames, num_heads, window_size)
+        self.norm2 = nn.LayerNorm(channels)
+        self.mlp = MLP(channels, int(channels * mlp_ratio))
+
+    def forward(self, x):
+        x = x + self._attend(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+    def _attend(self, x):
+        """Attention within windows, padded with zeros to whole windows and rolled by the shift."""
+        frames, height, width = x.shape[1:4]
+        window, shift = zip(*(
+            (self.window_size, self.shift) if side > self.window_size else (side, 0) for side in (height, width)))
+        x = F.pad(x, (0, 0, 0, -width % window[1], 0, -height % window[0]))
+        rows, columns = x.shape[2] // window[0], x.shape[3] // window[1]
+
+        if any(shift):
+            x = x.roll((-shift[0], -shift[1]), dims=(2, 3))
+            mask = shift_mask(frames, rows, columns, window, shift, x.device)
+        else:
+            mask = None
+        x = rearrange(x, 'b t (r y) (s x) c -> b (r s) (t y x) c', y=window[0], x=window[1])
+        x = self.attn(x, window, mask)
+        x = rearrange(x, 'b (r s) (t y x) c -> b t (r y) (s x) c', r=rows, t=frames, y=window[0], x=window[1])
+        if any(shift):
+            x = x.roll(shift, dims=(2, 3))
+        return x[:, :, :height, :width]
+
+
+class WindowAttention(nn.Module):
+    """Multi-head attention inside windows with a learned bias for each relative position."""
+
+    def __init__(self, channels, num_frames, num_heads, window_size):
+        super().__init__()
+        if channels % num_heads:
+            raise ValueError(f'{channels} channels cannot be split into {num_heads} heads')
+        self.num_frames = num_frames
+        self.num_heads = num_heads
+        self.window_size = window_size
+        offsets = (2 * num_frames - 1) * (2 * window_size - 1)**2
+        self.relative_position_bias_table = nn.Parameter(torch.empty(offsets, num_heads))
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        self.q = nn.Linear(channels, channels)
+        self.kv = nn.Linear(channels, 2 * channels)
+        self.proj = nn.Linear(channels, channels)
+
+    def forward(self, x, window, mask):
+        """Attend among the tokens of each window.
+
+        Args:
+            x (Tensor): (B, windows, tokens, C); tokens in the order (t, y, x).
+            window (tuple): Height and width of the windows.
+            mask (Tensor | None): (windows, tokens, tokens), added to the scores.
+
+        Returns:
+            Tensor: (B, windows, tokens, C).
+        """
+        batch, windows = x.shape[:2]
+        q = rearrange(self.q(x), 'b n l (m d) -> (b n) m l d', m=self.num_heads)
+        k, v = rearrange(self.kv(x), 'b n l (two m d) -> two (b n) m l d', two=2, m=self.num_heads)
+
+        index = relative_position_index(self.num_frames, *window, self.window_size, x.device)
+        bias = rearrange(self.relative_position_bias_table[index], 'l k m -> 1 m l k')
+        if mask is not None:
+            bias = (bias + mask[:, None]).repeat(batch, 1, 1, 1)
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
+        return self.proj(rearrange(x, '(b n) m l d -> b n l (m d)', b=batch, n=windows))
+
+
+class MLP(nn.Module):
+    """Linear, GELU (erf), Linear."""
+
+    def __init__(self, channels, hidden):
+        super().__init__()
+        self.fc1 = nn.Linear(channels, hidden)
+        self.fc2 = nn.Linear(hidden, channels)
+
+    def forward(self, x):
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+# Both tables depend on sizes alone.  They are made outside inference mode, because a tensor
+# born in it could not take part in a later training step.
+@functools.lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def relative_position_index(num_frames, height, width, window_size, device):
+    """Return the row of the bias table for each (query, key) of a window.
+
+    The table is laid out for full windows of ``window_size``; smaller windows use the rows of
+    their true offsets.
+
+    Returns:
+        Tensor: (tokens, tokens) int64.
+    """
+    t, y, x = torch.meshgrid(
+        *(torch.arange(size, device=device) for size in (num_frames, height, width)), indexing='ij')
+    position = torch.stack([t, y, x]).flatten(1)
+    offset = position[:, :, None] - position[:, None, :]
+    side = 2 * window_size - 1
+    return ((offset[0] + num_frames - 1) * side + offset[1] + window_size - 1) * side + offset[2] + window_size - 1
+
+
+@functools.lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def shift_mask(num_frames, rows, columns, window, shift, device):
+    """Return -100 for tokens that share a shifted window but not a region of the picture, else 0.
+
+    Returns:
+        Tensor: (rows * columns, tokens, tokens) float32.
+    """
+    region = torch.zeros(rows * window[0], columns * window[1], device=device)
+    for axis, (side, size) in enumerate(zip(region.shape, window)):
+        if shift[axis]:
+            along = torch.zeros(side, device=device)
+            along[-size:] += 1
+            along[-shift[axis]:] += 1
+            region += along.reshape(-1, 1) * 3 if axis == 0 else along
+    region = rearrange(region, '(r y) (s x) -> (r s) (y x)', y=window[0], x=window[1]).repeat(1, num_frames)
+    return (region[:, :, None] != region[:, None, :]).float() * OUTSIDE

@@ -1,0 +1,50 @@
+"""Face parsing network E_p: facexlib's BiSeNet."""
+import torch
+import torch.nn.functional as F
+from basicsr.utils.registry import ARCH_REGISTRY
+from facexlib.parsing.bisenet import BiSeNet
+
+__all__ = ['FaceParsingNet']
+
+
+@ARCH_REGISTRY.register()
+class FaceParsingNet(BiSeNet):
+    """BiSeNet for frames in [0, 1], with its three outputs at any size.
+
+    Tensor names are facexlib's, so its ``parsing_bisenet.pth`` loads as it is.
+
+    Args:
+        num_classes (int): Classes of the face parsing. Default: 19, as of CelebAMask-HQ.
+    """
+
+    def __init__(self, num_classes=19):
+        super().__init__(num_classes)
+        # ImageNet's statistics; not in the state dict, because they are no weights.
+        self.register_buffer('mean', torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, frames):
+        """Logits of the main, the 1/8 and the 1/16 head at the size of the frames.
+
+        Args:
+            frames (Tensor): (N, 3, H, W), RGB in [0, 1].
+
+        Returns:
+            tuple[Tensor]: Three times (N, num_classes, H, W).
+        """
+        return tuple(resize(head, frames.shape[2:]) for head in self.heads(frames))
+
+    def features(self, frames, size):
+        """The three heads at ``size``, concatenated; (N, 3, H, W) -> (N, 3 * num_classes, *size)."""
+        return torch.cat([resize(head, size) for head in self.heads(frames)], dim=1)
+
+    def heads(self, frames):
+        """Logits of the three heads, each at its own size (H / 8, H / 8, H / 16)."""
+        shallow, context8, context16 = self.cp((frames - self.mean) / self.std)
+        main, _ = self.conv_out(self.ffm(shallow, context8))
+        return main, self.conv_out16(context8)[0], self.conv_out32(context16)[0]
+
+
+def resize(x, size):
+    """Bilinear with aligned corners, as BiSeNet resizes its own outputs."""
+    return F.interpolate(x, tuple(size), mode='bilinear', align_corners=True)

@@ -1,0 +1,102 @@
+"""PGTFormer: restores degraded clips of faces (Xu et al., Beyond Alignment, IJCAI 2024)."""
+from basicsr.utils.registry import ARCH_REGISTRY
+from einops import rearrange
+from torch import nn
+
+from .blocks import CodePredictor, TemporalFidelityRegulator, adain
+from .face_parsing_arch import FaceParsingNet
+from .ts_vqgan_arch import TSVQGAN
+
+__all__ = ['PGTFormer']
+
+
+@ARCH_REGISTRY.register()
+class PGTFormer(TSVQGAN):
+    """Parsing-guided temporal-coherent transformer. The defaults are the paper's network.
+
+    It is a TS-VQGAN whose encoder reads low-quality frames, whose codes are predicted from
+    latents and face parsing of all frames (TPCP), and whose decoder is corrected by the
+    encoder's features (TFR).
+
+    Args:
+        predictor_width (int): Channels of the code predictor.
+        predictor_layers (int): Its transformer layers.
+        predictor_heads (int): Its attention heads.
+        predictor_mlp (int): Channels of its MLPs.
+        tfr_levels (tuple[int]): Decoder levels with a temporal fidelity regulator.
+        tfr_channels (int): Channels a frame has in a regulator's temporal feature.
+        adain (bool): Give decoded codes the statistics of the low-quality latents.
+        num_classes (int): Classes of the face parsing network.
+        **autoencoder: Arguments of :class:`TSVQGAN`.
+    """
+
+    def __init__(self, predictor_width=512, predictor_layers=9, predictor_heads=8, predictor_mlp=1024,
+                 tfr_levels=(32, 64, 128, 256), tfr_channels=32, adain=True, num_classes=19, **autoencoder):
+        super().__init__(**autoencoder)
+        unknown = set(tfr_levels) - set(self.level_channels)
+        if unknown:
+            raise ValueError(f'tfr_levels {sorted(unknown)} are none of the levels {list(self.level_channels)}')
+        self.adain = adain
+        self.parsing_net = FaceParsingNet(num_classes)
+        self.predictor = CodePredictor(
+            self.codebook.weight.shape[1], 3 * num_classes, self.codebook.weight.shape[0], width=predictor_width,
+            num_layers=predictor_layers, num_heads=predictor_heads, mlp_width=predictor_mlp)
+        self.regulators = nn.ModuleDict({
+            str(size): TemporalFidelityRegulator(self.level_channels[size], self.num_frames, tfr_channels)
+            for size in tfr_levels
+        })
+
+    def forward(self, lq, fidelity=1.0, code_only=False, return_codes=False):
+        """Restore a clip.
+
+        Args:
+            lq (Tensor): (B, T, 3, H, W), RGB in [0, 1].
+            fidelity (float): The paper's w: 0 uses the codebook alone, 1 all of the input.
+            code_only (bool): Stop at the codes; the decoder is not run. Default: False.
+            return_codes (bool): Return logits and latents with the frames. Default: False.
+
+        Returns:
+            The restored clip (B, T, 3, H, W); with ``return_codes`` that and logits
+            (B, T, h, w, N) and latents (B, T, h, w, D); with ``code_only`` these two alone.
+
+        Raises:
+            ValueError: For a shape the network was not built for.
+        """
+        latents, features = self.encode(lq)
+        logits = self.predictor(latents, self.parsing_features(lq, latents.shape[2:4]))
+        if code_only:
+            return logits, latents
+        out = self.restore(logits.argmax(-1), latents, features, fidelity)
+        return (out, logits, latents) if return_codes else out
+
+    def parsing_features(self, frames, size):
+        """Face parsing of each frame at the size of the latents; (B, T, 3, H, W) -> (B * T, C, *size)."""
+        return self.parsing_net.features(frames.flatten(0, 1), size)
+
+    def restore(self, codes, latents, features, fidelity):
+        """Decode codes, corrected by the low-quality latents and features.
+
+        Codes and features enter as constants: what is learned from pixels is the regulators,
+        and the encoder through the statistics that it gives to AdaIN.
+        """
+        quantised = self.codebook.lookup(codes).detach()
+        if self.adain:
+            content, style = (rearrange(x, 'b t h w d -> (b t) d h w') for x in (quantised, latents))
+            quantised = rearrange(adain(content, style), '(b t) d h w -> b t h w d', t=self.num_frames)
+
+        def regulate(size, feature):
+            if str(size) not in self.regulators:
+                return feature
+            return self.regulators[str(size)](features[size].detach(), feature, fidelity)
+
+        return self.decode(quantised, regulate if fidelity else None)
+
+    def load_autoencoder(self, state):
+        """Start from a trained TS-VQGAN: its encoder, codebook and decoder.
+
+        Args:
+            state (dict[str, Tensor]): State dict of a :class:`TSVQGAN` of the same size.
+        """
+        own = self.state_dict()
+        own.update(self.own_state_dict(state))
+        self.load_state_dict(own)

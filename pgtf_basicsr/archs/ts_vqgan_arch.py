@@ -1,0 +1,117 @@
+"""TS-VQGAN: the autoencoder of stage I, which learns a codebook of clean faces in motion."""
+from basicsr.utils.registry import ARCH_REGISTRY
+from einops import rearrange
+from torch import nn
+
+from .blocks import Codebook, Decoder, Encoder
+from .published_names import own_state_dict
+
+__all__ = ['TSVQGAN']
+
+
+@ARCH_REGISTRY.register()
+class TSVQGAN(nn.Module):
+    """Temporal-spatial VQGAN (PGTFormer, section 3.2). The defaults are the paper's network.
+
+    Attributes:
+        image_size (int), num_frames (int): As given.
+        stride (int): Pixels a latent spans on each side; height and width are multiples of it.
+
+    Args:
+        image_size (int): Nominal size of the frames. It names the levels (image_size,
+            image_size / 2, ...); any other size that ``stride`` divides works as well.
+        num_frames (int): Frames T of a clip.
+        width (int): Channels of the finest level.
+        multipliers (tuple[int]): Channels of each level over ``width``, finest level first.
+        swin_levels (tuple[int]): Levels with Swin layers; the middle always has them.
+        num_heads (int): Heads of the Swin layers.
+        window_size (int): Side of the Swin windows, in positions.
+        mlp_ratio (float): Width of the Swin MLPs.
+        z_channels (int): Channels between encoder or decoder and the latents.
+        codebook_size (int): Number N of codes.
+        codebook_dim (int): Channels D of latents and codes.
+        codebook_decay (float): Decay of the codebook's moving averages.
+    """
+
+    def __init__(self, image_size=512, num_frames=3, width=64, multipliers=(1, 2, 4, 4, 8),
+                 swin_levels=(128, 64, 32), num_heads=8, window_size=4, mlp_ratio=1.0, z_channels=256,
+                 codebook_size=1024, codebook_dim=512, codebook_decay=0.99):
+        super().__init__()
+        self.image_size = image_size
+        self.num_frames = num_frames
+        self.stride = 2**(len(multipliers) - 1)
+        self.level_channels = {image_size // 2**i: width * factor for i, factor in enumerate(multipliers)}
+        unknown = set(swin_levels) - set(self.level_channels)
+        if unknown:
+            raise ValueError(f'swin_levels {sorted(unknown)} are none of the levels {list(self.level_channels)}')
+
+        swin = dict(num_frames=num_frames, num_heads=num_heads, window_size=window_size, mlp_ratio=mlp_ratio)
+        self.encoder = Encoder(self.level_channels, swin_levels, z_channels, swin)
+        self.to_latents = nn.Conv2d(z_channels, codebook_dim, 1)
+        self.codebook = Codebook(codebook_size, codebook_dim, decay=codebook_decay)
+        self.from_latents = nn.Conv2d(codebook_dim, z_channels, 1)
+        self.decoder = Decoder(self.level_channels, swin_levels, z_channels, swin)
+
+    def forward(self, gt):
+        """Reconstruct a clip; in training mode the codebook learns from it.
+
+        Args:
+            gt (Tensor): (B, T, 3, H, W), RGB in [0, 1].
+
+        Returns:
+            recon (Tensor): (B, T, 3, H, W).
+            commitment_loss (Tensor): Scalar, mean((z - sg z_q)^2).
+            codes (Tensor): (B, T, h, w), int64.
+
+        Raises:
+            ValueError: For a shape the network was not built for.
+        """
+        latents, _ = self.encode(gt)
+        quantised, commitment_loss, codes = self.codebook(latents)
+        return self.decode(quantised), commitment_loss, codes
+
+    def encode_codes(self, frames):
+        """Codes of a clip; (B, T, 3, H, W) -> (B, T, h, w) int64."""
+        return self.codebook.nearest(self.encode(frames)[0].float())
+
+    def decode_codes(self, codes):
+        """Frames of codes; (B, T, h, w) int64 -> (B, T, 3, H, W)."""
+        return self.decode(self.codebook.lookup(codes))
+
+    def encode(self, frames):
+        """Latents (B, T, h, w, D) of a clip and the encoder's features {level: (B * T, C, H', W')}."""
+        self.check_clip(frames)
+        features, levels = self.encoder(frames.flatten(0, 1))
+        latents = rearrange(self.to_latents(features), '(b t) d h w -> b t h w d', t=self.num_frames)
+        return latents, levels
+
+    def decode(self, latents, fuse=None):
+        """Frames (B, T, 3, H, W) of latents (B, T, h, w, D); for ``fuse`` see :class:`Decoder`."""
+        # Contiguous for the sake of GroupNorm, as in Swin3DLayer.
+        x = self.from_latents(rearrange(latents, 'b t h w d -> (b t) d h w').contiguous())
+        return self.decoder(x, fuse).unflatten(0, (-1, self.num_frames))
+
+    def check_clip(self, frames):
+        """Raise a ValueError that says what fits, if ``frames`` does not."""
+        shape = tuple(frames.shape)
+        fits = (
+            len(shape) == 5 and shape[1:3] == (self.num_frames, 3) and min(shape[3:]) > 0
+            and not any(side % self.stride for side in shape[3:])
+            and shape[3] * shape[4] >= 2 * self.stride**2)
+        if not fits:
+            raise ValueError(
+                f'{type(self).__name__} cannot take a clip of shape {shape}: it takes (B, {self.num_frames}, 3, H, W) '
+                f'with H and W multiples of {self.stride} that make at least two latents')
+
+    def set_activation_checkpointing(self, enabled):
+        """Trade time for memory in training: compute the activations of each level twice."""
+        self.encoder.activation_checkpointing = enabled
+        self.decoder.activation_checkpointing = enabled
+
+    def own_state_dict(self, state):
+        """State dict under this package's names, from published names or own ones."""
+        return own_state_dict(state)
+
+    def load_state_dict(self, state_dict, strict=True, assign=False):
+        """As torch's, for this package's tensor names and the published ones."""
+        return super().load_state_dict(self.own_state_dict(state_dict), strict=strict, assign=assign)
