@@ -7,17 +7,21 @@ already does it right, so its later versions work as well.
 """
 import functools
 import importlib
+import math
 import multiprocessing
 import os
 import re
 import subprocess
 import sys
 import types
+import warnings
 from datetime import timedelta
 
 import torch
 import yaml
 from torch import distributed as dist
+
+from .errors import UserError
 
 __all__ = ['SafeLoader', 'mend_basicsr', 'restore_removed_modules']
 
@@ -47,6 +51,7 @@ def mend_basicsr():
     dist_util.init_dist = options.init_dist = init_dist
     options.ordered_yaml = ordered_yaml
     train.load_resume_state = load_resume_state
+    train.create_train_val_dataloader = _whole_epochs(train.create_train_val_dataloader)
     BaseModel.model_to_device = model_to_device
     VideoBaseModel.dist_validation = _with_metric_results_on_device(VideoBaseModel.dist_validation)
     EnlargedSampler.set_epoch = _announcing_epoch(EnlargedSampler.set_epoch)
@@ -58,11 +63,11 @@ class SafeLoader(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
+            if key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f'the key {key!r} stands twice in one section', key_node.start_mark)
-            seen.add(key)
+                    None, None, f'the key {key_node.value!r} stands twice in one section', key_node.start_mark)
+            if isinstance(key_node, yaml.ScalarNode):
+                seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
 
@@ -121,8 +126,35 @@ def load_resume_state(opt):
     if path is None:
         return None
     state = torch.load(path, map_location='cpu', weights_only=True)
+    # What a run does not save, such as a frozen teacher, comes from where it came from before.
+    opt['path'].setdefault('ignore_resume_networks', [
+        name for name in opt if name.startswith('network_')
+        and not os.path.exists(os.path.join(
+            opt['path']['models'], f'net_{name.removeprefix("network_")}_{state["iter"]}.pth'))
+    ])
     check_resume(opt, state['iter'])
     return state
+
+
+def _whole_epochs(create_train_val_dataloader):
+    """Count epochs by the batches that the loader really gives.
+
+    BasicSR rounds the last, incomplete batch up while the loader drops it: the loop would end
+    early, with a data set smaller than a batch before its first iteration, and with status 0.
+    """
+
+    @functools.wraps(create_train_val_dataloader)
+    def wrapper(opt, logger):
+        train_loader, train_sampler, val_loaders, _, total_iters = create_train_val_dataloader(opt, logger)
+        if len(train_loader) == 0:
+            raise UserError(
+                f'no iteration can be made: this process gets {len(train_sampler)} samples an epoch of '
+                f'datasets.train, fewer than batch_size_per_gpu {opt["datasets"]["train"]["batch_size_per_gpu"]}')
+        # The loop runs one epoch more than it is told.
+        total_epochs = math.ceil(total_iters / len(train_loader)) - 1
+        return train_loader, train_sampler, val_loaders, total_epochs, total_iters
+
+    return wrapper
 
 
 def model_to_device(self, net):
@@ -196,4 +228,7 @@ def _announcing_epoch(set_epoch):
 
 
 restore_removed_modules()
-mend_basicsr()
+with warnings.catch_warnings():
+    # BasicSR's own use of names that its libraries have announced to drop.
+    warnings.simplefilter('ignore', DeprecationWarning)
+    mend_basicsr()

@@ -91,6 +91,13 @@ class PGTFormer(TSVQGAN):
 
         return self.decode(quantised, regulate if fidelity else None)
 
+    def last_layer(self):
+        """Weight of the last layer that is trained: the decoder's, or with that frozen the finest regulator's."""
+        weight = super().last_layer()
+        if weight.requires_grad or not self.regulators:
+            return weight
+        return self.regulators[max(self.regulators, key=int)].shift[-1].weight
+
     def load_autoencoder(self, state):
         """Start from a trained TS-VQGAN: its encoder, codebook and decoder.
 

@@ -103,6 +103,10 @@ class TSVQGAN(nn.Module):
                 f'{type(self).__name__} cannot take a clip of shape {shape}: it takes (B, {self.num_frames}, 3, H, W) '
                 f'with H and W multiples of {self.stride} that make at least two latents')
 
+    def last_layer(self):
+        """Weight of the last layer; the adaptive adversarial weight compares gradients there."""
+        return self.decoder.conv_out.weight
+
     def set_activation_checkpointing(self, enabled):
         """Trade time for memory in training: compute the activations of each level twice."""
         self.encoder.activation_checkpointing = enabled

@@ -1,0 +1,12 @@
+"""Datasets, degradation, alignment, and the sample data of the quickstart."""
+from pgtf_basicsr.data.alignment import (PlacementRanges, align_to_template, face_template, flip_landmarks,
+                                         warp)
+from pgtf_basicsr.data.degradation import Degradation, DegradationParameters, DegradationRanges
+from pgtf_basicsr.data.sample_data import SampleSummary, write_sample_data, write_video_data
+from pgtf_basicsr.data.vfhq_dataset import VFHQDataset
+
+__all__ = [
+    'Degradation', 'DegradationParameters', 'DegradationRanges', 'PlacementRanges', 'SampleSummary',
+    'VFHQDataset', 'align_to_template', 'face_template', 'flip_landmarks', 'warp', 'write_sample_data',
+    'write_video_data',
+]

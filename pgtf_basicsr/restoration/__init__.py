@@ -1,0 +1,1 @@
+"""Restoration of videos: reading, windows, writing."""

@@ -1,0 +1,204 @@
+"""Degradation of a clip: Eq. 8 of the paper.
+
+    y = [H264((x * k) downsampled by s + n)] resized back
+
+with k a Gaussian kernel, s the scale, n Gaussian noise and H264 a video codec at a constant rate factor.
+Kernel, scale, resize mode and rate factor are drawn once for a clip; the noise's level, and whether it is
+grey, once for a frame.
+"""
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+
+from pgtf_basicsr.data.checks import is_number, require, require_choice, require_number, require_range
+
+_RESIZE_FLAGS = {'area': cv2.INTER_AREA, 'linear': cv2.INTER_LINEAR, 'cubic': cv2.INTER_CUBIC}
+# Encoder name -> decoder name and the options that keep the encoder silent and to one thread.
+_CODECS = {
+    'libx264': ('h264', {}),
+    'libx265': ('hevc', {'x265-params': 'log-level=none:pools=none:frame-threads=1'}),
+}
+_PRESETS = ('ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium', 'slow', 'slower', 'veryslow',
+            'placebo')
+# libx265 refuses smaller pictures.
+_MIN_CODED_SIZE = 16
+
+
+@dataclass(frozen=True)
+class DegradationRanges:
+    """What `Degradation` draws from.  The defaults are those of VFHQ, for frames of 512 pixels.
+
+    Lengths are in pixels of the frame that is degraded, so smaller frames want a smaller ``sigma`` and
+    ``scale``.
+
+    Attributes:
+        kernel_size: side of the blur kernel, odd.
+        isotropic_prob: probability that the kernel is isotropic.
+        sigma: standard deviation of the kernel, per axis when anisotropic.
+        scale: factor of the downsampling.
+        noise: standard deviation of the noise, of 255.
+        grey_noise_prob: probability that a frame's noise is the same in its three channels.
+        crf: constant rate factor of the codec, whole numbers, both ends included.
+        resize_prob: probability of each resize mode, of 'area', 'linear' and 'cubic'.
+        codec: 'libx264' or 'libx265'.
+        preset: the codec's preset; faster ones save time and change the artefacts a little.
+        resize_back: whether the result has the size of the input; otherwise it stays at 1/scale of it.
+
+    Raises:
+        UserError: a value is outside of what it can be.
+    """
+    kernel_size: int = 21
+    isotropic_prob: float = 0.7
+    sigma: tuple = (0.1, 10)
+    scale: tuple = (4, 4)
+    noise: tuple = (0, 10)
+    grey_noise_prob: float = 0.5
+    crf: tuple = (18, 25)
+    resize_prob: dict = field(default_factory=lambda: {'area': 0.2, 'linear': 0.4, 'cubic': 0.4})
+    codec: str = 'libx264'
+    preset: str = 'medium'
+    resize_back: bool = True
+
+    def __post_init__(self):
+        for name, low, high in (('sigma', 1e-3, 1e3), ('scale', 1, 1e3), ('noise', 0, 255), ('crf', 0, 51)):
+            require_range('degradation', name, getattr(self, name), low, high)
+        for name in ('isotropic_prob', 'grey_noise_prob'):
+            require_number('degradation', name, getattr(self, name), 0, 1)
+        require_choice('degradation', 'codec', self.codec, _CODECS)
+        require_choice('degradation', 'preset', self.preset, _PRESETS)
+        require(isinstance(self.kernel_size, int) and self.kernel_size % 2 == 1, 'degradation',
+                f'kernel_size is {self.kernel_size!r}; it must be an odd whole number')
+        require(isinstance(self.resize_prob, dict) and set(self.resize_prob) <= set(_RESIZE_FLAGS)
+                and all(is_number(value) and value >= 0 for value in self.resize_prob.values())
+                and abs(sum(self.resize_prob.values()) - 1) < 1e-6, 'degradation',
+                f'resize_prob is {self.resize_prob!r}; it must give probabilities of '
+                f'{", ".join(_RESIZE_FLAGS)} that add up to 1')
+        require(self.resize_back or self.scale[0] == self.scale[1], 'degradation',
+                f'scale is {self.scale!r}; without resize_back it must be one fixed factor')
+
+
+@dataclass(frozen=True)
+class DegradationParameters:
+    """What was drawn for one clip: with the ranges' codec, all it takes to degrade the clip again.
+
+    ``sigma`` is the kernel's along its two axes, ``angle`` the first axis' direction in radians.
+    """
+    sigma: tuple
+    angle: float
+    scale: float
+    resize: str
+    crf: int
+    noise: tuple
+    grey: tuple
+    noise_seed: int
+
+
+class Degradation:
+    """Eq. 8 with parameters drawn from ``ranges``."""
+
+    def __init__(self, ranges=DegradationRanges()):
+        self.ranges = ranges
+
+    def draw(self, rng, num_frames):
+        """Parameters for a clip of ``num_frames`` frames, all from the generator ``rng``."""
+        ranges = self.ranges
+        if rng.random() < ranges.isotropic_prob:
+            sigma, angle = (rng.uniform(*ranges.sigma),) * 2, 0.
+        else:
+            sigma, angle = tuple(rng.uniform(*ranges.sigma, 2).tolist()), rng.uniform(-np.pi, np.pi)
+        modes = list(ranges.resize_prob)
+        return DegradationParameters(
+            sigma=sigma,
+            angle=angle,
+            scale=rng.uniform(*ranges.scale),
+            resize=modes[rng.choice(len(modes), p=list(ranges.resize_prob.values()))],
+            crf=int(rng.integers(ranges.crf[0], ranges.crf[1], endpoint=True)),
+            noise=tuple(rng.uniform(*ranges.noise, num_frames).tolist()),
+            grey=tuple((rng.random(num_frames) < ranges.grey_noise_prob).tolist()),
+            noise_seed=int(rng.integers(2**63)))
+
+    def apply(self, frames, parameters):
+        """Degrade frames (T, H, W, 3) uint8 RGB; same layout, and same size unless ``resize_back`` is false.
+
+        The same frames and parameters give the same bytes, in any process.
+        """
+        height, width = frames.shape[1:3]
+        low_size = max(round(width / parameters.scale), 1), max(round(height / parameters.scale), 1)
+        mode = _RESIZE_FLAGS[parameters.resize]
+        rng = np.random.default_rng(parameters.noise_seed)
+        blur = self._blur(parameters)
+        low = []
+        for frame, noise, grey in zip(frames, parameters.noise, parameters.grey, strict=True):
+            small = cv2.resize(blur(frame.astype(np.float32)), low_size, interpolation=mode)
+            small += noise * rng.standard_normal(small.shape[:2] + (1 if grey else 3,), dtype=np.float32)
+            low.append(_to_uint8(small))
+        coded = code_and_decode(np.stack(low), self.ranges.codec, parameters.crf, self.ranges.preset)
+        if not self.ranges.resize_back:
+            return coded
+        # Enlarging by area repeats pixels; what stands for it is linear.
+        mode = cv2.INTER_LINEAR if parameters.resize == 'area' else mode
+        return np.stack([cv2.resize(frame, (width, height), interpolation=mode) for frame in coded])
+
+    def __call__(self, frames, rng):
+        """Draw parameters and apply them."""
+        return self.apply(frames, self.draw(rng, len(frames)))
+
+    def output_size(self, size):
+        """Side of the result for square frames of ``size`` pixels."""
+        return size if self.ranges.resize_back else max(round(size / self.ranges.scale[0]), 1)
+
+    def _blur(self, parameters):
+        """The blur of one clip, a function of a frame."""
+        size, (sigma_x, sigma_y) = self.ranges.kernel_size, parameters.sigma
+        kernel = gaussian_kernel(size, sigma_x, sigma_y, parameters.angle)
+        if sigma_x == sigma_y:
+            # An isotropic Gaussian is separable, which is several times faster.
+            line = kernel.sum(axis=0)
+            return lambda frame: cv2.sepFilter2D(frame, -1, line, line, borderType=cv2.BORDER_REFLECT_101)
+        return lambda frame: cv2.filter2D(frame, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+
+
+def gaussian_kernel(size, sigma_x, sigma_y, angle):
+    """Gaussian kernel (size, size) float32 that sums to 1, its axes turned by ``angle`` radians."""
+    y, x = np.mgrid[:size, :size] - size // 2
+    along = np.cos(angle) * x + np.sin(angle) * y
+    across = np.cos(angle) * y - np.sin(angle) * x
+    kernel = np.exp(-0.5 * ((along / sigma_x)**2 + (across / sigma_y)**2))
+    return (kernel / kernel.sum()).astype(np.float32)
+
+
+def code_and_decode(frames, codec, crf, preset):
+    """Frames (T, H, W, 3) uint8 RGB through a lossy video codec (yuv420p) in memory and back, same layout."""
+    height, width = frames.shape[1:3]
+    decoder_name, codec_options = _CODECS[codec]
+    # yuv420p halves the colour planes, so sides have to be even.
+    pad_y, pad_x = (max(side + side % 2, _MIN_CODED_SIZE) - side for side in (height, width))
+    padded = np.pad(frames, ((0, 0), (0, pad_y), (0, pad_x), (0, 0)), mode='edge')
+
+    encoder = av.CodecContext.create(codec, 'w')
+    encoder.height, encoder.width = padded.shape[1:3]
+    encoder.pix_fmt = 'yuv420p'
+    encoder.time_base = Fraction(1, 25)
+    encoder.thread_count = 1  # more threads give other bytes
+    encoder.options = {'crf': str(crf), 'preset': preset, **codec_options}
+    packets = []
+    for index, frame in enumerate(padded):
+        picture = av.VideoFrame.from_ndarray(frame, format='rgb24')
+        picture.pts = index
+        packets += encoder.encode(picture)
+    packets += encoder.encode(None)
+
+    decoder = av.CodecContext.create(decoder_name, 'r')
+    decoder.thread_count = 1
+    pictures = [picture for packet in [*packets, None] for picture in decoder.decode(packet)]
+    # PyAV's conversion to RGB sets up a thread pool for every frame, at many times the cost of decoding it.
+    decoded = np.stack([cv2.cvtColor(picture.to_ndarray(), cv2.COLOR_YUV2RGB_I420) for picture in pictures])
+    return decoded[:, :height, :width]
+
+
+def _to_uint8(frame):
+    return np.clip(np.rint(frame), 0, 255).astype(np.uint8)
+

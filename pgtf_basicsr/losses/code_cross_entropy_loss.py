@@ -1,0 +1,44 @@
+"""Cross entropy of predicted codes."""
+from basicsr.utils.registry import LOSS_REGISTRY
+from torch import nn
+from torch.nn import functional as F
+
+__all__ = ['CodeCrossEntropyLoss', 'code_cross_entropy']
+
+
+@LOSS_REGISTRY.register()
+class CodeCrossEntropyLoss(nn.Module):
+    """Mean cross entropy between predicted codes and the teacher's codes.
+
+    Args:
+        loss_weight (float): Factor of the loss.
+        label_smoothing (float): Share in [0, 1] of the target spread evenly over all N codes.
+    """
+
+    def __init__(self, loss_weight=1.0, label_smoothing=0.):
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.label_smoothing = label_smoothing
+
+    def forward(self, logits, codes):
+        """Compare logits (..., N) with codes (...) int64 in [0, N); ValueError when shapes disagree."""
+        return self.loss_weight * code_cross_entropy(logits, codes, self.label_smoothing).mean()
+
+
+def code_cross_entropy(logits, codes, label_smoothing=0.):
+    """Cross entropy in nats of each code.
+
+    Args:
+        logits (Tensor): (..., N), such as (B, T, h, w, N).
+        codes (Tensor): (...), int64 in [0, N).
+        label_smoothing (float): As in :class:`CodeCrossEntropyLoss`.
+
+    Returns:
+        Tensor: (...), 0 or more; ValueError when the shapes disagree.
+    """
+    if logits.shape[:-1] != codes.shape:
+        raise ValueError('logits (..., N) and codes (...) disagree: '
+                         f'{tuple(logits.shape)} and {tuple(codes.shape)}')
+    losses = F.cross_entropy(
+        logits.flatten(0, -2), codes.flatten(), reduction='none', label_smoothing=label_smoothing)
+    return losses.view_as(codes)

@@ -1,0 +1,21 @@
+"""What every loss asks of the tensors it is given."""
+
+
+def check_same_shape(pred, target):
+    """Raise ValueError unless both have one shape: broadcasting would give a wrong loss silently."""
+    if pred.shape != target.shape:
+        raise ValueError('pred and target must have the same shape, '
+                         f'got {tuple(pred.shape)} and {tuple(target.shape)}')
+
+
+def check_clip(video):
+    """Raise ValueError unless ``video`` is (B, T, C, H, W) with at least two frames."""
+    if video.dim() != 5 or video.size(1) < 2:
+        raise ValueError(f'expected a video (B, T, C, H, W) with T of 2 or more, got {tuple(video.shape)}')
+
+
+def fold_frames(frames):
+    """View (B, T, C, H, W) as (B·T, C, H, W); (N, C, H, W) stays as it is, other shapes raise ValueError."""
+    if frames.dim() not in (4, 5):
+        raise ValueError(f'expected frames (N, C, H, W) or (B, T, C, H, W), got {tuple(frames.shape)}')
+    return frames.flatten(0, -4)

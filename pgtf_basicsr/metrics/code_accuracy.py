@@ -1,0 +1,28 @@
+"""How often the predicted code is the teacher's."""
+from basicsr.utils.registry import METRIC_REGISTRY
+
+__all__ = ['calculate_code_accuracy']
+
+
+@METRIC_REGISTRY.register()
+def calculate_code_accuracy(logits, codes, k=1, **kwargs):
+    """Share of codes that are among the k predicted as most probable (paper, Table 4: k = 1 and 5).
+
+    Args:
+        logits (Tensor): (..., N), such as (B, T, h, w, N).
+        codes (Tensor): Teacher's codes (...), int64 in [0, N).
+        k (int): From 1 to N.
+
+    Returns:
+        float: In [0, 1], higher is better.
+
+    Raises:
+        ValueError: Shapes disagree or k is out of range.
+    """
+    if logits.shape[:-1] != codes.shape:
+        raise ValueError('logits (..., N) and codes (...) disagree: '
+                         f'{tuple(logits.shape)} and {tuple(codes.shape)}')
+    if not 1 <= k <= logits.size(-1):
+        raise ValueError(f'k must be from 1 to the number of codes, {logits.size(-1)}, got {k}')
+    predicted = logits.topk(k, dim=-1).indices
+    return (predicted == codes.unsqueeze(-1)).any(dim=-1).float().mean().item()

@@ -1,0 +1,32 @@
+"""Stage I: the TS-VQGAN learns to reconstruct clean clips."""
+from collections import OrderedDict
+
+from basicsr.utils.registry import MODEL_REGISTRY
+
+from .video_face_model import VideoFaceModel
+
+__all__ = ['TSVQGANModel']
+
+
+@MODEL_REGISTRY.register()
+class TSVQGANModel(VideoFaceModel):
+    """Trains TS-VQGAN and discriminator with L1, perceptual, adversarial and commitment loss.
+
+    Options beyond :class:`VideoFaceModel`:
+        train.commitment_weight (float): Weight of the commitment loss. Default: 1.
+        val.reconstruct (str): What validation reconstructs, gt (default) or lq; the latter shows
+            what the autoencoder alone makes of degraded frames.
+    """
+
+    def generator_losses(self):
+        losses = OrderedDict()
+        output, commitment_loss, _ = self.net_g(self.gt)
+        reconstruction = self.reconstruction_losses(output, losses)
+        losses['l_commit'] = self.opt['train'].get('commitment_weight', 1.0) * commitment_loss
+        return output, losses, reconstruction
+
+    def restore_window(self, net, window):
+        return net(window)[0]
+
+    def input_frames(self, clip):
+        return clip[self.opt['val'].get('reconstruct', 'gt')]

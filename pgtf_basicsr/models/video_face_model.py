@@ -1,0 +1,436 @@
+"""What the stages share: networks and weights, mixed precision, accumulation, EMA, validation, saving."""
+import json
+import os
+import warnings
+from collections import OrderedDict
+from contextlib import nullcontext
+from copy import deepcopy
+
+import numpy as np
+import torch
+from basicsr.archs import build_network
+from basicsr.losses import build_loss
+from basicsr.models.base_model import BaseModel
+from basicsr.utils import get_root_logger, imwrite
+from torch import nn
+
+from ..checkpoints import load_weights, state_dict, write_checkpoint
+from ..errors import UserError
+from ..restoration.windows import restore_frames
+from .validation import ClipScores, comparison_strip, to_image
+
+__all__ = ['VideoFaceModel']
+
+# Networks that a run saves, so that a resumed run finds its own state of them.
+SAVED = ('network_g', 'network_d')
+PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+
+class VideoFaceModel(BaseModel):
+    """Base of the models that BasicSR's loop drives; a stage says what its networks learn from what.
+
+    Options beyond BasicSR's own, all under ``train``:
+        precision (str): fp32, bf16, or fp16 with loss scaling (CUDA only). Default: fp32.
+        accumulate_iters (int): Iterations whose gradients make one optimiser step. Default: 1.
+        activation_checkpointing (bool): Compute activations twice to save memory. Default: False.
+        frozen (list[str]): Modules of network_g that do not learn. Default: the stage's.
+        net_d_start_iter (int): First iteration with adversarial loss. Default: 1.
+
+    Under ``val``: ``batch_size``, windows restored in one pass (default 1), and BasicSR's
+    ``metrics``, of which those marked ``per_clip`` get whole clips (T, H, W, C).
+
+    A subclass implements :meth:`generator_losses` and :meth:`restore_window`.
+    """
+
+    # Modules of network_g that do not learn unless `train.frozen` says otherwise.
+    default_frozen = ()
+
+    def __init__(self, opt):
+        super().__init__(opt)
+        if opt['num_gpu'] > 1 and not opt['dist']:
+            raise UserError(
+                f'num_gpu is {opt["num_gpu"]} in one process: start one process a GPU with torchrun and '
+                '--launcher pytorch, or set num_gpu to 1')
+        self.net_g = self.build('network_g')
+        self.load_pretrained(self.net_g, 'network_g')
+        self.check_windows()
+        if self.is_train:
+            self.init_training_settings()
+        else:
+            self.net_g = self.net_g.to(self.device).eval()
+
+    # ----------------------------------------------------------------- set-up
+
+    def build(self, name):
+        """Build the network of the options' section ``name``."""
+        options = self.opt[name]
+        try:
+            return build_network(options)
+        except (TypeError, ValueError) as error:
+            raise UserError(f'{name}: {options["type"]} cannot be built from these options: {error}') from error
+
+    def load_pretrained(self, net, name, key=None):
+        """Load ``path.pretrain_<name>`` into ``net``, if the options name a file; returns whether they do."""
+        path_options = self.opt['path']
+        path = path_options.get(f'pretrain_{name}')
+        if path is None:
+            return False
+        if path_options.get('resume_state') and name in SAVED:
+            key = key or 'params'
+        key = key or path_options.get(f'param_key_{name.removeprefix("network_")}')
+        get_root_logger().info(f'Loading {type(net).__name__} from {path}.')
+        load_weights(net, state_dict(path, key), path)
+        return True
+
+    def check_windows(self):
+        """Refuse a training set whose windows are not as long as the network's."""
+        options = self.opt['datasets'].get('train') if self.is_train else None
+        if options and options.get('num_frame', self.net_g.num_frames) != self.net_g.num_frames:
+            raise UserError(f'datasets.train.num_frame is {options["num_frame"]}, but network_g takes '
+                            f'{self.net_g.num_frames} frames: make them equal')
+
+    def init_training_settings(self):
+        """Freeze, wrap, and build EMA, losses, discriminator, optimisers and schedulers."""
+        options = self.opt['train']
+        self.accumulate_iters = options.get('accumulate_iters', 1)
+        self.set_precision(options.get('precision', 'fp32'))
+        self.freeze(options.get('frozen', self.default_frozen))
+        if options.get('activation_checkpointing'):
+            self.net_g.set_activation_checkpointing(True)
+
+        self.ema_decay = options.get('ema_decay', 0)
+        if self.ema_decay > 0:
+            get_root_logger().info(f'Use Exponential Moving Average with decay: {self.ema_decay}')
+            self.net_g_ema = deepcopy(self.net_g).to(self.device).eval().requires_grad_(False)
+            if self.opt['path'].get('resume_state'):
+                self.load_pretrained(self.net_g_ema, 'network_g', 'params_ema')
+        self.net_g = self.model_to_device(self.net_g)
+        self.set_train_mode()
+        self.print_network(self.net_g)
+        self.init_losses()
+
+        self.net_d = None
+        if self.cri_gan:
+            self.net_d_start_iter = options.get('net_d_start_iter', 1)
+            self.net_d = self.build('network_d')
+            self.load_pretrained(self.net_d, 'network_d')
+            if self.opt['dist'] and self.device.type == 'cuda':
+                self.net_d = nn.SyncBatchNorm.convert_sync_batchnorm(self.net_d)
+            self.net_d = self.model_to_device(self.net_d).train()
+            self.print_network(self.net_d)
+
+        self.optimizer_g = self.build_optimizer('optim_g', self.net_g)
+        self.optimizer_d = self.build_optimizer('optim_d', self.net_d) if self.net_d else None
+        self.setup_schedulers()
+        self.losses = OrderedDict()
+
+    def init_losses(self):
+        """Build the losses that the options name; those of the single stages are in the subclasses."""
+        self.cri_pix = self.build_loss('pixel_opt')
+        self.cri_perceptual = self.build_loss('perceptual_opt')
+        self.cri_gan = self.build_loss('gan_opt')
+
+    def build_loss(self, name):
+        """Build the loss of ``train.<name>``; None where there is none, or its ``weights`` is empty."""
+        options = self.opt['train'].get(name)
+        if not options:
+            return None
+        if options.get('weights', '') is None:
+            get_root_logger().warning(f'{name}: no file of weights given, {options["type"]} is left out.')
+            return None
+        try:
+            return build_loss(options).to(self.device)
+        except (TypeError, ValueError) as error:
+            raise UserError(f'train.{name}: {options["type"]} cannot be built: {error}') from error
+
+    def set_precision(self, name):
+        """Set autocast and loss scaling for fp32, bf16 or fp16."""
+        if name not in PRECISIONS or (name == 'fp16' and self.device.type != 'cuda'):
+            fitting = [p for p in PRECISIONS if p != 'fp16' or self.device.type == 'cuda']
+            raise UserError(f'train.precision {name} is not to be had on {self.device.type}: '
+                            f'choose one of {", ".join(fitting)}')
+        self.precision = PRECISIONS[name]
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=name == 'fp16')
+
+    def autocast(self):
+        """Context in which forward passes run in the chosen precision."""
+        return torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision != torch.float32)
+
+    def freeze(self, names):
+        """Let the named modules of network_g learn nothing."""
+        unknown = [name for name in names if not hasattr(self.net_g, name)]
+        if unknown:
+            modules = [name for name, _ in self.net_g.named_children()]
+            raise UserError(f'train.frozen names {", ".join(unknown)}, but network_g has: {", ".join(modules)}')
+        self.frozen = tuple(names)
+        for name in names:
+            getattr(self.net_g, name).requires_grad_(False)
+
+    def set_train_mode(self):
+        """Training mode for what learns; what is frozen stays in evaluation mode (statistics, codebook)."""
+        self.net_g.train()
+        for name in self.frozen:
+            getattr(self.get_bare_model(self.net_g), name).eval()
+
+    def print_network(self, net):
+        """Log the parameters of each module and how many of them learn; BasicSR logs every layer."""
+        net = self.get_bare_model(net)
+        message = f'Network: {type(net).__name__}, with parameters: {count_parameters(net):,d}'
+        for name, module in net.named_children():
+            learning = sum(p.numel() for p in module.parameters() if p.requires_grad)
+            message += f'\n\t{name}: {count_parameters(module):,d}, of which {learning:,d} learn'
+        get_root_logger().info(message)
+
+    def build_optimizer(self, name, net):
+        """Build the torch optimiser of ``train.<name>`` for what ``net`` has to learn."""
+        options = dict(self.opt['train'][name])
+        optimizer_type = getattr(torch.optim, options.pop('type'), None)
+        if optimizer_type is None:
+            raise UserError(f'train.{name}.type {self.opt["train"][name]["type"]} is no optimiser of torch.optim')
+        optimizer = optimizer_type([p for p in net.parameters() if p.requires_grad], **options)
+        self.optimizers.append(optimizer)
+        return optimizer
+
+    # --------------------------------------------------------------- training
+
+    def update_learning_rate(self, current_iter, warmup_iter=-1):
+        with warnings.catch_warnings():
+            # The discriminator's schedule runs before its first step; torch takes that for a mistake.
+            warnings.filterwarnings('ignore', message='Detected call of `lr_scheduler.step', category=UserWarning)
+            super().update_learning_rate(current_iter, warmup_iter)
+
+    def feed_data(self, data):
+        """Take a batch from the loader: 'gt' and, where the data set has it, 'lq'; (B, T, C, H, W)."""
+        self.gt = data['gt'].to(self.device, non_blocking=True)
+        self.lq = data['lq'].to(self.device, non_blocking=True)
+
+    def optimize_parameters(self, current_iter):
+        """One iteration: losses and gradients, and every ``accumulate_iters`` a step of the optimisers."""
+        step = current_iter % self.accumulate_iters == 0
+        adversarial = self.net_d is not None and current_iter >= self.net_d_start_iter
+        if self.net_d is not None:
+            self.net_d.requires_grad_(False)
+
+        with self.gradients_for(self.net_g, step):
+            with self.autocast():
+                self.output, losses, reconstruction = self.generator_losses()
+                if adversarial:
+                    losses['l_g_gan'], losses['d_weight'] = self.generator_adversarial_loss(reconstruction)
+            total = sum(value for name, value in losses.items() if name.startswith('l_'))
+            self.backward(total)
+        self.step(self.optimizer_g, step)
+
+        if adversarial:
+            self.net_d.requires_grad_(True)
+            losses.update(self.train_discriminator(step))
+        if step:
+            self.scaler.update()
+            if self.ema_decay > 0:
+                self.model_ema(self.ema_decay)
+        self.losses = OrderedDict((name, value.detach()) for name, value in losses.items())
+
+    def generator_losses(self):
+        """Run network_g on the batch.
+
+        Returns:
+            tuple: The output (B, T, 3, H, W) or None, an OrderedDict of losses (``l_*``) and of
+            other figures for the log, and the reconstruction loss that the adversarial loss is
+            weighed against.
+        """
+        raise NotImplementedError
+
+    def reconstruction_losses(self, output, losses):
+        """Add pixel and perceptual loss to ``losses`` and return their sum."""
+        if self.cri_pix:
+            losses['l_g_pix'] = self.cri_pix(output, self.gt)
+        if self.cri_perceptual:
+            losses['l_g_percep'] = self.cri_perceptual(output, self.gt)
+        return losses.get('l_g_pix', 0) + losses.get('l_g_percep', 0)
+
+    def generator_adversarial_loss(self, reconstruction):
+        """Adversarial loss of the generator, weighed adaptively, and that weight."""
+        adversarial = self.cri_gan(self.net_d(self.output), True)
+        weight = self.cri_gan.adaptive_weight(
+            reconstruction, adversarial, self.get_bare_model(self.net_g).last_layer(), self.scaler.get_scale())
+        return weight * adversarial, weight
+
+    def train_discriminator(self, step):
+        """Let the discriminator learn from real and restored frames; returns its losses for the log."""
+        losses = OrderedDict()
+        # Real and restored frames go through one after the other, so that under DDP no statistic
+        # of BatchNorm changes between a forward pass and its backward pass.
+        for name, frames, is_real in (('real', self.gt, True), ('fake', self.output.detach(), False)):
+            with self.gradients_for(self.net_d, step and not is_real):
+                with self.autocast():
+                    prediction = self.net_d(frames)
+                    losses[f'l_d_{name}'] = self.cri_gan(prediction, is_real, is_disc=True) / 2
+                self.backward(losses[f'l_d_{name}'])
+            losses[f'out_d_{name}'] = prediction.mean()
+        self.step(self.optimizer_d, step)
+        return losses
+
+    def gradients_for(self, net, synchronise):
+        """Context of a forward and backward pass; without ``synchronise`` gradients stay on their rank."""
+        return net.no_sync() if self.opt['dist'] and not synchronise else nullcontext()
+
+    def backward(self, loss):
+        """Add the gradients of one of ``accumulate_iters`` losses."""
+        self.scaler.scale(loss / self.accumulate_iters).backward()
+
+    def step(self, optimizer, now):
+        """Step and clear the optimiser, if it is time."""
+        if now:
+            self.scaler.step(optimizer)
+            optimizer.zero_grad(set_to_none=True)
+
+    @torch.no_grad()
+    def model_ema(self, decay=0.999):
+        """Move the EMA network towards network_g; buffers (statistics, codebook) are taken over as they are."""
+        net, ema = self.get_bare_model(self.net_g), self.net_g_ema
+        torch._foreach_lerp_(list(ema.parameters()), list(net.parameters()), 1 - decay)
+        for target, source in zip(ema.buffers(), net.buffers()):
+            target.copy_(source)
+
+    def get_current_log(self):
+        """Losses of the last iteration, averaged over ranks; called by all ranks when it is time to log."""
+        return self.reduce_loss_dict(self.losses)
+
+    # ------------------------------------------------------------- validation
+
+    def restore_window(self, net, window):
+        """Restore a batch of windows; (B, T, 3, H, W) -> (B, T, 3, H, W)."""
+        raise NotImplementedError
+
+    def input_frames(self, clip):
+        """Frames of a clip that are restored in validation, (T, 3, H, W)."""
+        return clip['lq']
+
+    def dist_validation(self, dataloader, current_iter, tb_logger, save_img):
+        self.validate(dataloader.dataset, current_iter, tb_logger, save_img)
+
+    def nondist_validation(self, dataloader, current_iter, tb_logger, save_img):
+        self.validate(dataloader.dataset, current_iter, tb_logger, save_img)
+
+    def validate(self, dataset, current_iter, tb_logger, save_img):
+        """Restore whole clips window by window, clips shared out over ranks, and score every frame."""
+        scores = ClipScores(self.opt['val'].get('metrics') or {})
+        # The bare network: its wrapper would wait for the other ranks.
+        net = getattr(self, 'net_g_ema', None) or self.get_bare_model(self.net_g)
+        net.eval()
+        for index in range(self.opt['rank'], len(dataset), self.opt['world_size']):
+            clip = dataset[index]
+            restored = self.restore_clip(net, self.input_frames(clip))
+            degraded = to_image(clip['lq'])
+            gt = to_image(clip['gt']) if 'gt' in clip else None
+            if gt is not None:
+                scores.add(clip['folder'], restored, degraded, gt)
+            if save_img:
+                strip = comparison_strip(degraded, restored, gt)
+                self.save_clip(dataset.opt['name'], clip['folder'], current_iter, restored, strip)
+                if tb_logger:
+                    tb_logger.add_image(f'{dataset.opt["name"]}/{clip["folder"]}', strip, current_iter,
+                                        dataformats='HWC')
+        if self.is_train:
+            self.set_train_mode()
+        self.report(scores.gathered(), dataset.opt['name'], current_iter, tb_logger)
+
+    def restore_clip(self, net, frames):
+        """Restore a clip of any length; (L, 3, H, W) tensor -> (L, H, W, 3) uint8 array, RGB."""
+
+        def restore(window):
+            with self.autocast():
+                return self.restore_window(net, window).float()
+
+        batch_size = self.opt['val'].get('batch_size', 1)
+        restored = restore_frames(restore, frames, net.num_frames, batch_size, self.device)
+        return np.stack([to_image(frame) for frame in restored])
+
+    def save_clip(self, dataset_name, clip, current_iter, restored, strip):
+        """Save the strip, and in a test every frame of the clip."""
+        folder = os.path.join(self.opt['path']['visualization'], dataset_name, clip)
+        suffix = self.opt['val'].get('suffix') or current_iter
+        imwrite(strip[..., ::-1], os.path.join(folder, f'strip_{suffix}.png'))
+        if not self.is_train:
+            for index, frame in enumerate(restored):
+                imwrite(frame[..., ::-1], os.path.join(folder, f'{index:08d}_{suffix}.png'))
+
+    def report(self, scores, dataset_name, current_iter, tb_logger):
+        """Log the scores, BasicSR's way; rank 0 alone. A test writes them to metrics_<data set>.json as well."""
+        if self.opt['rank'] != 0 or not scores.clips:
+            return
+        self._initialize_best_metric_results(dataset_name)
+        message = f'Validation {dataset_name}\n'
+        for metric, (restored, degraded) in scores.means().items():
+            self._update_best_metric_result(dataset_name, metric, restored, current_iter)
+            best = self.best_metric_results[dataset_name][metric]
+            message += (f'\t # {metric}: {restored:.4f}\t(degraded: {degraded:.4f})'
+                        f'\tBest: {best["val"]:.4f} @ {best["iter"]} iter\n')
+            if tb_logger:
+                tb_logger.add_scalar(f'metrics/{dataset_name}/{metric}', restored, current_iter)
+        get_root_logger().info(message)
+        if not self.is_train:
+            with open(os.path.join(self.opt['path']['results_root'], f'metrics_{dataset_name}.json'), 'w') as file:
+                json.dump(scores.as_dict(), file, indent=2)
+
+    # ----------------------------------------------------------------- saving
+
+    def save(self, epoch, current_iter):
+        """Save net_g (params, params_ema), net_d, and the training state last."""
+        if self.ema_decay > 0:
+            self.save_network([self.net_g, self.net_g_ema], 'net_g', current_iter, ['params', 'params_ema'])
+        else:
+            self.save_network(self.net_g, 'net_g', current_iter)
+        if self.net_d is not None:
+            self.save_network(self.net_d, 'net_d', current_iter)
+        self.save_training_state(epoch, current_iter)
+
+    def save_network(self, net, net_label, current_iter, param_key='params'):
+        """As BasicSR's, but atomic, and with the network's options, so that others can rebuild it."""
+        if self.opt['rank'] != 0:
+            return
+        nets, keys = (net, param_key) if isinstance(net, list) else ([net], [param_key])
+        contents = {key: cpu_state_dict(self.get_bare_model(net)) for net, key in zip(nets, keys)}
+        contents['network'] = plain(self.opt[net_label.replace('net_', 'network_')])
+        name = f'{net_label}_{"latest" if current_iter == -1 else current_iter}.pth'
+        write_checkpoint(os.path.join(self.opt['path']['models'], name), contents)
+
+    def save_training_state(self, epoch, current_iter):
+        """As BasicSR's, but atomic, and with the state of the loss scaling."""
+        if self.opt['rank'] != 0 or current_iter == -1:
+            return
+        state = {
+            'epoch': epoch,
+            'iter': current_iter,
+            'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
+            'schedulers': [scheduler_state(scheduler) for scheduler in self.schedulers],
+            'scaler': self.scaler.state_dict()
+        }
+        write_checkpoint(os.path.join(self.opt['path']['training_states'], f'{current_iter}.state'), state)
+
+    def resume_training(self, resume_state):
+        super().resume_training(resume_state)
+        self.scaler.load_state_dict(resume_state['scaler'])
+
+
+def count_parameters(net):
+    """Number of values in the parameters of a network."""
+    return sum(p.numel() for p in net.parameters())
+
+
+def cpu_state_dict(net):
+    """State dict of a network on the CPU."""
+    return {name: tensor.detach().cpu() for name, tensor in net.state_dict().items()}
+
+
+def scheduler_state(scheduler):
+    """State of a scheduler in plain types: BasicSR's MultiStepRestartLR keeps a Counter, which is none."""
+    return {key: dict(value) if isinstance(value, dict) else value for key, value in scheduler.state_dict().items()}
+
+
+def plain(value):
+    """Options as plain dicts and lists, which load with ``weights_only=True``."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value

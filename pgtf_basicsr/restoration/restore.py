@@ -1,0 +1,171 @@
+"""From a bad video of a face to a good one: what ``basicsr restore`` does."""
+import cv2
+import numpy as np
+import torch
+from basicsr.archs import build_network
+from tqdm import tqdm
+
+from .. import options
+from ..checkpoints import load_weights, read_checkpoint
+from ..errors import UserError
+from .video import VideoReader, VideoWriter
+from .windows import restore_frames
+
+__all__ = ['add_arguments', 'fit_size', 'load_network', 'restore_video', 'run']
+
+
+def add_arguments(parser):
+    """Add what `run` needs to an argparse parser."""
+    parser.add_argument('input', help='a video of one face, cropped to it')
+    parser.add_argument('-o', '--output', required=True, help='the video to write: .mp4, .m4v, .mov or .mkv')
+    parser.add_argument('--weights', required=True, help='a .pth or .safetensors file of a PGTFormer')
+    parser.add_argument('--opt', help='an option file whose network_g the weights belong to, '
+                        'where they do not say it themselves (default: the published network)')
+    parser.add_argument('--fidelity', type=float, default=1.0,
+                        help='0: as the codebook knows faces, 1: true to the input (default: %(default)s)')
+    parser.add_argument('--batch', type=int, default=1,
+                        help='windows in one pass; costs memory, not quality (default: %(default)s)')
+    parser.add_argument('--size', type=int,
+                        help="short side at which the network works, in pixels (default: the network's own)")
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
+    parser.add_argument('--crf', type=int, default=18,
+                        help='H.264 quality of the output, 0 (best) to 51 (default: %(default)s)')
+
+
+def run(args):
+    """Restore a video as the parsed arguments say."""
+    restore_video(args.input, args.output, args.weights, option_file=args.opt, fidelity=args.fidelity,
+                  batch_size=args.batch, size=args.size, device=args.device, crf=args.crf)
+
+
+def restore_video(source, target, weights, option_file=None, fidelity=1.0, batch_size=1, size=None,
+                  device='auto', crf=18):
+    """Restore a video of one cropped face, with a progress bar on stderr.
+
+    The output has the input's size, number of frames, exact frame rate, colours and audio.  The
+    network sees the frames resized so that their shape is kept, the short side is `size`, and
+    both sides are multiples of the network's stride.  A few frames are in memory at a time.
+
+    Args:
+        source (str | Path): the video to restore.
+        target (str | Path): the video to write, .mp4, .m4v, .mov or .mkv; its folder is made if
+            need be.  It appears when it is complete.
+        weights (str | Path): as `checkpoints.read_checkpoint` takes them.
+        option_file (str | Path, optional): its `network_g` is the network.  Default: the one
+            that the weights name, else the published one.
+        fidelity (float): the paper's w, in [0, 1].
+        batch_size (int): windows in one pass, at least 1.
+        size (int, optional): short side in the network, in pixels, a multiple of its stride.
+            Default: the network's nominal size.
+        device (str): auto, cpu, cuda or cuda:N.
+        crf (int): H.264 quality, 0 to 51.
+
+    Raises:
+        UserError: a file is missing, unreadable or does not fit, or an argument is out of range.
+    """
+    _require(0 <= fidelity <= 1, f'fidelity must be between 0 and 1, not {fidelity}')
+    _require(batch_size >= 1, f'batch must be at least 1, not {batch_size}')
+    _require(0 <= crf <= 51, f'crf must be between 0 and 51, not {crf}')
+    device = _find_device(device)
+
+    with VideoReader(source) as reader:
+        writer = VideoWriter(target, reader.rate, reader.width, reader.height, audio_from=source, crf=crf,
+                             color=reader.color, pixel_aspect=reader.pixel_aspect)
+        _require(writer.path.resolve() != reader.path.resolve(),
+                 f'{target} is the input itself: choose another output')
+        net = load_network(weights, option_file).to(device)
+        short_side = net.image_size if size is None else size
+        working_size = fit_size(reader.width * reader.pixel_aspect, reader.height, short_side, net.stride)
+        restored = restore_frames(
+            lambda lq: net(lq, fidelity=fidelity), (_to_tensor(frame, working_size) for frame in reader),
+            net.num_frames, batch_size, device)
+        _make_folder(writer.path.parent)
+        with writer:
+            for frame in tqdm(restored, desc=writer.path.name, total=reader.num_frames, unit='frame'):
+                writer.write(_to_array(frame, (reader.width, reader.height)))
+
+
+def load_network(weights, option_file=None):
+    """Build the network that the weights belong to, in eval mode, with the weights in it.
+
+    Args:
+        weights (str | Path): as `checkpoints.read_checkpoint` takes them.
+        option_file (str | Path, optional): its `network_g` is the network.  Default: the one
+            that the weights name, else the published one.
+
+    Returns:
+        nn.Module: a PGTFormer on the CPU.
+
+    Raises:
+        UserError: a file is missing or unreadable, the network cannot be built or is none that
+            restores, or the weights do not fit it.
+    """
+    checkpoint = read_checkpoint(weights)
+    if option_file:
+        network, name = options.load(option_file).get('network_g'), f'network_g of {option_file}'
+    elif checkpoint.network:
+        network, name = checkpoint.network, f'the network that {weights} names'
+    else:
+        network, name = dict(type='PGTFormer'), 'the published network (--opt FILE names another)'
+    _require(isinstance(network, dict) and network.get('type') == 'PGTFormer',
+             f'{name} does not restore: its type must be PGTFormer, which stages II to IV train')
+    try:
+        net = build_network(network)
+    except (TypeError, ValueError) as error:
+        raise UserError(f'{name} cannot be built: {error}') from error
+    load_weights(net, checkpoint.state_dict(), f'{weights}, loaded into {name},')
+    return net.eval()
+
+
+def fit_size(width, height, short_side, stride):
+    """Width and height for the network: the same shape, as nearly as multiples of `stride` allow.
+
+    Raises:
+        UserError: `short_side` is not a multiple of `stride`, or of less than two of them.
+    """
+    _require(short_side % stride == 0 and short_side >= 2 * stride,
+             f'size must be a multiple of {stride} and at least {2 * stride}, not {short_side}')
+    scale = short_side / min(width, height)
+    return tuple(round(side * scale / stride) * stride for side in (width, height))
+
+
+def _to_tensor(frame, size):
+    return torch.from_numpy(_resize(frame, size)).permute(2, 0, 1).float() / 255
+
+
+def _to_array(frame, size):
+    frame = _resize(frame.permute(1, 2, 0).float().numpy(), size)
+    return (frame.clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def _resize(image, size):
+    if image.shape[1::-1] == tuple(size):
+        return image
+    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+
+
+def _find_device(name):
+    if name == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    _require(device is not None and device.type in ('cpu', 'cuda'),
+             f'device must be auto, cpu, cuda or cuda:N, not {name}')
+    _require(device.type == 'cpu' or (device.index or 0) < torch.cuda.device_count(),
+             f'there is no device {name} here: use cpu, or auto')
+    return device
+
+
+def _make_folder(path):
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'cannot make the folder {path}: {error.strerror}') from error
+
+
+def _require(condition, complaint):
+    if not condition:
+        raise UserError(complaint)

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from pgtf_basicsr.data.clips import (Clip, FrameFolders, read_frame, read_landmarks, read_meta_info,
+                                     resolve_inside, write_frame, write_landmarks)
+from pgtf_basicsr.errors import UserError
+
+
+@pytest.fixture
+def frame():
+    return np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+
+
+def test_png_frames_survive_writing_and_reading(tmp_path, frame):
+    write_frame(tmp_path / '0.png', frame)
+    assert np.array_equal(read_frame(tmp_path / '0.png'), frame)
+
+
+@pytest.mark.parametrize('suffix', ['png', 'jpg'])
+@pytest.mark.parametrize('share', [0, 0.5, 0.98])
+def test_a_truncated_frame_is_named(tmp_path, frame, suffix, share):
+    path = tmp_path / f'00000007.{suffix}'
+    write_frame(path, frame)
+    data = path.read_bytes()
+    path.write_bytes(data[:int(share * len(data))])
+    with pytest.raises(UserError, match=f'00000007.{suffix}'):
+        read_frame(path)
+
+
+def test_frames_are_found_in_the_order_of_their_names(tmp_path, frame):
+    for name in ('00000010.png', '00000002.jpg', 'notes.txt'):
+        (tmp_path / 'clip').mkdir(exist_ok=True)
+        (tmp_path / 'clip' / name).write_bytes(b'')
+    folders = FrameFolders(tmp_path, 'dataroot_gt')
+    assert list(folders.frame_paths('clip')) == ['00000002', '00000010']
+    assert folders.list_clips() == [Clip('clip', 2)]
+
+
+def test_a_missing_folder_is_named_with_its_option(tmp_path):
+    with pytest.raises(UserError, match=r'dataroot_lq: no folder .*nowhere'):
+        FrameFolders(tmp_path / 'nowhere', 'dataroot_lq')
+    with pytest.raises(UserError, match='absent'):
+        FrameFolders(tmp_path, 'dataroot_gt').frame_paths('absent')
+
+
+@pytest.mark.parametrize('name', ['../other', '/etc', 'a/../../b'])
+def test_names_do_not_lead_out_of_the_root(tmp_path, name):
+    with pytest.raises(UserError, match='leads out of'):
+        resolve_inside(tmp_path, name, 'dataroot_gt')
+
+
+def test_meta_info_lists_clips(tmp_path):
+    path = tmp_path / 'meta.txt'
+    path.write_text('Clip+a+P0+C0+F1-9/9\n\nb/120\n')
+    assert read_meta_info(path) == [Clip('Clip+a+P0+C0+F1-9', 9), Clip('b', 120)]
+    path.write_text('a/9\nb 120\n')
+    with pytest.raises(UserError, match='meta.txt, line 2'):
+        read_meta_info(path)
+
+
+def test_landmarks_survive_writing_and_reading(tmp_path):
+    landmarks = {f'{index:08d}': np.random.default_rng(index).uniform(0, 100, (5, 2)) for index in (3, 4)}
+    write_landmarks(tmp_path / 'clip.txt', landmarks)
+    read = read_landmarks(tmp_path / 'clip.txt')
+    assert list(read) == list(landmarks)
+    assert np.allclose(read['00000004'], landmarks['00000004'], atol=1e-3)
+
+
+def test_a_broken_landmark_line_is_named(tmp_path):
+    (tmp_path / 'clip.txt').write_text('00000000 ' + '1 ' * 10 + '\n00000001 1 2 3\n')
+    with pytest.raises(UserError, match='clip.txt, line 2'):
+        read_landmarks(tmp_path / 'clip.txt')
+    with pytest.raises(UserError, match='absent.txt'):
+        read_landmarks(tmp_path / 'absent.txt')

@@ -1,0 +1,26 @@
+import pytest
+import torch
+from basicsr.metrics import calculate_metric
+
+from pgtf_basicsr.metrics import calculate_code_accuracy
+
+# Each row ranks the codes 2, 0, 1.
+LOGITS = torch.tensor([2., 1., 3.]).expand(1, 1, 2, 2, 3)
+CODES = torch.tensor([2, 0, 1, 2]).view(1, 1, 2, 2)
+
+
+@pytest.mark.parametrize('k, expected', [(1, 0.5), (2, 0.75), (3, 1.0)])
+def test_share_of_codes_among_the_first_k(k, expected):
+    assert calculate_code_accuracy(LOGITS, CODES, k=k) == expected
+
+
+def test_registered():
+    options = {'type': 'calculate_code_accuracy', 'k': 2, 'better': 'higher'}
+    assert calculate_metric({'logits': LOGITS, 'codes': CODES}, options) == 0.75
+
+
+def test_shapes_and_k_are_checked():
+    with pytest.raises(ValueError, match='disagree'):
+        calculate_code_accuracy(LOGITS, CODES[0])
+    with pytest.raises(ValueError, match='k must be'):
+        calculate_code_accuracy(LOGITS, CODES, k=4)

@@ -1,0 +1,177 @@
+"""From a video to a restored video, with a small PGTFormer."""
+import argparse
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pgtf_basicsr.archs import PGTFormer, TSVQGAN
+from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.restoration.restore import add_arguments, fit_size, load_network, restore_video, run
+from pgtf_basicsr.restoration.video import VideoReader, VideoWriter
+
+from .videos import audio_packets, moving_frames, psnr, write_video
+
+NTSC = Fraction(30000, 1001)
+AUTOENCODER = dict(
+    image_size=32, num_frames=3, width=32, multipliers=[1, 1, 1], swin_levels=[8], num_heads=2, z_channels=32,
+    codebook_size=16, codebook_dim=32)
+NETWORK = dict(
+    type='PGTFormer', predictor_width=32, predictor_layers=1, predictor_heads=2, predictor_mlp=32,
+    tfr_levels=[8], **AUTOENCODER)
+
+
+@pytest.fixture(scope='module')
+def network():
+    torch.manual_seed(0)
+    net = PGTFormer(**{name: value for name, value in NETWORK.items() if name != 'type'}).eval()
+    with torch.no_grad():  # greys in the middle of the range: 4:2:0 holds them as they are
+        net.decoder.conv_out.weight.copy_(0.2 * net.decoder.conv_out.weight[:1])
+        net.decoder.conv_out.bias.fill_(0.5)
+    return net
+
+
+@pytest.fixture
+def weights(network, tmp_path):
+    torch.save({'params': network.state_dict(), 'network': NETWORK}, tmp_path / 'net_g.pth')
+    return tmp_path / 'net_g.pth'
+
+
+@pytest.fixture
+def source(tmp_path):
+    return write_video(tmp_path / 'in.mp4', moving_frames(10, 40, 32), NTSC, audio='aac')
+
+
+def frames_of(path):
+    with VideoReader(path) as reader:
+        return list(reader)
+
+
+def test_output_has_the_count_rate_size_and_audio_of_the_input(source, weights, tmp_path, capfd):
+    target = tmp_path / 'new folder' / 'out.mp4'
+    restore_video(source, target, weights)
+    with VideoReader(target) as reader:
+        assert (reader.width, reader.height, reader.rate) == (40, 32, NTSC)
+        assert len(list(reader)) == 10
+    assert audio_packets(target) == audio_packets(source)
+    shown = capfd.readouterr()
+    assert '10/10' in shown.err and 'frame/s' in shown.err and not shown.out
+
+
+def test_frames_are_those_of_the_network(source, weights, network, tmp_path):
+    restore_video(source, tmp_path / 'out.mp4', weights, fidelity=0.5, crf=0)
+    clip = torch.from_numpy(np.stack(frames_of(source))).permute(0, 3, 1, 2).float() / 255
+    restored = frames_of(tmp_path / 'out.mp4')
+    for index, frame in enumerate(restored):
+        window = clip[[max(index - 1, 0), index, min(index + 1, 9)]]
+        with torch.no_grad():
+            expected = 255 * network(window[None], fidelity=0.5)[0, 1].permute(1, 2, 0).numpy()
+        likeness = [psnr(other, expected) for other in restored]
+        assert likeness[index] > 45 and likeness[index] == max(likeness)
+
+
+def test_batches_do_not_change_the_result(source, weights, tmp_path):
+    for batch_size in (1, 4):
+        restore_video(source, tmp_path / f'{batch_size}.mp4', weights, batch_size=batch_size)
+    for one, four in zip(frames_of(tmp_path / '1.mp4'), frames_of(tmp_path / '4.mp4')):
+        assert np.abs(one.astype(int) - four).max() <= 8
+
+
+@pytest.mark.parametrize('width, height', [(33, 47), (100, 64), (16, 16)])
+def test_any_size_goes_through(weights, tmp_path, width, height):
+    with VideoWriter(tmp_path / 'in.mkv', 25, width, height) as writer:
+        for frame in moving_frames(2, width, height):
+            writer.write(frame)
+    restore_video(tmp_path / 'in.mkv', tmp_path / 'out.mp4', weights)
+    assert [frame.shape for frame in frames_of(tmp_path / 'out.mp4')] == [(height, width, 3)] * 2
+
+
+@pytest.mark.parametrize('size, short_side, stride, expected', [
+    ((512, 512), 512, 16, (512, 512)),
+    ((176, 144), 512, 16, (624, 512)),
+    ((640, 360), 512, 16, (912, 512)),
+    ((360, 640), 64, 4, (64, 112)),
+    ((1000, 999), 64, 4, (64, 64)),
+])
+def test_the_network_sees_the_shape_of_the_input(size, short_side, stride, expected):
+    assert fit_size(*size, short_side, stride) == expected
+
+
+def test_weights_may_be_bare_or_safetensors_with_an_option_file(network, tmp_path):
+    torch.save(network.state_dict(), tmp_path / 'bare.pth')
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()},
+              tmp_path / 'w.safetensors')
+    (tmp_path / 'net.yml').write_text(f'name: x\nnetwork_g: {NETWORK}\n')
+    for name in ('bare.pth', 'w.safetensors'):
+        loaded = load_network(tmp_path / name, tmp_path / 'net.yml').state_dict()
+        assert all(torch.equal(tensor, loaded[key]) for key, tensor in network.state_dict().items())
+
+
+def test_weights_of_another_network_are_refused(weights, tmp_path):
+    other = {**NETWORK, 'codebook_size': 8}
+    (tmp_path / 'net.yml').write_text(f'network_g: {other}\n')
+    with pytest.raises(UserError, match=r'net_g.pth.* does not fit PGTFormer: .*16×32, the network has 8×32'):
+        load_network(weights, tmp_path / 'net.yml')
+
+
+def test_weights_of_stage_one_are_refused(tmp_path):
+    network = dict(type='TSVQGAN', **AUTOENCODER)
+    torch.save({'params': TSVQGAN(**AUTOENCODER).state_dict(), 'network': network}, tmp_path / 'vq.pth')
+    with pytest.raises(UserError, match='vq.pth names does not restore: its type must be PGTFormer'):
+        load_network(tmp_path / 'vq.pth')
+
+
+@pytest.mark.parametrize('text, complaint', [
+    ('network_g: [', 'not a valid option file'),
+    ('name: x', 'does not restore: its type must be PGTFormer'),
+    ('network_g: {type: PGTFromer}', 'does not restore: its type must be PGTFormer'),
+    ('network_g: {type: PGTFormer, wdith: 32}', 'cannot be built: .*wdith'),
+])
+def test_bad_option_files_are_named(weights, tmp_path, text, complaint):
+    (tmp_path / 'net.yml').write_text(text)
+    with pytest.raises(UserError, match=f'net.yml.*{complaint}') as caught:
+        load_network(weights, tmp_path / 'net.yml')
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('options, complaint', [
+    (dict(fidelity=1.5), 'fidelity must be between 0 and 1, not 1.5'),
+    (dict(batch_size=0), 'batch must be at least 1'),
+    (dict(crf=60), 'crf must be between 0 and 51'),
+    (dict(size=30), 'size must be a multiple of 4 and at least 8, not 30'),
+    (dict(device='tpu'), 'device must be auto, cpu, cuda or cuda:N, not tpu'),
+    (dict(option_file='none.yml'), 'cannot read the option file none.yml: No such file'),
+])
+def test_bad_arguments_are_refused_before_anything_is_written(source, weights, tmp_path, options, complaint):
+    with pytest.raises(UserError, match=complaint):
+        restore_video(source, tmp_path / 'new' / 'out.mp4', weights, **options)
+    assert not (tmp_path / 'new').exists()
+
+
+def test_the_input_is_not_overwritten(source, weights, tmp_path):
+    before = source.read_bytes()
+    (tmp_path / 'link.mp4').symlink_to(source)
+    for target in (source, tmp_path / 'link.mp4'):
+        with pytest.raises(UserError, match='is the input itself'):
+            restore_video(source, target, weights)
+    assert source.read_bytes() == before
+
+
+def test_a_video_that_breaks_off_leaves_nothing_behind(weights, tmp_path):
+    source = write_video(tmp_path / 'in.mp4', moving_frames(20, 64, 48), 25, movflags='faststart')
+    source.write_bytes(source.read_bytes()[:-1000])
+    (tmp_path / 'out').mkdir()
+    with pytest.raises(UserError, match='in.mp4 breaks off'):
+        restore_video(source, tmp_path / 'out' / 'out.mp4', weights)
+    assert not list((tmp_path / 'out').iterdir())
+
+
+def test_command_line(source, weights, tmp_path):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    run(parser.parse_args([
+        str(source), '-o', str(tmp_path / 'out.mkv'), '--weights', str(weights), '--batch', '2',
+        '--size', '16', '--fidelity', '0', '--device', 'cpu', '--crf', '30']))
+    assert len(frames_of(tmp_path / 'out.mkv')) == 10
