@@ -68,8 +68,8 @@ def read_checkpoint(path):
     try:
         contents, network = read(path)
     except Exception as error:  # a torn or foreign pickle can raise nearly anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f'{path} cannot be read as weights, it is damaged or foreign: {reason}') from error
+        raise UserError(f'{path} cannot be read as weights: it is damaged, or holds other things than tensors '
+                        f'({type(error).__name__})') from error
 
     states = {key: contents[key] for key in PARAM_KEYS if _is_state_dict(contents.get(key))}
     if not states and _is_state_dict(contents):
@@ -143,7 +143,7 @@ def write_checkpoint(path, contents):
 def _read_torch(path):
     contents = torch.load(path, map_location='cpu', weights_only=True)
     if not isinstance(contents, dict):
-        raise ValueError(f'it holds a {type(contents).__name__}, not a dict of tensors')
+        raise TypeError(f'expected a dict, got a {type(contents).__name__}')
     network = contents.get('network')
     return contents, network if isinstance(network, dict) else None
 

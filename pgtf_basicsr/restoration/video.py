@@ -192,14 +192,14 @@ class VideoWriter:
                 self._audio_packet = next(self._audio, None)
                 stack.push(self._finish)
                 self._resources = stack.pop_all()
-        except OSError as error:
+        except (OSError, av.FFmpegError) as error:
             raise self._failure(error) from error
         return self
 
     def __exit__(self, *exc_info):
         try:
             return self._resources.__exit__(*exc_info)
-        except OSError as error:
+        except (OSError, av.FFmpegError) as error:
             raise self._failure(error) from error
 
     def write(self, frame):
@@ -224,7 +224,7 @@ class VideoWriter:
         try:
             self._container.mux(self._stream.encode(picture))
             self._copy_audio(until=self._num_frames / self.rate)
-        except OSError as error:
+        except av.FFmpegError as error:
             raise self._failure(error) from error
 
     def _add_video(self):
@@ -248,6 +248,8 @@ class VideoWriter:
             tracks = {stream.index: self._container.add_stream_from_template(stream) for stream in streams}
             self._container.start_encoding()
         except ValueError as error:  # FFmpeg's "invalid argument" is one too
+            if not streams:
+                raise
             codecs = ', '.join(stream.codec_context.name for stream in streams)
             raise UserError(f'{self.path} cannot hold the audio of {self._audio_from} ({codecs}): '
                             f'.mkv holds most kinds') from error

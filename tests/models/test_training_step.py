@@ -1,0 +1,197 @@
+"""What one training iteration of each stage changes, in this process."""
+import copy
+
+import pytest
+import torch
+from basicsr.models import build_model
+from basicsr.utils.registry import ARCH_REGISTRY
+
+import pgtf_basicsr  # noqa: F401
+from pgtf_basicsr.checkpoints import write_checkpoint
+from pgtf_basicsr.errors import UserError
+
+from ..quickstart import stage_options
+
+
+def network(options):
+    options = dict(options)
+    return ARCH_REGISTRY.get(options.pop('type'))(**options)
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    """Weights of each stage's networks, freshly initialised, in a folder."""
+    torch.manual_seed(1)
+    folder = tmp_path_factory.mktemp('weights')
+    opt = stage_options(3)
+    for name in ('network_g', 'network_vqgan', 'network_d'):
+        write_checkpoint(folder / f'{name}.pth', {'params': network(opt[name]).state_dict()})
+    parsing = network(opt['network_g']).parsing_net.state_dict()
+    torch.save(parsing, folder / 'parsing.pth')
+    return folder
+
+
+def make(stage, weights, **changes):
+    """Model of a stage, ready to train on the CPU."""
+    torch.manual_seed(0)
+    opt = stage_options(stage, **changes)
+    opt.update(dist=False, rank=0, world_size=1, is_train=True, num_gpu=0)
+    for name in ('network_g', 'network_vqgan', 'network_d'):
+        if opt['path'].get(f'pretrain_{name}'):
+            opt['path'][f'pretrain_{name}'] = str(weights / f'{name}.pth')
+    return build_model(opt)
+
+
+def batch(size=1, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    gt = torch.rand(size, 3, 3, 32, 32, generator=generator)
+    return {'gt': gt, 'lq': (gt + 0.1 * torch.randn(gt.shape, generator=generator)).clamp(0, 1)}
+
+
+def moved(model, iterations=2):
+    """Modules of network_g whose parameters or buffers change in some iterations.
+
+    Two of them: the regulators' last layers start at zero, and all before them has no gradient until they have moved.
+    """
+    before = copy.deepcopy(model.net_g.state_dict())
+    for i in range(1, iterations + 1):
+        model.update_learning_rate(i)
+        model.feed_data(batch(seed=i))
+        model.optimize_parameters(i)
+    after = model.net_g.state_dict()
+    return {name.split('.')[0] for name in before if not torch.equal(before[name], after[name])}
+
+
+def test_stage_1_moves_everything(weights):
+    model = make(1, weights)
+    assert moved(model) == {'encoder', 'to_latents', 'codebook', 'from_latents', 'decoder'}
+
+
+@pytest.mark.parametrize('stage, expected', [
+    (2, {'encoder', 'to_latents', 'predictor', 'parsing_net'}),
+    (3, {'encoder', 'to_latents', 'predictor', 'regulators'}),
+    (4, {'encoder', 'to_latents', 'predictor', 'regulators'}),
+])
+def test_each_stage_moves_what_the_paper_says(weights, stage, expected):
+    model = make(stage, weights)
+    teacher = copy.deepcopy(model.teacher.state_dict())
+    assert moved(model) == expected
+    assert all(torch.equal(teacher[name], tensor) for name, tensor in model.teacher.state_dict().items())
+
+
+def test_parsing_network_rests_in_stage_2_when_its_weights_are_given(weights):
+    model = make(2, weights, **{'path:pretrain_network_parsing': str(weights / 'parsing.pth')})
+    given = torch.load(weights / 'parsing.pth', weights_only=True)
+    assert moved(model) == {'encoder', 'to_latents', 'predictor'}
+    assert all(torch.equal(given[name], tensor) for name, tensor in model.net_g.parsing_net.state_dict().items())
+
+
+def test_frozen_option_overrides_the_stage(weights):
+    model = make(3, weights, **{'train:frozen': ['encoder', 'to_latents', 'from_latents', 'codebook', 'decoder',
+                                                 'parsing_net', 'predictor']})
+    assert moved(model) == {'regulators'}
+    with pytest.raises(UserError, match='train.frozen names decodr, but network_g has: encoder'):
+        make(3, weights, **{'train:frozen': ['decodr']})
+
+
+def test_stage_2_starts_from_the_autoencoder_of_stage_1(weights):
+    model = make(2, weights)
+    clip = batch()['gt']
+    assert torch.equal(model.net_g.eval().encode_codes(clip), model.teacher.encode_codes(clip))
+
+
+@pytest.mark.parametrize('stage', [1, 3])
+def test_discriminator_learns_from_its_first_iteration_on(weights, stage):
+    model = make(stage, weights, **{'train:net_d_start_iter': 2})
+    before = copy.deepcopy(model.net_d.state_dict())
+    moved(model, iterations=1)
+    assert 'l_g_gan' not in model.get_current_log()
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.net_d.state_dict().items())
+    model.feed_data(batch())
+    model.optimize_parameters(2)
+    log = model.get_current_log()
+    assert {'l_g_gan', 'd_weight', 'l_d_real', 'l_d_fake'} <= set(log)
+    assert not torch.equal(before['main.0.weight'], model.net_d.state_dict()['main.0.weight'])
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'bf16'])
+@pytest.mark.parametrize('stage', [1, 2, 3, 4])
+def test_losses_and_parameters_stay_finite(weights, stage, precision):
+    model = make(stage, weights, **{'train:precision': precision})
+    moved(model)
+    assert all(torch.isfinite(torch.tensor(value)) for value in model.get_current_log().values())
+    assert all(torch.isfinite(tensor).all() for tensor in model.net_g.state_dict().values())
+
+
+def test_bf16_computes_nearly_what_fp32_does(weights):
+    losses = []
+    for precision in ('fp32', 'bf16'):
+        model = make(3, weights, **{'train:precision': precision})
+        moved(model, iterations=1)
+        losses.append(model.get_current_log())
+    assert losses[0]['l_g_pix'] != losses[1]['l_g_pix']
+    for name in ('l_g_pix', 'l_code', 'l_feature'):
+        assert losses[1][name] == pytest.approx(losses[0][name], rel=0.1)
+
+
+def test_fp16_is_refused_on_the_cpu(weights):
+    with pytest.raises(UserError, match='fp16 is not to be had on cpu: choose one of fp32, bf16'):
+        make(2, weights, **{'train:precision': 'fp16'})
+
+
+def test_accumulated_gradients_are_those_of_one_batch(weights):
+    """Two iterations of one clip and one iteration of both make the same step, without batch statistics."""
+    sgd = {'train:optim_g': {'type': 'SGD', 'lr': 1.0}, 'path:pretrain_network_parsing': str(weights / 'parsing.pth')}
+    both = batch(2)
+    whole = make(2, weights, **sgd)
+    whole.feed_data(both)
+    whole.optimize_parameters(1)
+
+    parts = make(2, weights, **sgd, **{'train:accumulate_iters': 2})
+    before = copy.deepcopy(parts.net_g.state_dict())
+    for i in (0, 1):
+        parts.feed_data({key: value[i:i + 1] for key, value in both.items()})
+        parts.optimize_parameters(i + 1)
+        if i == 0:
+            assert all(torch.equal(before[name], tensor) for name, tensor in parts.net_g.state_dict().items())
+    for name, tensor in whole.net_g.state_dict().items():
+        torch.testing.assert_close(parts.net_g.state_dict()[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_checkpointing_makes_the_same_step(weights):
+    states = []
+    for enabled in (False, True):
+        model = make(3, weights, **{'train:activation_checkpointing': enabled})
+        moved(model, iterations=1)
+        states.append(model.net_g.state_dict())
+    for name, tensor in states[0].items():
+        torch.testing.assert_close(states[1][name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_ema_follows_parameters_and_takes_buffers_over(weights):
+    model = make(1, weights, **{'train:ema_decay': 0.9})
+    name = 'decoder.conv_out.weight'
+    start = model.net_g_ema.state_dict()[name].clone()
+    expected = start
+    for i in (1, 2, 3):
+        model.feed_data(batch(seed=i))
+        model.optimize_parameters(i)
+        expected = 0.9 * expected + 0.1 * model.net_g.state_dict()[name]
+    torch.testing.assert_close(model.net_g_ema.state_dict()[name], expected)
+    assert not torch.equal(expected, start)
+    assert torch.equal(model.net_g_ema.codebook.weight, model.net_g.codebook.weight)
+    assert torch.equal(model.net_g_ema.codebook.code_size, model.net_g.codebook.code_size)
+
+
+def test_window_length_of_data_and_network_must_agree(weights):
+    with pytest.raises(UserError, match='datasets.train.num_frame is 5, but network_g takes 3 frames'):
+        make(1, weights, **{'datasets:train:num_frame': 5})
+
+
+def test_loss_without_a_weights_file_is_left_out(weights):
+    assert make(3, weights).cri_perceptual is None
+
+
+def test_stage_2_refuses_losses_of_pixels(weights):
+    with pytest.raises(UserError, match='stage 2 does not run the decoder'):
+        make(2, weights, **{'train:pixel_opt': {'type': 'L1Loss'}})

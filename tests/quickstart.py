@@ -1,0 +1,55 @@
+"""The quickstart's options and data, made smaller still, for tests of models and of whole runs."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pgtf_basicsr import options
+from pgtf_basicsr.data.sample_data import write_sample_data
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = ROOT / 'options' / 'quickstart'
+SMALL = dict(image_size=32, codebook_size=32, swin_levels=[8])
+
+
+def write_data(folder):
+    """Write a few short clips where the quickstart's option files look for them, below ``folder``."""
+    write_sample_data(folder / 'datasets' / 'sample', clips=2, test_clips=1, clip_frames=4, size=64, video_size=32)
+
+
+def stage_options(stage, **changes):
+    """Options of a quickstart stage for 32x32 frames and two iterations; changes as 'section:key'."""
+    opt = options.load(QUICKSTART / f'stage{stage}.yml')
+    for name in ('network_g', 'network_vqgan'):
+        if name in opt:
+            opt[name].update(SMALL, **({'tfr_levels': [16, 8]} if opt[name]['type'] == 'PGTFormer' else {}))
+    for dataset in opt['datasets'].values():
+        dataset.update(gt_size=32, windows_per_clip=4)
+    opt['val']['metrics']['ssim']['crop_border'] = 0
+    opt['train'].update(total_iter=2, warmup_iter=-1)
+    opt['train']['scheduler']['periods'] = [2]
+    if 'net_d_start_iter' in opt['train']:
+        opt['train']['net_d_start_iter'] = 1
+    opt['logger'].update(print_freq=1, save_checkpoint_freq=2)
+    for key, value in changes.items():
+        section, _, name = key.rpartition(':')
+        target = opt
+        for part in filter(None, section.split(':')):
+            target = target[part]
+        target[name] = value
+    return opt
+
+
+def write_options(folder, opt, name='options.yml'):
+    """Write options below ``folder`` and return the path."""
+    source = Path(options.write(opt, name))
+    return Path(source.rename(folder / name))
+
+
+def basicsr(folder, *arguments, launch=('-m', 'pgtf_basicsr'), status=0):
+    """Run ``python -m pgtf_basicsr ARGUMENTS`` in ``folder`` and return its output; the exit status must be as told."""
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+    done = subprocess.run([sys.executable, *launch, *map(str, arguments)], cwd=folder, env=environment, text=True,
+                          capture_output=True, timeout=500)
+    assert done.returncode == status, f'exit status {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
+    return done.stdout + done.stderr
