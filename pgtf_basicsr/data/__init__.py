@@ -1,9 +1,9 @@
 """Datasets, degradation, alignment, and the sample data of the quickstart."""
-from pgtf_basicsr.data.alignment import (PlacementRanges, align_to_template, face_template, flip_landmarks,
+from .alignment import (PlacementRanges, align_to_template, face_template, flip_landmarks,
                                          warp)
-from pgtf_basicsr.data.degradation import Degradation, DegradationParameters, DegradationRanges
-from pgtf_basicsr.data.sample_data import SampleSummary, write_sample_data, write_video_data
-from pgtf_basicsr.data.vfhq_dataset import VFHQDataset
+from .degradation import Degradation, DegradationParameters, DegradationRanges
+from .sample_data import SampleSummary, write_sample_data, write_video_data
+from .vfhq_dataset import VFHQDataset
 
 __all__ = [
     'Degradation', 'DegradationParameters', 'DegradationRanges', 'PlacementRanges', 'SampleSummary',

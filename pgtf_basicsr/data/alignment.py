@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pgtf_basicsr.data.checks import require_number, require_range
+from .checks import require_number, require_range
 
 # Mean FFHQ landmarks in a 512 x 512 picture.
 FFHQ_TEMPLATE = np.array([(192.98138, 239.94708), (318.90277, 240.1936), (256.63416, 314.01935),
@@ -65,7 +65,7 @@ def move_about_centre(size, scale, degrees, offset):
 
 @dataclass(frozen=True)
 class PlacementRanges:
-    """How far an unaligned face may lie from the aligned place.
+    """How far a face may lie from the aligned place.
 
     Attributes:
         offset: largest shift along x and along y, as a fraction of the picture's side.
@@ -80,9 +80,9 @@ class PlacementRanges:
     rotation: float = 10
 
     def __post_init__(self):
-        require_number('unaligned', 'offset', self.offset, 0, 1)
-        require_range('unaligned', 'scale', self.scale, 0.1, 10)
-        require_number('unaligned', 'rotation', self.rotation, 0, 180)
+        require_number('placement', 'offset', self.offset, 0, 1)
+        require_range('placement', 'scale', self.scale, 0.1, 10)
+        require_number('placement', 'rotation', self.rotation, 0, 180)
 
     def draw(self, rng, size):
         """Random transform of a picture of ``size`` pixels from the generator ``rng``."""

@@ -1,7 +1,7 @@
 """Checks of option values that the data part shares."""
 from dataclasses import fields
 
-from pgtf_basicsr.errors import UserError
+from ..errors import UserError
 
 
 def from_options(cls, options, where):

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from pgtf_basicsr.errors import UserError
+from ..errors import UserError
 
 FRAME_SUFFIXES = ('.png', '.jpg', '.jpeg')
 

@@ -13,7 +13,7 @@ import av
 import cv2
 import numpy as np
 
-from pgtf_basicsr.data.checks import is_number, require, require_choice, require_number, require_range
+from .checks import is_number, require, require_choice, require_number, require_range
 
 _RESIZE_FLAGS = {'area': cv2.INTER_AREA, 'linear': cv2.INTER_LINEAR, 'cubic': cv2.INTER_CUBIC}
 # Encoder name -> decoder name and the options that keep the encoder silent and to one thread.

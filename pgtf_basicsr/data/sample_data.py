@@ -15,21 +15,22 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
-import av
 import cv2
 import matplotlib.cbook
 import numpy as np
 import skimage
 
-from pgtf_basicsr.data.alignment import (align_to_template, centre_square, compose, move_about_centre,
-                                         resize_matrix, transform_points, warp)
-from pgtf_basicsr.data.checks import require
-from pgtf_basicsr.data.clips import read_frame, write_frame, write_landmarks
-from pgtf_basicsr.data.degradation import DegradationRanges
-from pgtf_basicsr.data.vfhq_dataset import VFHQDataset
-from pgtf_basicsr.errors import UserError
+from ..errors import UserError
+from ..restoration.video import VideoReader, VideoWriter
+from .alignment import (align_to_template, centre_square, compose, move_about_centre, resize_matrix, transform_points,
+                        warp)
+from .checks import require
+from .clips import read_frame, write_frame, write_landmarks
+from .degradation import DegradationRanges
+from .vfhq_dataset import VFHQDataset
 
 # Eq. 8 for faces of 64 pixels.
 SAMPLE_DEGRADATION = DegradationRanges(sigma=(0.1, 1), scale=(2, 2))
@@ -182,12 +183,13 @@ def write_video_data(root, video, clip_frames=24, size=128, video_size=64, test_
     with _replacing(root, source=str(video), size=size, clip_frames=clip_frames, seed=seed) as partial:
         stem = Path(video).stem
         names, frames = [], []
-        for frame in _read_video(video, max_frames):
-            frames.append(warp(frame, centre_square(*frame.shape[:2], size), size))
-            if len(frames) == clip_frames:
-                names.append(f'{stem}_{len(names):03d}')
-                _write_clip(partial / 'train', names[-1], frames)
-                frames = []
+        with VideoReader(video) as reader:
+            for frame in islice(reader, max_frames):
+                frames.append(warp(frame, centre_square(*frame.shape[:2], size), size))
+                if len(frames) == clip_frames:
+                    names.append(f'{stem}_{len(names):03d}')
+                    _write_clip(partial / 'train', names[-1], frames)
+                    frames = []
         if len(names) < 2:
             raise UserError(f'video {video} has {len(names) * clip_frames + len(frames)} frames; '
                             f'two clips of {clip_frames} are needed')
@@ -215,7 +217,7 @@ class _Swing:
     def __init__(self, rng, amplitude):
         share = rng.uniform(0.3, 0.7)
         self._amplitudes = amplitude * np.array([share, 1 - share])
-        self._cycles = rng.uniform([0.3, 0.8], [0.8, 1.6])
+        self._cycles = rng.uniform([0.15, 0.4], [0.4, 0.8])
         self._phases = rng.uniform(0, 2 * np.pi, 2)
 
     def __call__(self, time):
@@ -249,30 +251,10 @@ def _write_test_videos(test, size, seed):
         for key, folder in (('gt', 'aligned'), ('lq', 'degraded')):
             (test / folder).mkdir(exist_ok=True)
             frames = np.moveaxis(clip[key].numpy() * 255, 1, -1).round().astype(np.uint8)
-            _write_video(test / folder / f'{clip["folder"]}.mp4', frames)
-
-
-def _write_video(path, frames):
-    with av.open(path, 'w') as container:
-        # A low rate factor: what is to be seen is the degradation, not this file's own compression.
-        stream = container.add_stream('libx264', rate=FRAME_RATE, options={'crf': '8'})
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = 'yuv420p'
-        stream.codec_context.thread_count = 1
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24')))
-        container.mux(stream.encode(None))
-
-
-def _read_video(path, max_frames):
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise UserError(f'{path} has no video stream')
-            for _, frame in zip(range(max_frames), container.decode(video=0)):
-                yield frame.to_ndarray(format='rgb24')
-    except (av.error.FFmpegError, OSError) as error:
-        raise UserError(f'cannot read video {path}: {error.strerror}') from error
+            # A low rate factor: what is to be seen is the degradation, not this file's own compression.
+            with VideoWriter(test / folder / f'{clip["folder"]}.mp4', FRAME_RATE, size, size, crf=8) as writer:
+                for frame in frames:
+                    writer.write(frame)
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from pgtf_basicsr.data.alignment import (PlacementRanges, align_to_template, centre_square, compose,
-                                         flip_landmarks, mirror_matrix, resize_matrix, transform_points, warp)
-from pgtf_basicsr.data.checks import from_options, require, require_choice
-from pgtf_basicsr.data.clips import FrameFolders, read_frame, read_landmarks, read_meta_info, resolve_inside
-from pgtf_basicsr.data.degradation import Degradation, DegradationRanges
-from pgtf_basicsr.errors import UserError
+from ..errors import UserError
+from .alignment import (PlacementRanges, align_to_template, centre_square, compose, flip_landmarks, mirror_matrix,
+                        resize_matrix, transform_points, warp)
+from .checks import from_options, require, require_choice
+from .clips import FrameFolders, read_frame, read_landmarks, read_meta_info, resolve_inside
+from .degradation import Degradation, DegradationRanges
 
 # Stands where training has its epoch, so that validation draws are none of training's.
 _VALIDATION_EPOCH = 2**31
@@ -57,7 +57,8 @@ class VFHQDataset(Dataset):
             max_frames (int | None): frames of each clip in validation, from its start. Default: None, all.
             gt_frames (str): 'all', or 'centre' for networks that restore only that frame. Default: 'all'.
             aligned (bool): Default: True.
-            unaligned (dict): `PlacementRanges`, used where aligned is false.
+            placement (dict | None): `PlacementRanges`, how far a face lies from its aligned place. Default: not at
+                all if aligned, else the ranges' own defaults.
             use_hflip (bool): mirror half of the training windows. Default: False.
             degradation (dict): `DegradationRanges`.
             seed (int): Default: 0.
@@ -78,7 +79,6 @@ class VFHQDataset(Dataset):
         self.windows_per_clip = self._count('windows_per_clip', 1)
         self.max_frames = self._count('max_frames', None)
         self.centre_only = self._choice('gt_frames', 'all', ('all', 'centre')) == 'centre'
-        self.aligned = self._choice('aligned', True, (True, False))
         self.use_hflip = self._choice('use_hflip', False, (True, False))
         self.seed = opt.get('seed', 0)
         require(isinstance(self.seed, int) and self.seed >= 0, self._where,
@@ -87,8 +87,10 @@ class VFHQDataset(Dataset):
                 'dataset_enlarge_ratio would repeat the same draws within an epoch; use windows_per_clip')
         require((opt.get('io_backend') or {}).get('type', 'disk') == 'disk', self._where,
                 'io_backend: only type disk is supported')
-        self.placement = from_options(
-            PlacementRanges, opt.get('unaligned') or {}, f'{self._where}, unaligned')
+        self.placement = None
+        if opt.get('placement') or not self._choice('aligned', True, (True, False)):
+            self.placement = from_options(
+                PlacementRanges, opt.get('placement') or {}, f'{self._where}, placement')
         self.degradation = Degradation(
             from_options(DegradationRanges, opt.get('degradation') or {}, f'{self._where}, degradation'))
 
@@ -160,7 +162,7 @@ class VFHQDataset(Dataset):
         else:
             centre = len(names) // 2
             matrix = self._align(landmarks[centre], clip, names[centre])
-        if not self.aligned:
+        if self.placement:
             matrix = compose(self.placement.draw(rng, self.gt_size), matrix)
         if landmarks is not None:
             landmarks = transform_points(landmarks, matrix)

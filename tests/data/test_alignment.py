@@ -103,5 +103,5 @@ def test_placement_draws_stay_in_their_ranges():
 
 
 def test_impossible_placement_is_named():
-    with pytest.raises(UserError, match='unaligned: scale'):
+    with pytest.raises(UserError, match='placement: scale'):
         PlacementRanges(scale=(1.2, 0.8))

@@ -122,7 +122,7 @@ def test_a_mirrored_window_has_mirrored_landmarks(sample_root):
 
 def test_unaligned_windows_move_with_their_landmarks(sample_root):
     ranges = {'offset': 0.1, 'scale': [0.8, 1.1], 'rotation': 12}
-    items = list(make_dataset(sample_root, windows_per_clip=8, aligned=False, unaligned=ranges))
+    items = list(make_dataset(sample_root, windows_per_clip=8, aligned=False, placement=ranges))
     centres = np.array([item['landmarks'][1].mean(dim=0).numpy() for item in items])
     assert np.abs(centres - face_template(32).mean(axis=0)).max() > 1
     assert len({digest(item) for item in items}) == len(items)
@@ -224,7 +224,7 @@ def test_broken_data_is_named(own_root):
     ({'phase': 'training'}, 'phase'),
     ({'gt_frames': 'last'}, 'gt_frames'),
     ({'degradation': {'blur': 3}}, "degradation: has no option 'blur'"),
-    ({'unaligned': {'angle': 3}}, "unaligned: has no option 'angle'"),
+    ({'placement': {'angle': 3}}, "placement: has no option 'angle'"),
     ({'io_backend': {'type': 'lmdb'}}, 'io_backend'),
 ])
 def test_wrong_options_are_named(sample_root, options, complaint):

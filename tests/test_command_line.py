@@ -1,0 +1,187 @@
+"""What users meet: the commands, and one line with exit status 2 for their mistakes."""
+import shutil
+
+import pytest
+import yaml
+
+import pgtf_basicsr
+from pgtf_basicsr.checkpoints import write_checkpoint
+from pgtf_basicsr.cli import lines_of, main
+from pgtf_basicsr.errors import UserError
+
+from .quickstart import QUICKSTART, ROOT, basicsr, stage_options, write_data, write_options
+
+
+@pytest.fixture(scope='module')
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('project')
+    write_data(folder)
+    return folder
+
+
+@pytest.fixture
+def in_project(project, monkeypatch):
+    monkeypatch.chdir(project)
+    return project
+
+
+def refused(capsys, *arguments):
+    """Run a command that must fail; returns its one line, and asserts that nothing was made."""
+    assert main([str(argument) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert 'Traceback' not in error
+    return error
+
+
+def refused_training(capsys, folder, **changes):
+    path = write_options(folder, stage_options(1, **changes))
+    error = refused(capsys, 'train', '-opt', path)
+    assert not (folder / 'experiments').exists()
+    return error
+
+
+def test_version_and_names():
+    assert pgtf_basicsr.__version__ in basicsr(ROOT, '--version')
+
+
+def test_missing_option_file(capsys, in_project):
+    error = refused(capsys, 'train', '-opt', 'options/stage9.yml')
+    assert error == 'basicsr: cannot read the option file options/stage9.yml: No such file or directory\n'
+
+
+@pytest.mark.parametrize('text, where', [
+    ('name: [1, 2', 'line'), ('a: 1\na: 2\n', 'line 2: not a valid option file: the key \'a\' stands twice'),
+    ('!!python/object/apply:os.system [touch hacked]', 'line 1'), ('- 1\n- 2\n', 'holds sections')])
+def test_broken_option_file(capsys, in_project, text, where):
+    (in_project / 'broken.yml').write_text(text)
+    error = refused(capsys, 'train', '-opt', 'broken.yml')
+    assert error.startswith('basicsr: broken.yml') and where in error and error.count('\n') == 1
+    assert not (in_project / 'hacked').exists()
+
+
+def test_unknown_names_get_the_nearest(capsys, in_project):
+    error = refused_training(capsys, in_project, **{
+        'model_type': 'TSVQGANModl', 'network_g:type': 'TSVQGANN', 'train:pixel_opt': {'type': 'MSRLoss'},
+        'val:metrics': {'x': {'type': 'calculate_snr'}}})
+    for line in ('model_type: nothing is registered as TSVQGANModl; did you mean TSVQGANModel',
+                 'network_g.type: nothing is registered as TSVQGANN; did you mean TSVQGAN',
+                 'train.pixel_opt.type: nothing is registered as MSRLoss; did you mean MSRLLoss',
+                 'val.metrics.x.type: nothing is registered as calculate_snr; did you mean calculate_psnr'):
+        assert line in error
+
+
+def test_missing_data_folder(capsys, in_project):
+    error = refused_training(capsys, in_project, **{'datasets:train:dataroot_gt': 'datasets/nowhere'})
+    assert 'datasets.train.dataroot_gt: datasets/nowhere does not exist' in error and error.count('\n') == 1
+
+
+def test_missing_keys(capsys, in_project):
+    error = refused_training(capsys, in_project, **{'train:total_iter': None, 'logger:print_freq': None})
+    assert 'train.total_iter is missing' in error and 'logger.print_freq is missing' in error
+
+
+def test_more_gpus_than_there_are(capsys, in_project):
+    assert 'num_gpu is 64, but' in refused_training(capsys, in_project, num_gpu=64)
+
+
+def test_force_yml_of_a_section_that_is_not_there(capsys, in_project):
+    path = write_options(in_project, stage_options(1))
+    error = refused(capsys, 'train', '-opt', path, '--force_yml', 'trian:total_iter=3')
+    assert error == ('basicsr: --force_yml trian:total_iter=3: expected section:key=value with a section of the '
+                     'option file\n')
+
+
+def test_unreadable_frame_is_named(capsys, project, tmp_path, monkeypatch):
+    shutil.copytree(project / 'datasets', tmp_path / 'datasets')
+    monkeypatch.chdir(tmp_path)
+    broken = sorted((tmp_path / 'datasets/sample/train/GT').glob('*/*.png'))
+    for frame in broken:
+        frame.write_bytes(frame.read_bytes()[:200])
+    for workers in (0, 1):
+        path = write_options(tmp_path, stage_options(1, **{'datasets:train:num_worker_per_gpu': workers}))
+        error = refused(capsys, 'train', '-opt', path)
+        assert error.count('\n') == 1 and '.png' in error and error.startswith('basicsr: ')
+
+
+def test_dataset_smaller_than_a_batch(capsys, project, tmp_path, monkeypatch):
+    shutil.copytree(project / 'datasets', tmp_path / 'datasets')
+    monkeypatch.chdir(tmp_path)
+    path = write_options(tmp_path, stage_options(1, **{'datasets:train:batch_size_per_gpu': 9}))
+    error = refused(capsys, 'train', '-opt', path)
+    assert 'no iteration can be made: this process gets 8 samples an epoch' in error
+
+
+def test_weights_that_do_not_fit(capsys, project, tmp_path, monkeypatch):
+    shutil.copytree(project / 'datasets', tmp_path / 'datasets')
+    monkeypatch.chdir(tmp_path)
+    from pgtf_basicsr.archs import TSVQGAN
+    opt = stage_options(1, **{'path:pretrain_network_g': 'net.pth'})
+    options = {**opt['network_g'], 'codebook_size': 64}
+    options.pop('type')
+    write_checkpoint('net.pth', {'params': TSVQGAN(**options).state_dict()})
+    error = refused(capsys, 'train', '-opt', write_options(tmp_path, opt))
+    assert 'net.pth does not fit TSVQGAN' in error and 'codebook.weight' in error and error.count('\n') == 1
+
+
+def test_wrong_argument_of_a_network(capsys, project, tmp_path, monkeypatch):
+    shutil.copytree(project / 'datasets', tmp_path / 'datasets')
+    monkeypatch.chdir(tmp_path)
+    path = write_options(tmp_path, stage_options(1, **{'network_g:widht': 32}))
+    error = refused(capsys, 'train', '-opt', path)
+    assert 'network_g: TSVQGAN cannot be built' in error and 'widht' in error
+
+
+def test_restore_refuses_in_one_line(capsys, in_project):
+    (in_project / 'text.mp4').write_text('no video')
+    (in_project / 'torn.pth').write_bytes(b'PK\x03\x04torn')
+    video = sorted((in_project / 'datasets/sample/test/degraded').glob('*.mp4'))[0]
+    for source, weights, expected in (('text.mp4', 'torn.pth', 'text.mp4'), ('none.mp4', 'torn.pth', 'none.mp4'),
+                                      (video, 'torn.pth', 'torn.pth'), (video, 'none.pth', 'none.pth')):
+        error = refused(capsys, 'restore', source, '-o', 'out.mp4', '--weights', weights)
+        assert expected in error and error.count('\n') == 1
+        assert not (in_project / 'out.mp4').exists()
+
+
+def test_messages_of_data_workers_lose_their_wrapping():
+    wrapped = 'Caught UserError in DataLoader worker process 0.\nOriginal Traceback:\n  File x\n' \
+              'pgtf_basicsr.errors.UserError: frame a.png is torn'
+    assert lines_of(UserError(wrapped)) == ['frame a.png is torn']
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'options').glob('**/*.yml')), ids=lambda path: path.stem)
+def test_shipped_options_are_complete_but_for_the_users_files(path):
+    """All that may be missing where a shipped file is checked are files that the user brings or a run makes."""
+    from pgtf_basicsr import options
+    opt = options.load(path)
+    is_train = 'train' in opt
+    assert list(options.missing_keys(opt, is_train)) == []
+    assert list(options.unknown_names(opt)) == []
+    assert list(options.impossible_settings(opt, is_train)) == []
+    assert yaml.safe_load(path.read_text()).keys() == opt.keys()
+
+
+def test_each_stage_starts_from_the_one_before():
+    from pgtf_basicsr import options
+    for folder in (ROOT / 'options', QUICKSTART):
+        stages = {n: options.load(folder / f'stage{n}.yml') for n in (1, 2, 3, 4)}
+        models = {n: f'experiments/{opt["name"]}/models' for n, opt in stages.items()}
+        for n in (2, 3, 4):
+            assert stages[n]['path']['pretrain_network_vqgan'] == f'{models[1]}/net_g_latest.pth'
+        for n in (3, 4):
+            assert stages[n]['path']['pretrain_network_g'] == f'{models[n - 1]}/net_g_latest.pth'
+        assert stages[3]['path']['pretrain_network_d'] == f'{models[1]}/net_d_latest.pth'
+        assert stages[4]['path']['pretrain_network_d'] == f'{models[3]}/net_d_latest.pth'
+
+
+def test_plugin_that_fails_to_load_is_named(project, tmp_path):
+    """A real installed distribution, found through its entry point on the path."""
+    package = tmp_path / 'broken_plugin-1.0.dist-info'
+    package.mkdir()
+    (package / 'METADATA').write_text('Metadata-Version: 2.1\nName: broken-plugin\nVersion: 1.0\n')
+    (package / 'entry_points.txt').write_text('[basicsr.plugins]\nbroken = broken_plugin\n')
+    (tmp_path / 'broken_plugin.py').write_text('import a_module_that_is_not_there\n')
+    path = write_options(project, stage_options(1))
+    launch = ('-c', f'import sys; sys.path.insert(0, {str(tmp_path)!r}); from pgtf_basicsr.cli import main; '
+                    'sys.exit(main(sys.argv[1:]))')
+    output = basicsr(project, 'train', '-opt', path, launch=launch, status=2)
+    assert 'the plugin broken (broken_plugin) cannot be loaded' in output and 'Traceback' not in output

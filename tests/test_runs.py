@@ -1,0 +1,282 @@
+"""Whole runs as users start them: the four stages, two processes, other BasicSR projects, restoring a video."""
+import json
+from fractions import Fraction
+
+import av
+import cv2
+import pytest
+import torch
+
+from pgtf_basicsr import options
+
+from .quickstart import QUICKSTART, SMALL, basicsr, stage_options, write_data, write_options
+
+pytestmark = pytest.mark.slow
+
+TORCHRUN = ('-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port', '29517', '-m', 'pgtf_basicsr')
+
+
+@pytest.fixture(scope='module')
+def project(tmp_path_factory):
+    """A folder in which the four stages have been trained for two iterations each."""
+    folder = tmp_path_factory.mktemp('project')
+    write_data(folder)
+    for stage in (1, 2, 3, 4):
+        basicsr(folder, 'train', '-opt', write_options(folder, stage_options(stage), f'stage{stage}.yml'))
+    return folder
+
+
+def models(folder, stage):
+    return folder / 'experiments' / f'quickstart_stage{stage}' / 'models'
+
+
+def read(path):
+    return torch.load(path, weights_only=True)
+
+
+@pytest.mark.parametrize('stage', [1, 2, 3, 4])
+def test_a_stage_leaves_what_basicsr_users_expect(project, stage):
+    checkpoint = read(models(project, stage) / 'net_g_latest.pth')
+    assert set(checkpoint) == {'params', 'params_ema', 'network'}
+    assert checkpoint['network']['type'] == ('TSVQGAN' if stage == 1 else 'PGTFormer')
+    experiment = models(project, stage).parent
+    assert (experiment / 'training_states' / '2.state').exists()
+    assert (models(project, stage) / 'net_d_latest.pth').exists() == (stage != 2)
+    log = next(experiment.glob('train_*.log')).read_text()
+    assert 'iter:       2' in log and '# psnr:' in log and '# ssim:' in log and 'degraded:' in log
+    assert list(experiment.glob('visualization/held_out/*/strip_*.png'))
+    assert list((project / 'tb_logger' / f'quickstart_stage{stage}').glob('events*'))
+
+
+def test_each_stage_went_on_from_the_last(project):
+    """Frozen parts are the same from stage I to IV, and E_p from stage II on."""
+    states = {stage: read(models(project, stage) / 'net_g_latest.pth')['params'] for stage in (1, 2, 3, 4)}
+    for name, tensor in states[1].items():
+        if name.startswith(('decoder', 'codebook', 'from_latents')):
+            # Stages II to IV start from stage I's averaged weights.
+            averaged = read(models(project, 1) / 'net_g_latest.pth')['params_ema'][name]
+            assert all(torch.equal(states[stage][name], averaged) for stage in (2, 3, 4)), name
+    for name, tensor in states[2].items():
+        if name.startswith('parsing_net'):
+            averaged = read(models(project, 2) / 'net_g_latest.pth')['params_ema'][name]
+            assert torch.equal(states[3][name], averaged) and torch.equal(states[4][name], averaged), name
+
+
+def test_resume_goes_on(project, tmp_path):
+    write_data(tmp_path)
+    opt = stage_options(1, **{'train:total_iter': 3})
+    opt['train']['scheduler']['periods'] = [4]
+    path = write_options(tmp_path, opt)
+    basicsr(tmp_path, 'train', '-opt', path)
+    output = basicsr(tmp_path, 'train', '-opt', path, '--auto_resume', '--force_yml', 'train:total_iter=4')
+    assert 'Resuming training from epoch: 0, iter: 2.' in output
+    assert (tmp_path / 'experiments/quickstart_stage1/training_states/4.state').exists()
+
+
+def test_a_resumed_stage_finds_its_frozen_teacher_again(project, tmp_path):
+    opt = stage_options(3, **{'train:total_iter': 3, 'name': 'resumed'})
+    opt['train']['scheduler']['periods'] = [4]
+    path = write_options(project, opt, 'resumed.yml')
+    basicsr(project, 'train', '-opt', path)
+    output = basicsr(project, 'train', '-opt', path, '--auto_resume')
+    assert 'Loading TSVQGAN from experiments/quickstart_stage1/models/net_g_latest.pth' in output
+    assert 'Resuming training from epoch: 0, iter: 2.' in output
+
+
+@pytest.mark.parametrize('stage', [1, 2, 3, 4])
+def test_two_processes_in_step(project, stage):
+    """Both ranks hold the same weights after training: rank 1 writes its own beside rank 0's."""
+    opt = stage_options(stage, name=f'two_processes_stage{stage}')
+    path = write_options(project, opt, f'two_processes_{stage}.yml')
+    (project / 'ranks.py').write_text(RANKS)
+    launch = ('-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port', '29517', 'ranks.py')
+    output = basicsr(project, 'train', '-opt', path, '--launcher', 'pytorch', launch=launch)
+    assert '# psnr:' in output
+    first, second = (read(project / f'rank{rank}.pth') for rank in (0, 1))
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        # BatchNorm's running statistics are each rank's own between two synchronisations.
+        if not name.endswith(('running_mean', 'running_var')):
+            assert torch.equal(tensor, second[name]), name
+
+
+RANKS = '''
+import os, sys
+import torch
+from pgtf_basicsr import cli, models
+from pgtf_basicsr.models.video_face_model import VideoFaceModel, cpu_state_dict
+save = VideoFaceModel.save
+def save_on_each_rank(self, epoch, current_iter):
+    save(self, epoch, current_iter)
+    state = cpu_state_dict(self.get_bare_model(self.net_g))
+    if self.net_d is not None:
+        state.update({f'd.{k}': v for k, v in cpu_state_dict(self.get_bare_model(self.net_d)).items()})
+    torch.save(state, f'rank{self.opt["rank"]}.pth')
+VideoFaceModel.save = save_on_each_rank
+sys.exit(cli.main())
+'''
+
+
+def test_mistakes_under_torchrun_are_told_once(project):
+    output = basicsr(project, 'train', '-opt', 'nothing.yml', '--launcher', 'pytorch', launch=TORCHRUN, status=1)
+    assert output.count('cannot read the option file nothing.yml') == 1
+
+
+def test_test_command_writes_frames_strips_and_scores(project):
+    opt = options.load(QUICKSTART / 'test_stage4.yml')
+    opt['network_g'].update(SMALL, tfr_levels=[16, 8])
+    for dataset in opt['datasets'].values():
+        dataset['gt_size'] = 32
+    basicsr(project, 'test', '-opt', write_options(project, opt, 'test.yml'))
+    results = project / 'results' / 'quickstart_test_stage4'
+    for name in ('aligned', 'unaligned'):
+        scores = json.loads((results / f'metrics_{name}.json').read_text())
+        clip, = scores['clips']
+        assert set(scores['mean']) == {'psnr', 'ssim', 'msrl'}
+        pictures = sorted(path.name for path in (results / 'visualization' / name / clip).iterdir())
+        assert len(pictures) == 5 and pictures[-1].startswith('strip_')
+        # The table says what the saved frames say.
+        assert scores['mean']['psnr']['restored'] == scores['clips'][clip]['psnr']['restored']
+
+
+def test_two_processes_score_as_one(project):
+    opt = options.load(QUICKSTART / 'test_stage4.yml')
+    opt['network_g'].update(SMALL, tfr_levels=[16, 8])
+    for dataset in opt['datasets'].values():
+        dataset.update(gt_size=32, dataroot_gt='datasets/sample/train/GT',
+                       dataroot_landmarks='datasets/sample/train/landmarks')
+    scores = []
+    for name, arguments in (('one', {}), ('two', {'launch': TORCHRUN})):
+        opt['name'] = name
+        launcher = ['--launcher', 'pytorch'] if arguments else []
+        basicsr(project, 'test', '-opt', write_options(project, opt, f'{name}.yml'), *launcher, **arguments)
+        scores.append(json.loads((project / 'results' / name / 'metrics_aligned.json').read_text()))
+    assert scores[0] == scores[1] and len(scores[0]['clips']) == 2
+
+
+def test_restore_with_trained_weights(project):
+    video = next((project / 'datasets/sample/test/degraded').glob('*.mp4'))
+    basicsr(project, 'restore', video, '-o', 'restored.mp4', '--weights',
+            models(project, 4) / 'net_g_latest.pth', '--batch', '2')
+    with av.open(str(video)) as before, av.open(str(project / 'restored.mp4')) as after:
+        streams = [container.streams.video[0] for container in (before, after)]
+        assert streams[0].average_rate == streams[1].average_rate == Fraction(25)
+        assert (streams[0].width, streams[0].height) == (streams[1].width, streams[1].height)
+        assert len(list(before.decode(video=0))) == len(list(after.decode(video=0))) == 4
+
+
+FOREIGN_MSRL = '''
+import sys
+import pgtf_basicsr
+import torch
+from basicsr.train import train_pipeline
+from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY
+
+@ARCH_REGISTRY.register()
+class Plain(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv3d(3, 3, 3, padding=1)
+    def forward(self, x):
+        return x + self.conv(x.transpose(1, 2)).transpose(1, 2)
+
+@DATASET_REGISTRY.register()
+class Noise(torch.utils.data.Dataset):
+    def __init__(self, opt):
+        self.opt = opt
+    def __len__(self):
+        return 8
+    def __getitem__(self, index):
+        gt = torch.rand(3, 3, 16, 16)
+        return {'lq': gt, 'gt': gt}
+
+if __name__ == '__main__':
+    train_pipeline('.')
+'''
+
+FOREIGN_OPTIONS = '''
+name: foreign
+model_type: VideoBaseModel
+num_gpu: 0
+manual_seed: 0
+datasets:
+  train: {name: noise, type: Noise, batch_size_per_gpu: 2, num_worker_per_gpu: 0}
+network_g: {type: Plain}
+path: {}
+train:
+  total_iter: 3
+  optim_g: {type: Adam, lr: 0.001}
+  scheduler: {type: MultiStepLR, milestones: [2], gamma: 0.5}
+  pixel_opt: {type: MSRLLoss, scales: [1, 2]}
+logger: {print_freq: 1, save_checkpoint_freq: 3, use_tb_logger: false}
+'''
+
+
+def test_foreign_project_trains_with_msrl_loss(tmp_path):
+    """It knows nothing of this package but the import; loop, model and command line are BasicSR's."""
+    (tmp_path / 'train.py').write_text(FOREIGN_MSRL)
+    (tmp_path / 'foreign.yml').write_text(FOREIGN_OPTIONS)
+    output = basicsr(tmp_path, '-opt', 'foreign.yml', launch=('train.py',))
+    assert 'Loss [MSRLLoss] is created.' in output and 'iter:       3' in output and 'l_pix' in output
+    assert (tmp_path / 'experiments/foreign/models/net_g_latest.pth').exists()
+
+
+FOREIGN_TRAIN = '''
+import pgtf_basicsr
+from basicsr.train import train_pipeline
+if __name__ == '__main__':
+    train_pipeline('.')
+'''
+
+FOREIGN_VFHQ = {
+    'EDVR': dict(
+        model_type='VideoBaseModel', gt_frames='centre', gt_size=64,
+        network=dict(type='EDVR', num_in_ch=3, num_out_ch=3, num_feat=8, num_frame=3, deformable_groups=2,
+                     num_extract_block=1, num_reconstruct_block=1, center_frame_idx=1, with_tsa=False,
+                     with_predeblur=False, hr_in=False)),
+    'BasicVSR': dict(
+        model_type='VideoRecurrentModel', gt_frames='all', gt_size=256,
+        network=dict(type='BasicVSR', num_feat=8, num_block=1)),
+}
+
+
+@pytest.mark.parametrize('name', ['EDVR', 'BasicVSR'])
+def test_foreign_network_trains_on_vfhq_dataset(tmp_path, name):
+    write_data(tmp_path)
+    case = FOREIGN_VFHQ[name]
+    opt = {
+        'name': name, 'model_type': case['model_type'], 'num_gpu': 0, 'manual_seed': 0, 'scale': 4,
+        'datasets': {'train': {
+            'name': 'sample', 'type': 'VFHQDataset', 'dataroot_gt': 'datasets/sample/train/GT',
+            'gt_size': case['gt_size'], 'num_frame': 3, 'gt_frames': case['gt_frames'], 'windows_per_clip': 2,
+            'degradation': {'scale': [4, 4], 'resize_back': False},
+            'batch_size_per_gpu': 1, 'num_worker_per_gpu': 0}},
+        'network_g': case['network'], 'path': {},
+        'train': {'total_iter': 2, 'optim_g': {'type': 'Adam', 'lr': 0.001},
+                  'scheduler': {'type': 'CosineAnnealingRestartLR', 'periods': [2]},
+                  'pixel_opt': {'type': 'CharbonnierLoss'}},
+        'logger': {'print_freq': 1, 'save_checkpoint_freq': 2, 'use_tb_logger': False},
+    }
+    if name == 'BasicVSR':
+        opt['train']['fix_flow'] = 0
+    (tmp_path / 'train.py').write_text(FOREIGN_TRAIN)
+    output = basicsr(tmp_path, '-opt', write_options(tmp_path, opt), launch=('train.py',))
+    assert 'iter:       2' in output and 'l_pix' in output
+
+
+def test_sample_data_of_a_users_video(project, tmp_path):
+    """A video made of the sample clips' own frames, as a user's would be: no landmarks, stage I trains on it."""
+    frames = [cv2.imread(str(path)) for path in sorted((project / 'datasets/sample/train/GT').glob('*/*.png'))]
+    with av.open(str(tmp_path / 'mine.mp4'), 'w') as container:
+        stream = container.add_stream('libx264', rate=25)
+        stream.height, stream.width = frames[0].shape[:2]
+        for frame in frames * 8:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='bgr24')))
+        container.mux(stream.encode(None))
+    output = basicsr(tmp_path, 'sample-data', 'datasets/sample', '--video', 'mine.mp4', '--size', '32')
+    assert '1 clips to train on and 1 held out, 24 frames each' in output
+    opt = stage_options(1)
+    for dataset in opt['datasets'].values():
+        dataset['dataroot_landmarks'] = None
+        dataset['max_frames'] = 3
+    basicsr(tmp_path, 'train', '-opt', write_options(tmp_path, opt))
