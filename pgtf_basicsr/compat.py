@@ -51,7 +51,7 @@ def mend_basicsr():
     dist_util.init_dist = options.init_dist = init_dist
     options.ordered_yaml = ordered_yaml
     train.load_resume_state = load_resume_state
-    train.create_train_val_dataloader = _whole_epochs(train.create_train_val_dataloader)
+    train.create_train_val_dataloader = _seeded_and_counted(train.create_train_val_dataloader)
     BaseModel.model_to_device = model_to_device
     VideoBaseModel.dist_validation = _with_metric_results_on_device(VideoBaseModel.dist_validation)
     EnlargedSampler.set_epoch = _announcing_epoch(EnlargedSampler.set_epoch)
@@ -136,8 +136,8 @@ def load_resume_state(opt):
     return state
 
 
-def _whole_epochs(create_train_val_dataloader):
-    """Count epochs by the batches that the loader really gives.
+def _seeded_and_counted(create_train_val_dataloader):
+    """Count epochs by the batches that the loader really gives, and hand the seed to the training set.
 
     BasicSR rounds the last, incomplete batch up while the loader drops it: the loop would end
     early, with a data set smaller than a batch before its first iteration, and with status 0.
@@ -145,6 +145,8 @@ def _whole_epochs(create_train_val_dataloader):
 
     @functools.wraps(create_train_val_dataloader)
     def wrapper(opt, logger):
+        # A data set sees only its own section; there its draws start from the run's seed.
+        opt['datasets']['train'].setdefault('seed', opt['manual_seed'])
         train_loader, train_sampler, val_loaders, _, total_iters = create_train_val_dataloader(opt, logger)
         if len(train_loader) == 0:
             raise UserError(

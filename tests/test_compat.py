@@ -17,7 +17,8 @@ if __name__ == '__main__':
 '''
 
 
-@pytest.mark.parametrize('order', ['import pgtf_basicsr, basicsr', 'import pgtf_basicsr; import basicsr.data.degradations'])
+@pytest.mark.parametrize('order', [
+    'import pgtf_basicsr, basicsr', 'import pgtf_basicsr; import basicsr.data.degradations'])
 def test_imports(order, tmp_path):
     assert basicsr(tmp_path, launch=('-W', 'error::DeprecationWarning:pgtf_basicsr', '-c', order)) == ''
 

@@ -76,12 +76,12 @@ class PGTFormer(TSVQGAN):
     def restore(self, codes, latents, features, fidelity):
         """Decode codes, corrected by the low-quality latents and features.
 
-        Codes and features enter as constants: what is learned from pixels is the regulators,
-        and the encoder through the statistics that it gives to AdaIN.
+        Codes, latents and features enter as constants: pixels teach the regulators alone, and
+        the backward pass ends at the coarsest of them.
         """
         quantised = self.codebook.lookup(codes).detach()
         if self.adain:
-            content, style = (rearrange(x, 'b t h w d -> (b t) d h w') for x in (quantised, latents))
+            content, style = (rearrange(x, 'b t h w d -> (b t) d h w') for x in (quantised, latents.detach()))
             quantised = rearrange(adain(content, style), '(b t) d h w -> b t h w d', t=self.num_frames)
 
         def regulate(size, feature):

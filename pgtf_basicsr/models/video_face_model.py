@@ -292,9 +292,9 @@ class VideoFaceModel(BaseModel):
     def model_ema(self, decay=0.999):
         """Move the EMA network towards network_g; buffers (statistics, codebook) are taken over as they are."""
         net, ema = self.get_bare_model(self.net_g), self.net_g_ema
-        torch._foreach_lerp_(list(ema.parameters()), list(net.parameters()), 1 - decay)
-        for target, source in zip(ema.buffers(), net.buffers()):
-            target.copy_(source)
+        learning = [pair for pair in zip(ema.parameters(), net.parameters()) if pair[1].requires_grad]
+        torch._foreach_lerp_(*map(list, zip(*learning)), 1 - decay)
+        torch._foreach_copy_(list(ema.buffers()), list(net.buffers()))
 
     def get_current_log(self):
         """Losses of the last iteration, averaged over ranks; called by all ranks when it is time to log."""

@@ -114,7 +114,7 @@ def test_pgtformer_takes_over_the_autoencoder():
 
 
 def test_gradients_of_pixels_reach_regulators_not_predictor():
-    net = small_pgtformer(adain=False)
+    net = small_pgtformer()
     net(torch.rand(1, 3, 3, 64, 64)).square().mean().backward()
     reached = {name.split('.')[0] for name, p in net.named_parameters()
                if p.grad is not None and p.grad.abs().sum() > 0}
