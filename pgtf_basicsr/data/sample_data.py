@@ -33,7 +33,7 @@ from .degradation import DegradationRanges
 from .vfhq_dataset import VFHQDataset
 
 # Eq. 8 for faces of 64 pixels.
-SAMPLE_DEGRADATION = DegradationRanges(sigma=(0.1, 1), scale=(2, 2))
+SAMPLE_DEGRADATION = DegradationRanges(sigma=(0.3, 1.5), scale=(2, 3))
 FRAME_RATE = Fraction(25)
 
 _MARKER = 'sample_data.json'
@@ -74,7 +74,7 @@ class FacePath:
         deformation: largest displacement of the mouth, as a fraction of the aligned face's side.
     """
 
-    def __init__(self, landmarks, size, rng, shift=0.07, rotation=7, zoom=1.09, deformation=0.02):
+    def __init__(self, landmarks, size, rng, shift=0.05, rotation=5, zoom=1.06, deformation=0.02):
         self.size = size
         self.landmarks = landmarks
         face_size = size * _FACE_SHARE

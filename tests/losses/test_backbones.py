@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from conftest import seeded_features, torchvision_names
+from .conftest import seeded_features, torchvision_names
 from safetensors.torch import save_file
 
 from pgtf_basicsr.errors import UserError

@@ -3,7 +3,7 @@ import warnings
 import lpips
 import pytest
 import torch
-from conftest import seeded_features
+from .conftest import seeded_features
 from torch.nn import functional as F
 
 from pgtf_basicsr.errors import UserError

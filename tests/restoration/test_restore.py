@@ -23,15 +23,6 @@ NETWORK = dict(
     tfr_levels=[8], **AUTOENCODER)
 
 
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    """Networks as small as these lose more to waiting for a second thread than they gain."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope='module')
 def network():
     torch.manual_seed(0)

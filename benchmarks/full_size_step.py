@@ -1,0 +1,72 @@
+"""One training step of a stage, or one inference pass, of the paper's network at 512x512: time and peak memory.
+
+    python benchmarks/full_size_step.py stage1 --vgg16 weights/vgg16-397923af.pth
+    python benchmarks/full_size_step.py stage3 --checkpointing
+    python benchmarks/full_size_step.py inference
+
+Weights are random and the frames are noise: neither changes what is computed. Everything else is the stage's option
+file. Without ``--vgg16`` the perceptual loss is left out.
+"""
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from basicsr.models import build_model
+
+from pgtf_basicsr import options
+from pgtf_basicsr.archs import PGTFormer, TSVQGAN
+from pgtf_basicsr.checkpoints import write_checkpoint
+
+OPTIONS = Path(__file__).parents[1] / 'options'
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('case', choices=['stage1', 'stage2', 'stage3', 'stage4', 'inference'])
+    parser.add_argument('--vgg16', help="torchvision's VGG-16, for the perceptual loss")
+    parser.add_argument('--precision', default='fp32', choices=['fp32', 'bf16'])
+    parser.add_argument('--checkpointing', action='store_true', help='compute activations twice')
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    clip = torch.rand(1, 3, 3, 512, 512)
+    if args.case == 'inference':
+        net = PGTFormer().eval()
+        with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16, enabled=args.precision == 'bf16'):
+            seconds = timed(lambda: net(clip))
+    else:
+        model = make_model(args)
+        model.feed_data({'lq': clip, 'gt': clip})
+        seconds = timed(lambda: model.optimize_parameters(30001))
+        sys.stdout.write(', '.join(f'{name} {value:.3f}' for name, value in model.get_current_log().items()) + '\n')
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    sys.stdout.write(f'{args.case}, {args.precision}, {torch.get_num_threads()} threads: {seconds:.1f} s, '
+                     f'peak memory {peak:.1f} GiB\n')
+
+
+def make_model(args):
+    """Model of the stage's option file, on the CPU, with random weights where the file names some."""
+    opt = options.load(OPTIONS / f'{args.case}.yml')
+    opt.update(dist=False, rank=0, world_size=1, is_train=True, num_gpu=0)
+    opt['train'].update(precision=args.precision, activation_checkpointing=args.checkpointing)
+    if 'perceptual_opt' in opt['train']:
+        opt['train']['perceptual_opt']['weights'] = args.vgg16
+    opt['path'] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        if args.case != 'stage1':
+            opt['path']['pretrain_network_vqgan'] = f'{folder}/vqgan.pth'
+            write_checkpoint(f'{folder}/vqgan.pth', {'params': TSVQGAN().state_dict()})
+        return build_model(opt)
+
+
+def timed(call):
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,32 @@
+"""What holds for all tests: no network, and threads that do not get in each other's way."""
+import socket
+
+import pytest
+import torch
+
+LOCAL = {None, '', 'localhost', '127.0.0.1', '::1', socket.gethostname()}
+
+
+@pytest.fixture(autouse=True, scope='session')
+def offline():
+    """Fail any test that looks up a host: nothing may be downloaded."""
+    look_up = socket.getaddrinfo
+
+    def refuse(host, *args, **kwargs):
+        if host not in LOCAL:
+            raise AssertionError(f'a test tried to reach {host}')
+        return look_up(host, *args, **kwargs)
+
+    socket.getaddrinfo = refuse
+    yield
+    socket.getaddrinfo = look_up
+
+
+@pytest.fixture(autouse=True, scope='module')
+def one_thread(request):
+    """Networks as small as the tests' lose more to waiting for a second thread than they gain."""
+    threads = torch.get_num_threads()
+    if request.module.__name__ != 'tests.archs.test_parity':
+        torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
