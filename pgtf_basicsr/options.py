@@ -125,10 +125,13 @@ def missing_files(options):
             if (key.startswith('dataroot') or key == 'meta_info_file') and path is not None:
                 if not os.path.exists(os.path.expanduser(path)):
                     yield f'datasets.{name}.{key}: {path} does not exist (looked in {os.getcwd()})'
-    for key, path in options['path'].items():
-        if (key.startswith('pretrain_network') or key == 'resume_state') and path is not None:
-            if not os.path.isfile(os.path.expanduser(path)):
-                yield f'path.{key}: {path} does not exist (looked in {os.getcwd()})'
+    weights = {f'path.{key}': path for key, path in options['path'].items()
+               if key.startswith('pretrain_network') or key == 'resume_state'}
+    weights.update({f'train.{key}.weights': section.get('weights')
+                    for key, section in (options.get('train') or {}).items() if key.endswith('_opt') and section})
+    for key, path in weights.items():
+        if path is not None and not os.path.isfile(os.path.expanduser(path)):
+            yield f'{key}: {path} does not exist (looked in {os.getcwd()})'
 
 
 def impossible_settings(options, is_train):
@@ -136,5 +139,7 @@ def impossible_settings(options, is_train):
     if options['num_gpu'] != 'auto' and options['num_gpu'] > torch.cuda.device_count():
         yield (f'num_gpu is {options["num_gpu"]}, but {torch.cuda.device_count()} can be used here: '
                'set it to 0 for the CPU, or to auto')
+    if not is_train and options['path'].get('pretrain_network_g') is None:
+        yield 'path.pretrain_network_g is missing: a test needs weights'
     if is_train and options['train']['total_iter'] < 1:
         yield f'train.total_iter is {options["train"]["total_iter"]}: there would be no iteration'

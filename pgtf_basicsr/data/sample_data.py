@@ -74,7 +74,7 @@ class FacePath:
         deformation: largest displacement of the mouth, as a fraction of the aligned face's side.
     """
 
-    def __init__(self, landmarks, size, rng, shift=0.05, rotation=5, zoom=1.06, deformation=0.02):
+    def __init__(self, landmarks, size, rng, shift=0.03, rotation=3, zoom=1.04, deformation=0.02):
         self.size = size
         self.landmarks = landmarks
         face_size = size * _FACE_SHARE

@@ -52,6 +52,7 @@ class VideoFaceModel(BaseModel):
             raise UserError(
                 f'num_gpu is {opt["num_gpu"]} in one process: start one process a GPU with torchrun and '
                 '--launcher pytorch, or set num_gpu to 1')
+        self.set_precision((opt.get('train') or {}).get('precision', 'fp32'))
         self.net_g = self.build('network_g')
         self.load_pretrained(self.net_g, 'network_g')
         self.check_windows()
@@ -94,7 +95,6 @@ class VideoFaceModel(BaseModel):
         """Freeze, wrap, and build EMA, losses, discriminator, optimisers and schedulers."""
         options = self.opt['train']
         self.accumulate_iters = options.get('accumulate_iters', 1)
-        self.set_precision(options.get('precision', 'fp32'))
         self.freeze(options.get('frozen', self.default_frozen))
         if options.get('activation_checkpointing'):
             self.net_g.set_activation_checkpointing(True)
