@@ -28,7 +28,7 @@ def network():
     torch.manual_seed(0)
     net = PGTFormer(**{name: value for name, value in NETWORK.items() if name != 'type'}).eval()
     with torch.no_grad():  # greys in the middle of the range: 4:2:0 holds them as they are
-        net.decoder.conv_out.weight.copy_(0.2 * net.decoder.conv_out.weight[:1])
+        net.decoder.conv_out.weight.copy_(0.1 * net.decoder.conv_out.weight[:1])
         net.decoder.conv_out.bias.fill_(0.5)
     return net
 
