@@ -55,7 +55,7 @@ def build_parser():
     command = commands.add_parser('sample-data', help=text, description=text.capitalize() + '.')
     command.add_argument('folder', help='where to write it')
     command.add_argument('--video', metavar='FILE', help='make it of this video of one face, not of two portraits')
-    command.add_argument('--size', type=int, default=64, help='side of the faces in pixels (default: %(default)s)')
+    command.add_argument('--size', type=int, default=48, help='side of the faces in pixels (default: %(default)s)')
     command.add_argument('--seed', type=int, default=0, help='other seeds give other paths (default: %(default)s)')
     command.set_defaults(run=write_data)
     return parser

@@ -8,7 +8,7 @@ import numpy as np
 
 RESULTS = Path('results')
 PICTURE = RESULTS / 'quickstart_comparison.png'
-ENLARGEMENT = 3
+ENLARGEMENT = 4
 
 
 def main():

@@ -4,7 +4,6 @@ from einops import rearrange
 from torch import nn
 
 from .blocks import Codebook, Decoder, Encoder
-from .blocks.residual import init_convolutions
 from .published_names import own_state_dict
 
 __all__ = ['TSVQGAN']
@@ -52,7 +51,6 @@ class TSVQGAN(nn.Module):
         self.codebook = Codebook(codebook_size, codebook_dim, decay=codebook_decay)
         self.from_latents = nn.Conv2d(codebook_dim, z_channels, 1)
         self.decoder = Decoder(self.level_channels, swin_levels, z_channels, swin)
-        init_convolutions(self)
 
     def forward(self, gt):
         """Reconstruct a clip; in training mode the codebook learns from it.

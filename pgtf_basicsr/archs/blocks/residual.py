@@ -2,7 +2,7 @@
 import torch.nn.functional as F
 from torch import nn
 
-__all__ = ['Downsample', 'ResidualBlock', 'Upsample', 'group_norm', 'init_convolutions']
+__all__ = ['Downsample', 'ResidualBlock', 'Upsample', 'group_norm']
 
 NORM_GROUPS = 32
 
@@ -16,17 +16,6 @@ def group_norm(channels):
     if channels % NORM_GROUPS:
         raise ValueError(f'{channels} channels cannot be normalised in {NORM_GROUPS} groups: take a multiple of 32')
     return nn.GroupNorm(NORM_GROUPS, channels, eps=1e-6)
-
-
-def init_convolutions(module):
-    """Start every 2-D convolution in ``module`` from N(0, 1 / fan_in), which keeps the variance of its input.
-
-    torch's default is smaller by a factor of the root of 3; the autoencoder then loses its first hundred
-    iterations to finding the mean colour.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity='linear')
 
 
 class ResidualBlock(nn.Module):

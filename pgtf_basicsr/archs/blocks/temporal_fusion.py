@@ -3,7 +3,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from .residual import ResidualBlock, init_convolutions
+from .residual import ResidualBlock
 
 __all__ = ['TemporalFidelityRegulator']
 
@@ -28,7 +28,6 @@ class TemporalFidelityRegulator(nn.Module):
         self.mix_frames = nn.Conv2d(2 * num_frames * temporal_channels, num_frames * temporal_channels, 1)
         self.mix_channels = nn.Conv2d(temporal_channels, temporal_channels, 1)
         self.block = ResidualBlock(2 * channels + temporal_channels, channels)
-        init_convolutions(self)
         self.scale = self._modulation(channels)
         self.shift = self._modulation(channels)
 
