@@ -32,8 +32,8 @@ from .clips import read_frame, write_frame, write_landmarks
 from .degradation import DegradationRanges
 from .vfhq_dataset import VFHQDataset
 
-# Eq. 8 for faces of 64 pixels.
-SAMPLE_DEGRADATION = DegradationRanges(sigma=(0.3, 1.5), scale=(2, 3))
+# Eq. 8 for faces of 48 pixels.
+SAMPLE_DEGRADATION = DegradationRanges(sigma=(0.5, 1.5), scale=(2, 3))
 FRAME_RATE = Fraction(25)
 
 _MARKER = 'sample_data.json'
