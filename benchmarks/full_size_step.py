@@ -15,11 +15,12 @@ import time
 from pathlib import Path
 
 import torch
-from basicsr.models import build_model
 
-from pgtf_basicsr import options
+from pgtf_basicsr import options  # before basicsr, which does not import on its own
 from pgtf_basicsr.archs import PGTFormer, TSVQGAN
 from pgtf_basicsr.checkpoints import write_checkpoint
+
+from basicsr.models import build_model  # isort: skip
 
 OPTIONS = Path(__file__).parents[1] / 'options'
 

@@ -4,6 +4,8 @@ import socket
 import pytest
 import torch
 
+import pgtf_basicsr  # noqa: F401  before any test imports basicsr, which does not import on its own
+
 LOCAL = {None, '', 'localhost', '127.0.0.1', '::1', socket.gethostname()}
 
 
