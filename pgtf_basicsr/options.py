@@ -82,7 +82,7 @@ def check(options, path, is_train):
     Raises:
         UserError: With one line for each mistake.
     """
-    mistakes = list(missing_keys(options, is_train))
+    mistakes = list(missing_keys(options, is_train)) or list(malformed_sections(options))
     if not mistakes:
         mistakes = [*unknown_names(options), *missing_files(options), *impossible_settings(options, is_train)]
     if mistakes:
@@ -97,6 +97,21 @@ def missing_keys(options, is_train):
             value = value.get(part) if isinstance(value, dict) else None
         if value is None:
             yield f'{key} is missing'
+
+
+def malformed_sections(options):
+    """Yield a line for each section that is no section, and for a num_gpu that is no number."""
+    sections = {key: value for key, value in options.items()
+                if key.startswith('network_') or key in ('datasets', 'path', 'train', 'val')}
+    for name, section in list(sections.items()):
+        if isinstance(section, dict):
+            sections.update({f'{name}.{key}': value for key, value in section.items()
+                             if name == 'datasets' or key.endswith('_opt')})
+    for name, section in sections.items():
+        if section is not None and not isinstance(section, dict):
+            yield f'{name} is {section!r}, but it must be a section with keys of its own'
+    if options['num_gpu'] != 'auto' and not isinstance(options['num_gpu'], int):
+        yield f'num_gpu is {options["num_gpu"]!r}: it must be a number, or auto'
 
 
 def unknown_names(options):

@@ -26,7 +26,6 @@ class Encoder(nn.Module):
     def __init__(self, levels, swin_levels, out_channels, swin, blocks_per_level=1):
         super().__init__()
         self.activation_checkpointing = False
-        self.num_frames = swin['num_frames']
         self.sizes = tuple(levels)
         channels = tuple(levels.values())
         self.conv_in = nn.Conv2d(3, channels[0], 3, padding=1)
@@ -63,7 +62,6 @@ class Decoder(nn.Module):
     def __init__(self, levels, swin_levels, in_channels, swin, blocks_per_level=2):
         super().__init__()
         self.activation_checkpointing = False
-        self.num_frames = swin['num_frames']
         self.sizes = tuple(levels)
         channels = tuple(levels.values())
         self.conv_in = nn.Conv2d(in_channels, channels[-1], 3, padding=1)
