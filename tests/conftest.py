@@ -32,3 +32,10 @@ def one_thread(request):
         torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope='session')
+def logger():
+    """Start BasicSR's logger before any test does, whose captured stream would be closed for the next."""
+    from basicsr.utils import get_root_logger
+    return get_root_logger()
