@@ -3,9 +3,11 @@
 Read are BasicSR's ``.pth`` files (``params_ema``, ``params``), bare state dicts, and
 ``.safetensors``.  Checkpoints of this package also say which network they belong to: the key
 ``network`` holds ``dict(type='PGTFormer', **constructor_arguments)``; in ``.safetensors`` the
-same as JSON in the metadata.
+same as JSON in the metadata.  The key ``checkpoint`` holds what `origin` tells.
 """
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +15,15 @@ import torch
 
 from .errors import UserError
 from .files import replacing
+from .version import __version__
 
 __all__ = [
-    'Checkpoint', 'load_weights', 'network_options', 'read_checkpoint', 'state_dict', 'write_checkpoint'
+    'FORMAT', 'Checkpoint', 'checksum', 'load_weights', 'network_options', 'origin', 'read_checkpoint', 'read_torch_file',
+    'state_dict', 'write_checkpoint'
 ]
 
+# Version of the layout of checkpoints and training states; goes up when older readers would misread newer files.
+FORMAT = 1
 PARAM_KEYS = ('params_ema', 'params')
 NAMES_SHOWN = 5
 
@@ -30,10 +36,12 @@ class Checkpoint:
         path (Path): the file.
         states (dict[str, dict[str, Tensor]]): state dicts by their key; a bare one has the key ''.
         network (dict | None): options of the network the weights belong to, if the file has them.
+        origin (dict | None): as `origin` returned it, if the file has it.
     """
     path: Path
     states: dict
     network: dict | None = None
+    origin: dict | None = None
 
     def state_dict(self, param_key=None):
         """Return the state dict called `param_key`, or else params_ema, params or the bare one.
@@ -66,7 +74,7 @@ def read_checkpoint(path):
         raise UserError(f'weights not found: {path} (looked for {path.absolute()})')
     read = _read_safetensors if path.suffix == '.safetensors' else _read_torch
     try:
-        contents, network = read(path)
+        contents, network, source = read(path)
     except Exception as error:  # a torn or foreign pickle can raise nearly anything
         raise UserError(f'{path} cannot be read as weights: it is damaged, or holds other things than tensors '
                         f'({type(error).__name__})') from error
@@ -77,7 +85,7 @@ def read_checkpoint(path):
     if not states:
         raise UserError(f'{path} holds no weights: expected params_ema, params or named tensors, '
                         f'found {_some(map(str, contents)) if contents else "nothing"}')
-    return Checkpoint(path, {key: _without_module(state) for key, state in states.items()}, network)
+    return Checkpoint(path, {key: _without_module(state) for key, state in states.items()}, network, source)
 
 
 def state_dict(path, param_key=None):
@@ -140,12 +148,43 @@ def write_checkpoint(path, contents):
         torch.save(contents, file)
 
 
-def _read_torch(path):
+def origin(iteration, option_file):
+    """What a checkpoint says of itself: format and package version, iteration, option file it came from."""
+    return {'format': FORMAT, 'package': __version__, 'iter': iteration, 'option_file': option_file}
+
+
+def read_torch_file(path):
+    """Read the dict that a file of torch.save holds onto the CPU, without executing anything it contains.
+
+    Files of this package, which have a key ``checkpoint``, are held against their checksums: torch does not look at them.
+
+    Raises:
+        Exception: of nearly any type, if the file is torn, damaged or foreign.
+    """
     contents = torch.load(path, map_location='cpu', weights_only=True)
     if not isinstance(contents, dict):
         raise TypeError(f'expected a dict, got a {type(contents).__name__}')
-    network = contents.get('network')
-    return contents, network if isinstance(network, dict) else None
+    if 'checkpoint' in contents:
+        with zipfile.ZipFile(path) as file:
+            damaged = file.testzip()
+        if damaged:
+            raise zipfile.BadZipFile(f'the checksum of {damaged} does not hold')
+    return contents
+
+
+def checksum(path):
+    """CRC-32 of a file."""
+    value = 0
+    with open(path, 'rb') as file:
+        while block := file.read(2**20):
+            value = zlib.crc32(block, value)
+    return value
+
+
+def _read_torch(path):
+    contents = read_torch_file(path)
+    network, source = contents.get('network'), contents.get('checkpoint')
+    return contents, network if isinstance(network, dict) else None, source if isinstance(source, dict) else None
 
 
 def _read_safetensors(path):
@@ -153,7 +192,7 @@ def _read_safetensors(path):
     with safe_open(path, framework='pt', device='cpu') as file:
         contents = {name: file.get_tensor(name) for name in file.keys()}
         network = (file.metadata() or {}).get('network')
-    return contents, json.loads(network) if network else None
+    return contents, json.loads(network) if network else None, None
 
 
 def _is_state_dict(value):

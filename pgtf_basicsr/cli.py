@@ -1,4 +1,4 @@
-"""The command ``basicsr``: train, test, restore, sample-data."""
+"""The command ``basicsr``: train, test, restore, sample-data, check-options."""
 import argparse
 import os
 import sys
@@ -8,31 +8,57 @@ from torch import distributed as dist
 
 from . import options
 from .data import sample_data
-from .errors import UserError
+from .errors import Interrupted, SharedError, UserError
+from .options.reference import reference_page
 from .restoration import restore
+from .training.interruption import stop_request
 from .version import __version__
 
 __all__ = ['main']
 
 MISTAKE = 2
-INTERRUPTED = 130
+# BSD's EX_TEMPFAIL: not finished, start it again.
+STOPPED = 75
+LOST_PROCESS = 1
 
 
 def main(arguments=None):
-    """Run the command line; returns the exit status: 0, or 2 for a user's mistake, told in a line."""
+    """Run the command line.
+
+    Returns:
+        int: The exit status: 0; 2 for a user's mistake, told in a line; 75 for a training that was asked to stop and
+        has saved all; 1 where another process of the run is gone.
+    """
     args = build_parser().parse_args(arguments)
     try:
         args.run(args)
     except UserError as error:
-        if os.environ.get('RANK', '0') == '0':
-            sys.stderr.write(''.join(f'basicsr: {line}\n' for line in lines_of(error)))
+        if os.environ.get('RANK', '0') == '0' or (dist.is_initialized() and not isinstance(error, SharedError)):
+            tell(lines_of(error))
         return MISTAKE
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except Interrupted as stop:
+        if os.environ.get('RANK', '0') == '0':
+            tell([str(stop)])
+        return STOPPED
+    except RuntimeError as error:
+        if not is_of_communication(error):
+            raise
+        tell([f'rank {dist.get_rank()}: another process of this run is gone, or has not answered for longer than '
+              f'dist_params.timeout: {str(error).splitlines()[0]}; go on with --auto_resume'])
+        return LOST_PROCESS
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
     return 0
+
+
+def tell(lines):
+    sys.stderr.write(''.join(f'basicsr: {line}\n' for line in lines))
+
+
+def is_of_communication(error):
+    """Whether an error came from torch.distributed; gloo's are plain RuntimeErrors that name it."""
+    return dist.is_initialized() and (isinstance(error, dist.DistError) or 'gloo' in str(error))
 
 
 def build_parser():
@@ -58,6 +84,13 @@ def build_parser():
     command.add_argument('--size', type=int, default=48, help='side of the faces in pixels (default: %(default)s)')
     command.add_argument('--seed', type=int, default=0, help='other seeds give other paths (default: %(default)s)')
     command.set_defaults(run=write_data)
+
+    text = 'tell all mistakes of option files without running them'
+    command = commands.add_parser('check-options', help=text, description=text.capitalize() + '.')
+    command.add_argument('files', nargs='*', metavar='FILE', help='option file (YAML); one that trains is checked '
+                                                                  'for that, any other for a test')
+    command.add_argument('--reference', action='store_true', help='write a page on every option to standard output')
+    command.set_defaults(run=check_options)
     return parser
 
 
@@ -74,14 +107,25 @@ def add_pipeline_arguments(parser):
 
 def train(args):
     """Run BasicSR's train_pipeline on a checked option file."""
-    from basicsr.train import train_pipeline
-    run_pipeline(train_pipeline, args, is_train=True)
+    from .training.pipelines import train_with
+    load_plugins()
+    file = options.read(args.opt)
+    file.override(args.force_yml)
+    options.check(file, is_train=True)
+    with stop_request.noted():
+        train_with(file, args)
 
 
 def test(args):
     """Run BasicSR's test_pipeline on a checked option file."""
-    from basicsr.test import test_pipeline
-    run_pipeline(test_pipeline, args, is_train=False)
+    from .training.pipelines import as_test, test_with
+    load_plugins()
+    file = options.read(args.opt)
+    file.override(args.force_yml)
+    if 'train' in file.options:
+        as_test(file, forced_keys=[entry.partition('=')[0].strip() for entry in args.force_yml])
+    options.check(file, is_train=False)
+    test_with(file, args)
 
 
 def write_data(args):
@@ -96,19 +140,23 @@ def write_data(args):
                      f'{summary.clip_frames} frames each; a degraded video: {summary.degraded_video}\n')
 
 
-def run_pipeline(pipeline, args, is_train):
-    """Check the options and hand them to the pipeline, which reads them from the command line."""
+def check_options(args):
+    """Check option files and say which are good, or write the reference of all options."""
     load_plugins()
-    path = args.opt
-    opt = options.load(path)
-    if args.force_yml:
-        options.override(opt, args.force_yml)
-        path = options.write(opt, os.path.basename(path))
-    options.check(opt, args.opt, is_train)
-    sys.argv = ['basicsr', '-opt', path, '--launcher', args.launcher]
-    sys.argv += ['--auto_resume'] if args.auto_resume else []
-    sys.argv += ['--debug'] if args.debug else []
-    pipeline(os.getcwd())
+    if args.reference:
+        sys.stdout.write(reference_page())
+    elif not args.files:
+        raise UserError('check-options: name one or more option files, or --reference')
+    mistakes = []
+    for path in args.files:
+        try:
+            file = options.read(path)
+            options.check(file, is_train=file.is_for_training)
+            sys.stdout.write(f'{path}: no mistakes\n')
+        except UserError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise UserError('\n'.join(mistakes))
 
 
 def load_plugins():

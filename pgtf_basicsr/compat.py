@@ -7,7 +7,6 @@ already does it right, so its later versions work as well.
 """
 import functools
 import importlib
-import math
 import multiprocessing
 import os
 import re
@@ -25,8 +24,8 @@ from .errors import UserError
 
 __all__ = ['SafeLoader', 'mend_basicsr', 'restore_removed_modules']
 
-# A collective that takes longer than this means that a rank is gone.
-DEFAULT_TIMEOUT = timedelta(minutes=30)
+# A collective that takes longer than these minutes means that a rank is gone.
+DEFAULT_TIMEOUT = 30
 
 
 def restore_removed_modules():
@@ -40,35 +39,48 @@ def restore_removed_modules():
 
 
 def mend_basicsr():
-    """Replace what fails in BasicSR 1.4.2 without a GPU, under torchrun, or on unsafe YAML."""
-    from basicsr import train
+    """Replace what fails in BasicSR 1.4.2 without a GPU, under torchrun, on unsafe YAML, or on resuming."""
+    from basicsr import data
     from basicsr.data.data_sampler import EnlargedSampler
+    from basicsr.data.prefetch_dataloader import CPUPrefetcher, PrefetchGenerator
     from basicsr.models.base_model import BaseModel
+    from basicsr.models.lr_scheduler import CosineAnnealingRestartLR
     from basicsr.models.video_base_model import VideoBaseModel
     from basicsr.utils import dist_util, options
+
+    from .training import epochs, starting
 
     # `options` holds its own reference to init_dist.
     dist_util.init_dist = options.init_dist = init_dist
     options.ordered_yaml = ordered_yaml
-    train.load_resume_state = load_resume_state
-    train.create_train_val_dataloader = _seeded_and_counted(train.create_train_val_dataloader)
     BaseModel.model_to_device = model_to_device
+    BaseModel.get_optimizer = get_optimizer
+    BaseModel.model_ema = model_ema
+    BaseModel.update_learning_rate = update_learning_rate
+    CosineAnnealingRestartLR.get_lr = _held_after_last_period(CosineAnnealingRestartLR.get_lr)
     VideoBaseModel.dist_validation = _with_metric_results_on_device(VideoBaseModel.dist_validation)
-    EnlargedSampler.set_epoch = _announcing_epoch(EnlargedSampler.set_epoch)
+    EnlargedSampler.set_epoch = epochs.announcing_epoch(EnlargedSampler.set_epoch)
+    EnlargedSampler.__iter__ = epochs.from_position(EnlargedSampler.__iter__)
+    data.worker_init_fn = epochs.start_worker
+    PrefetchGenerator.run, PrefetchGenerator.__next__ = _prefetch, _next_prefetched
+    CPUPrefetcher.__init__ = _prefetcher_at_rest
+    starting.take_over()
 
 
 class SafeLoader(yaml.SafeLoader):
     """YAML without object construction, and with ``1e-4`` read as the number it is."""
 
-    def construct_mapping(self, node, deep=False):
+    def compose_mapping_node(self, anchor):
+        # Here and not in construct_mapping: by then merges may have put the merged keys beside the own ones.
+        node = super().compose_mapping_node(anchor)
         seen = set()
         for key_node, _ in node.value:
-            if key_node.value in seen:
+            if isinstance(key_node, yaml.ScalarNode) and key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f'the key {key_node.value!r} stands twice in one section', key_node.start_mark)
             if isinstance(key_node, yaml.ScalarNode):
                 seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
+        return node
 
 
 # YAML 1.1, as PyYAML reads it, wants a dot and a sign in floats; people write 1e-4.
@@ -92,7 +104,7 @@ def init_dist(launcher, backend='nccl', timeout=DEFAULT_TIMEOUT, port=None):
     Args:
         launcher (str): 'pytorch' (torchrun's environment) or 'slurm'.
         backend (str): Backend where CUDA is present. Default: 'nccl'.
-        timeout (timedelta): Longest wait in one collective.
+        timeout (float): Longest wait in one collective, in minutes. Default: 30.
         port (int | None): Master port under slurm. Default: MASTER_PORT, or 29500.
     """
     if launcher == 'slurm':
@@ -105,58 +117,7 @@ def init_dist(launcher, backend='nccl', timeout=DEFAULT_TIMEOUT, port=None):
         torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
     else:
         backend = 'gloo'
-    dist.init_process_group(backend=backend, timeout=timeout)
-
-
-def load_resume_state(opt):
-    """Return the training state to resume from, or None; BasicSR's needs CUDA to load it.
-
-    With ``--auto_resume`` it is the newest state of this experiment, looked for below the
-    experiment's own root rather than the current directory.
-    """
-    from basicsr.utils import check_resume
-
-    path = opt['path'].get('resume_state')
-    if opt['auto_resume']:
-        folder = os.path.join(opt['path']['experiments_root'], 'training_states')
-        names = os.listdir(folder) if os.path.isdir(folder) else []
-        iterations = [int(name[:-6]) for name in names if name.endswith('.state') and name[:-6].isdigit()]
-        if iterations:
-            path = opt['path']['resume_state'] = os.path.join(folder, f'{max(iterations)}.state')
-    if path is None:
-        return None
-    state = torch.load(path, map_location='cpu', weights_only=True)
-    # What a run does not save, such as a frozen teacher, comes from where it came from before.
-    opt['path'].setdefault('ignore_resume_networks', [
-        name for name in opt if name.startswith('network_')
-        and not os.path.exists(os.path.join(
-            opt['path']['models'], f'net_{name.removeprefix("network_")}_{state["iter"]}.pth'))
-    ])
-    check_resume(opt, state['iter'])
-    return state
-
-
-def _seeded_and_counted(create_train_val_dataloader):
-    """Count epochs by the batches that the loader really gives, and hand the seed to the training set.
-
-    BasicSR rounds the last, incomplete batch up while the loader drops it: the loop would end
-    early, with a data set smaller than a batch before its first iteration, and with status 0.
-    """
-
-    @functools.wraps(create_train_val_dataloader)
-    def wrapper(opt, logger):
-        # A data set sees only its own section; there its draws start from the run's seed.
-        opt['datasets']['train'].setdefault('seed', opt['manual_seed'])
-        train_loader, train_sampler, val_loaders, _, total_iters = create_train_val_dataloader(opt, logger)
-        if len(train_loader) == 0:
-            raise UserError(
-                f'no iteration can be made: this process gets {len(train_sampler)} samples an epoch of '
-                f'datasets.train, fewer than batch_size_per_gpu {opt["datasets"]["train"]["batch_size_per_gpu"]}')
-        # The loop runs one epoch more than it is told.
-        total_epochs = math.ceil(total_iters / len(train_loader)) - 1
-        return train_loader, train_sampler, val_loaders, total_epochs, total_iters
-
-    return wrapper
+    dist.init_process_group(backend=backend, timeout=timedelta(minutes=timeout))
 
 
 def model_to_device(self, net):
@@ -174,6 +135,41 @@ def model_to_device(self, net):
     return net
 
 
+def get_optimizer(self, optim_type, params, lr, **kwargs):
+    """Build any optimiser of torch.optim; BasicSR knows Adam alone."""
+    optimizer_type = getattr(torch.optim, optim_type, None)
+    if optimizer_type is None:
+        raise UserError(f'torch.optim has no optimizer {optim_type}')
+    return optimizer_type(params, lr=lr, **kwargs)
+
+
+@torch.no_grad()
+def model_ema(self, decay=0.999):
+    """Move the EMA network towards net_g; buffers are taken over as they are.
+
+    BasicSR leaves buffers out: statistics of BatchNorm stay as they were initialised.
+    """
+    net, ema = self.get_bare_model(self.net_g), self.get_bare_model(self.net_g_ema)
+    for averaged, parameter in zip(ema.parameters(), net.parameters()):
+        averaged.lerp_(parameter, 1 - decay)
+    for averaged, buffer in zip(ema.buffers(), net.buffers()):
+        averaged.copy_(buffer)
+
+
+def update_learning_rate(self, current_iter, warmup_iter=-1):
+    """Set the learning rates of an iteration: the schedule's, or before ``warmup_iter`` a linear part of the first.
+
+    In BasicSR MultiStepLR goes on from the rate that the last iteration of the warm-up left.
+    """
+    if current_iter > 1:
+        for scheduler in self.schedulers:
+            for group, scheduled in zip(scheduler.optimizer.param_groups, scheduler.get_last_lr()):
+                group['lr'] = scheduled
+            scheduler.step()
+    if current_iter < warmup_iter:
+        self._set_lr([[rate / warmup_iter * current_iter for rate in rates] for rates in self._get_init_lr()])
+
+
 def _alias(missing, present, names):
     """Make ``import missing`` work by taking ``names`` from the module ``present``."""
     try:
@@ -188,8 +184,16 @@ def _alias(missing, present, names):
 
 def _slurm_environment(port):
     """Set the variables that torch.distributed reads from those that slurm gives."""
+    missing = [name for name in ('SLURM_NODELIST', 'SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID')
+               if name not in os.environ]
+    if missing:
+        raise UserError(f'--launcher slurm: {", ".join(missing)} not set; start the processes with srun')
     nodes = os.environ['SLURM_NODELIST']
-    hosts = subprocess.run(['scontrol', 'show', 'hostnames', nodes], check=True, capture_output=True, text=True)
+    try:
+        hosts = subprocess.run(['scontrol', 'show', 'hostnames', nodes], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = (getattr(error, 'stderr', None) or str(error)).strip()
+        raise UserError(f'--launcher slurm: scontrol cannot tell the hosts of {nodes}: {reason}') from error
     os.environ['MASTER_ADDR'] = hosts.stdout.split()[0]
     if port is not None:
         os.environ['MASTER_PORT'] = str(port)
@@ -217,16 +221,44 @@ def _with_metric_results_on_device(dist_validation):
     return wrapper
 
 
-def _announcing_epoch(set_epoch):
-    """Tell the dataset which epoch begins, so that its random draws can follow from it."""
+def _held_after_last_period(get_lr):
+    """Keep the last rate of CosineAnnealingRestartLR once its periods are over, where BasicSR raises a TypeError."""
 
-    @functools.wraps(set_epoch)
-    def wrapper(self, epoch):
-        set_epoch(self, epoch)
-        if hasattr(self.dataset, 'set_epoch'):
-            self.dataset.set_epoch(epoch)
+    @functools.wraps(get_lr)
+    def wrapper(self):
+        epoch = self.last_epoch
+        self.last_epoch = min(epoch, self.cumulative_period[-1])
+        try:
+            return get_lr(self)
+        finally:
+            self.last_epoch = epoch
 
     return wrapper
+
+
+def _prefetch(self):
+    """Fill the queue of ``prefetch_mode: cpu``; an error of the data set goes into it, where BasicSR's loop would hang."""
+    try:
+        for item in self.generator:
+            self.queue.put(item)
+        self.queue.put(None)
+    except Exception as error:
+        self.queue.put(error)
+
+
+def _next_prefetched(self):
+    item = self.queue.get()
+    if item is None:
+        raise StopIteration
+    if isinstance(item, Exception):
+        raise item
+    return item
+
+
+def _prefetcher_at_rest(self, loader):
+    """BasicSR's loop resets the prefetcher before it takes a batch; to start it before would start the workers twice."""
+    self.ori_loader = loader
+    self.loader = iter(())
 
 
 restore_removed_modules()

@@ -1,4 +1,6 @@
-"""The error that stands for a user's mistake."""
+"""The errors that end a run in one line instead of a traceback."""
+
+__all__ = ['Interrupted', 'SharedError', 'UserError']
 
 
 class UserError(Exception):
@@ -7,3 +9,11 @@ class UserError(Exception):
     The message is one line and says what is wrong, where, and what would be right.  The
     command line prints it without a traceback and exits with status 2.
     """
+
+
+class SharedError(UserError):
+    """A mistake that every process of a run knows of, so that rank 0 alone tells it."""
+
+
+class Interrupted(Exception):
+    """A run was asked to stop and has done so with everything saved; the message says where it stands."""

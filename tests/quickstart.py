@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 from pgtf_basicsr import options
 from pgtf_basicsr.data.sample_data import write_sample_data
 
@@ -42,8 +44,9 @@ def stage_options(stage, **changes):
 
 def write_options(folder, opt, name='options.yml'):
     """Write options below ``folder`` and return the path."""
-    source = Path(options.write(opt, name))
-    return Path(source.rename(folder / name))
+    path = Path(folder) / name
+    path.write_text(yaml.safe_dump(opt, sort_keys=False))
+    return path
 
 
 def basicsr(folder, *arguments, launch=('-m', 'pgtf_basicsr'), status=0):

@@ -2,6 +2,8 @@
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
+from ..argument_types import Count
+
 __all__ = ['VQGANDiscriminator']
 
 
@@ -15,7 +17,7 @@ class VQGANDiscriminator(nn.Module):
         num_in_ch (int): Channels of the frames. Default: 3.
     """
 
-    def __init__(self, num_feat=64, num_layers=4, num_in_ch=3):
+    def __init__(self, num_feat: Count = 64, num_layers: Count = 4, num_in_ch: Count = 3):
         super().__init__()
         layers = [nn.Conv2d(num_in_ch, num_feat, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         channels = num_feat

@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from basicsr.utils.registry import ARCH_REGISTRY
 from facexlib.parsing.bisenet import BiSeNet
 
+from ..argument_types import Count
+
 __all__ = ['FaceParsingNet']
 
 
@@ -17,7 +19,7 @@ class FaceParsingNet(BiSeNet):
         num_classes (int): Classes of the face parsing. Default: 19, as of CelebAMask-HQ.
     """
 
-    def __init__(self, num_classes=19):
+    def __init__(self, num_classes: Count = 19):
         super().__init__(num_classes)
         # ImageNet's statistics; not in the state dict, because they are no weights.
         self.register_buffer('mean', torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)

@@ -1,8 +1,11 @@
 """PGTFormer: restores degraded clips of faces (Xu et al., Beyond Alignment, IJCAI 2024)."""
+from collections.abc import Sequence
+
 from basicsr.utils.registry import ARCH_REGISTRY
 from einops import rearrange
 from torch import nn
 
+from ..argument_types import Count
 from .blocks import CodePredictor, TemporalFidelityRegulator, adain
 from .face_parsing_arch import FaceParsingNet
 from .ts_vqgan_arch import TSVQGAN
@@ -30,8 +33,9 @@ class PGTFormer(TSVQGAN):
         **autoencoder: Arguments of :class:`TSVQGAN`.
     """
 
-    def __init__(self, predictor_width=512, predictor_layers=9, predictor_heads=8, predictor_mlp=1024,
-                 tfr_levels=(32, 64, 128, 256), tfr_channels=32, adain=True, num_classes=19, **autoencoder):
+    def __init__(self, predictor_width: Count = 512, predictor_layers: Count = 9, predictor_heads: Count = 8,
+                 predictor_mlp: Count = 1024, tfr_levels: Sequence[Count] = (32, 64, 128, 256),
+                 tfr_channels: Count = 32, adain: bool = True, num_classes: Count = 19, **autoencoder):
         super().__init__(**autoencoder)
         unknown = set(tfr_levels) - set(self.level_channels)
         if unknown:

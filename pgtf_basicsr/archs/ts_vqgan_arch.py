@@ -1,8 +1,11 @@
 """TS-VQGAN: the autoencoder of stage I, which learns a codebook of clean faces in motion."""
+from collections.abc import Sequence
+
 from basicsr.utils.registry import ARCH_REGISTRY
 from einops import rearrange
 from torch import nn
 
+from ..argument_types import Count, Counts, Positive, Share
 from .blocks import Codebook, Decoder, Encoder
 from .published_names import own_state_dict
 
@@ -33,9 +36,10 @@ class TSVQGAN(nn.Module):
         codebook_decay (float): Decay of the codebook's moving averages.
     """
 
-    def __init__(self, image_size=512, num_frames=3, width=64, multipliers=(1, 2, 4, 4, 8),
-                 swin_levels=(128, 64, 32), num_heads=8, window_size=4, mlp_ratio=1.0, z_channels=256,
-                 codebook_size=1024, codebook_dim=512, codebook_decay=0.99):
+    def __init__(self, image_size: Count = 512, num_frames: Count = 3, width: Count = 64,
+                 multipliers: Counts = (1, 2, 4, 4, 8), swin_levels: Sequence[Count] = (128, 64, 32),
+                 num_heads: Count = 8, window_size: Count = 4, mlp_ratio: Positive = 1.0, z_channels: Count = 256,
+                 codebook_size: Count = 1024, codebook_dim: Count = 512, codebook_decay: Share = 0.99):
         super().__init__()
         self.image_size = image_size
         self.num_frames = num_frames

@@ -68,6 +68,8 @@ class VFHQDataset(Dataset):
             items are read: a frame or its landmarks are missing or broken.
     """
 
+    option_types = 'pgtf_basicsr.data.vfhq_options:VFHQOptions'
+
     def __init__(self, opt):
         super().__init__()
         self.opt = opt

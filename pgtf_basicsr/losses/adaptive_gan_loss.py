@@ -1,4 +1,6 @@
 """Adversarial loss whose weight follows the reconstruction loss."""
+from typing import Literal
+
 import torch
 from basicsr.losses.gan_loss import GANLoss
 from basicsr.utils.dist_util import get_dist_info
@@ -6,6 +8,7 @@ from basicsr.utils.registry import LOSS_REGISTRY
 from torch import distributed as dist
 from torch.nn import functional as F
 
+from ..argument_types import NonNegative, Positive
 from ..errors import UserError
 
 __all__ = ['AdaptiveGANLoss']
@@ -37,7 +40,8 @@ class AdaptiveGANLoss(GANLoss):
         max_weight (float): Upper limit of the adaptive weight.
     """
 
-    def __init__(self, gan_type='hinge', loss_weight=0.75, max_weight=1e4):
+    def __init__(self, gan_type: Literal['hinge', 'vanilla'] = 'hinge', loss_weight: Positive = 0.75,
+                 max_weight: NonNegative = 1e4):
         if gan_type not in ('hinge', 'vanilla'):
             raise UserError(f'AdaptiveGANLoss: gan_type must be hinge or vanilla, got {gan_type}')
         if loss_weight <= 0:

@@ -3,6 +3,8 @@ from basicsr.utils.registry import LOSS_REGISTRY
 from torch import nn
 from torch.nn import functional as F
 
+from ..argument_types import Share
+
 __all__ = ['CodeCrossEntropyLoss', 'code_cross_entropy']
 
 
@@ -15,7 +17,7 @@ class CodeCrossEntropyLoss(nn.Module):
         label_smoothing (float): Share in [0, 1] of the target spread evenly over all N codes.
     """
 
-    def __init__(self, loss_weight=1.0, label_smoothing=0.):
+    def __init__(self, loss_weight: float = 1.0, label_smoothing: Share = 0.):
         super().__init__()
         self.loss_weight = loss_weight
         self.label_smoothing = label_smoothing

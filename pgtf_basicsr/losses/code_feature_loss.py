@@ -18,7 +18,7 @@ class CodeFeatureLoss(nn.Module):
         loss_weight (float): Factor of the loss.
     """
 
-    def __init__(self, loss_weight=1.0):
+    def __init__(self, loss_weight: float = 1.0):
         super().__init__()
         self.loss_weight = loss_weight
 

@@ -3,6 +3,7 @@ import torch
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import nn
 
+from ..argument_types import NonNegative
 from ..errors import UserError
 from .code_cross_entropy_loss import code_cross_entropy
 
@@ -22,7 +23,7 @@ class CodeFocalLoss(nn.Module):
         loss_weight (float): Factor of the loss.
     """
 
-    def __init__(self, gamma=2.0, loss_weight=1.0):
+    def __init__(self, gamma: NonNegative = 2.0, loss_weight: float = 1.0):
         super().__init__()
         if gamma < 0:
             raise UserError(f'CodeFocalLoss: gamma must be 0 or more, got {gamma}')

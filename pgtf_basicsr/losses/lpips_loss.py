@@ -1,5 +1,6 @@
 """LPIPS as a loss."""
 import warnings
+from typing import Literal
 
 import lpips
 from basicsr.utils.registry import LOSS_REGISTRY
@@ -31,7 +32,7 @@ class LPIPSLoss(FrozenBackboneLoss):
         UserError: Unknown ``net``, or ``weights`` missing or of another network.
     """
 
-    def __init__(self, net='vgg', weights=None, loss_weight=1.0):
+    def __init__(self, net: Literal['vgg', 'alex'] = 'vgg', weights: str | None = None, loss_weight: float = 1.0):
         if net not in NETWORKS:
             raise UserError(f'LPIPSLoss: net must be one of {", ".join(NETWORKS)}, got {net}')
         default_filename, min_size = NETWORKS[net]

@@ -4,6 +4,7 @@ from basicsr.utils.registry import LOSS_REGISTRY
 from torch import nn
 from torch.nn import functional as F
 
+from ..argument_types import Counts
 from ..errors import UserError
 from .shapes import check_clip, check_same_shape
 
@@ -23,7 +24,7 @@ class MSRLLoss(nn.Module):
         loss_weight (float): Factor of the loss.
     """
 
-    def __init__(self, scales=(1, 2, 3), loss_weight=1.0):
+    def __init__(self, scales: Counts = (1, 2, 3), loss_weight: float = 1.0):
         super().__init__()
         if not scales or any(not isinstance(scale, int) or scale < 1 for scale in scales):
             raise UserError(f'MSRLLoss: scales must be a list of integers of 1 or more, got {scales}')

@@ -1,4 +1,6 @@
 """Feature distance of a VGG network."""
+from typing import Literal
+
 import torch
 import torchvision
 from basicsr.archs.vgg_arch import NAMES
@@ -35,7 +37,8 @@ class VGGPerceptualLoss(FrozenBackboneLoss):
         UserError: Unknown ``arch`` or layer, or ``weights`` missing or of another network.
     """
 
-    def __init__(self, layers=None, weights=None, loss_weight=1.0, arch='vgg19'):
+    def __init__(self, layers: dict[str, float] | None = None, weights: str | None = None, loss_weight: float = 1.0,
+                 arch: Literal['vgg19', 'vgg16'] = 'vgg19'):
         if arch not in NETWORKS:
             raise UserError(f'VGGPerceptualLoss: arch must be one of {", ".join(NETWORKS)}, got {arch}')
         default_filename, default_layer = NETWORKS[arch]

@@ -1,11 +1,13 @@
 """How often the predicted code is the teacher's."""
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from ..argument_types import Count
+
 __all__ = ['calculate_code_accuracy']
 
 
 @METRIC_REGISTRY.register()
-def calculate_code_accuracy(logits, codes, k=1, **kwargs):
+def calculate_code_accuracy(logits, codes, k: Count = 1, **kwargs):
     """Share of codes that are among the k predicted as most probable (paper, Table 4: k = 1 and 5).
 
     Args:

@@ -5,13 +5,14 @@ import numpy as np
 import torch
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from ..argument_types import Counts
 from ..losses.msrl_loss import temporal_difference
 
 __all__ = ['calculate_msrl', 'msrl']
 
 
 @METRIC_REGISTRY.register()
-def calculate_msrl(img, img2, scales=(1, 2, 3), **kwargs):
+def calculate_msrl(img, img2, scales: Counts = (1, 2, 3), **kwargs):
     """Multi-scale residual PSNR in dB of two clips, higher is better; see :func:`msrl`.
 
     Its attribute ``per_clip`` tells validation to hand over whole clips (T, H, W, C) where

@@ -5,6 +5,7 @@ import torch
 from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 
+from ..checkpoints import checksum
 from ..errors import UserError
 from .video_face_model import VideoFaceModel
 
@@ -33,6 +34,8 @@ class PGTFormerModel(VideoFaceModel):
             along where it gets none.
         val.fidelity (float): The paper's w in validation. Default: 1.
     """
+
+    option_types = 'pgtf_basicsr.models.pgtformer_options:PGTFormerOptions'
 
     def __init__(self, opt):
         super().__init__(opt)
@@ -65,6 +68,7 @@ class PGTFormerModel(VideoFaceModel):
         teacher = self.build('network_vqgan')
         if not self.load_pretrained(teacher, 'network_vqgan'):
             raise UserError('path.pretrain_network_vqgan is empty: name the weights that stage I made')
+        self.teacher_checksums = {'network_vqgan': checksum(self.opt['path']['pretrain_network_vqgan'])}
         if self.opt['path'].get('pretrain_network_g') is None:
             self.net_g.load_autoencoder(teacher.state_dict())
         return teacher.to(self.device).eval().requires_grad_(False)

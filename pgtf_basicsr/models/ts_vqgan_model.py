@@ -18,6 +18,8 @@ class TSVQGANModel(VideoFaceModel):
             what the autoencoder alone makes of degraded frames.
     """
 
+    option_types = 'pgtf_basicsr.models.ts_vqgan_options:TSVQGANOptions'
+
     def generator_losses(self):
         losses = OrderedDict()
         output, commitment_loss, _ = self.net_g(self.gt)

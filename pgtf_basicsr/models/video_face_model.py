@@ -15,9 +15,14 @@ from basicsr.models.base_model import BaseModel
 from basicsr.utils import get_root_logger, imwrite
 from torch import nn
 
-from ..checkpoints import load_weights, state_dict, write_checkpoint
-from ..errors import UserError
+from ..checkpoints import load_weights, origin, state_dict
+from ..errors import Interrupted, SharedError, UserError
 from ..restoration.windows import restore_frames
+from ..training.interruption import stop_request
+from ..training.ranks import gathered, on_rank_0
+from ..training.saving import save_checkpoint, save_networks
+from ..training.states import capture_random, launch_name, restore_random, undisturbed_random
+from .step_guard import StepGuard, all_finite
 from .validation import ClipScores, comparison_strip, to_image
 
 __all__ = ['VideoFaceModel']
@@ -35,6 +40,8 @@ class VideoFaceModel(BaseModel):
         accumulate_iters (int): Iterations whose gradients make one optimiser step. Default: 1.
         activation_checkpointing (bool): Compute activations twice to save memory. Default: False.
         frozen (list[str]): Modules of network_g that do not learn. Default: the stage's.
+        max_skipped_steps (int): Steps in a row that are skipped because a loss or a gradient is not finite;
+            one more stops the run. Default: 3.
         net_d_start_iter (int): First iteration with adversarial loss. Default: 1.
 
     Under ``val``: ``batch_size``, windows restored in one pass (default 1), and BasicSR's
@@ -45,6 +52,8 @@ class VideoFaceModel(BaseModel):
 
     # Modules of network_g that do not learn unless `train.frozen` says otherwise.
     default_frozen = ()
+    # {network: checksum of its file} of frozen networks that are not saved with a checkpoint.
+    teacher_checksums = {}
 
     def __init__(self, opt):
         super().__init__(opt)
@@ -124,6 +133,12 @@ class VideoFaceModel(BaseModel):
         self.optimizer_d = self.build_optimizer('optim_d', self.net_d) if self.net_d else None
         self.setup_schedulers()
         self.losses = OrderedDict()
+        self.guard = StepGuard(options.get('max_skipped_steps', 3))
+        self.iteration = self.saved_iteration = 0
+        self.stopping = False
+        self.best_metric_results, self.validated = {}, {}
+        # The run's `Position` and a function that validates on all sets; whoever drives the model sets them.
+        self.position = self.validate_all = None
 
     def init_losses(self):
         """Build the losses that the options name; those of the single stages are in the subclasses."""
@@ -199,20 +214,47 @@ class VideoFaceModel(BaseModel):
     # --------------------------------------------------------------- training
 
     def update_learning_rate(self, current_iter, warmup_iter=-1):
+        """Begin an iteration, unless the run has been asked to stop.
+
+        Raises:
+            Interrupted: It has, and all is saved.
+        """
+        self.stop_if_asked(current_iter - 1)
         with warnings.catch_warnings():
             # The discriminator's schedule runs before its first step; torch takes that for a mistake.
             warnings.filterwarnings('ignore', message='Detected call of `lr_scheduler.step', category=UserWarning)
             super().update_learning_rate(current_iter, warmup_iter)
 
+    def stop_if_asked(self, iteration):
+        """Save and raise Interrupted after an iteration, if the run has been asked to stop.
+
+        Ranks have agreed on it in the iteration. Gradients are in no checkpoint: it has to be one with a step.
+        """
+        if not self.opt['dist']:
+            self.stopping = stop_request.made()
+        if not self.stopping or iteration % self.accumulate_iters:
+            return
+        if iteration != self.saved_iteration:
+            get_root_logger().info('Asked to stop. Saving models and training states.')
+            self.save(None, iteration)
+        raise Interrupted(f'stopped after iteration {iteration}, as asked; go on with --auto_resume')
+
     def feed_data(self, data):
         """Take a batch from the loader: 'gt' and, where the data set has it, 'lq'; (B, T, C, H, W)."""
         self.gt = data['gt'].to(self.device, non_blocking=True)
         self.lq = data['lq'].to(self.device, non_blocking=True)
+        self.samples = data.get('key', [])
 
     def optimize_parameters(self, current_iter):
-        """One iteration: losses and gradients, and every ``accumulate_iters`` a step of the optimisers."""
+        """One iteration: losses and gradients, and every ``accumulate_iters`` a step of the optimisers.
+
+        Raises:
+            UserError: More steps in a row than ``max_skipped_steps`` had losses or gradients that are not finite.
+        """
         step = current_iter % self.accumulate_iters == 0
         adversarial = self.net_d is not None and current_iter >= self.net_d_start_iter
+        nets = [self.net_g, self.net_d] if self.net_d is not None else [self.net_g]
+        self.guard.remember(nets)
         if self.net_d is not None:
             self.net_d.requires_grad_(False)
 
@@ -223,16 +265,61 @@ class VideoFaceModel(BaseModel):
                     losses['l_g_gan'], losses['d_weight'] = self.generator_adversarial_loss(reconstruction)
             total = sum(value for name, value in losses.items() if name.startswith('l_'))
             self.backward(total)
-        self.step(self.optimizer_g, step)
-
         if adversarial:
             self.net_d.requires_grad_(True)
             losses.update(self.train_discriminator(step))
-        if step:
-            self.scaler.update()
-            if self.ema_decay > 0:
-                self.model_ema(self.ema_decay)
+
+        self.iteration = current_iter
         self.losses = OrderedDict((name, value.detach()) for name, value in losses.items())
+        broken, self.stopping = self.agree_on(self.losses, nets)
+        if broken:
+            self.guard.put_back()
+            self.guard.broken_iteration = self.guard.broken_iteration or current_iter
+        if step and self.guard.broken_iteration:
+            self.skip_step()
+        elif step:
+            self.step_optimizers()
+
+    def agree_on(self, losses, nets):
+        """Whether any rank's iteration went wrong, and whether any has been asked to stop; the same on all ranks."""
+        # With loss scaling, gradients that overflow are part of the game, and the scaler's to handle.
+        gradients = [] if self.scaler.is_enabled() else [
+            p.grad for net in nets for p in net.parameters() if p.grad is not None]
+        finite = all_finite(losses.values(), gradients)
+        flags = torch.stack([~finite, torch.tensor(stop_request.made(), device=finite.device)]).to(torch.uint8)
+        if self.opt['dist']:
+            torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
+        return map(bool, flags.tolist())
+
+    def step_optimizers(self):
+        """Let networks, loss scaling and EMA make a step."""
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
+            optimizer.zero_grad(set_to_none=True)
+        self.scaler.update()
+        if self.ema_decay > 0:
+            self.model_ema(self.ema_decay)
+        self.guard.skipped = 0
+
+    def skip_step(self):
+        """Drop the gradients of a step that went wrong, and stop the run if it is one too many."""
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        self.guard.skipped += 1
+        where = f'iteration {self.guard.broken_iteration}: losses or gradients are not finite'
+        self.guard.broken_iteration = None
+        if not self.guard.exhausted:
+            get_root_logger().warning(f'{where}; skipped, {self.guard.skipped} in a row of '
+                                      f'{self.guard.tolerated} that train.max_skipped_steps allows')
+            return
+        values = {name: value.item() for name, value in self.losses.items()}
+        reports = gathered((values, list(self.samples)))
+        losses = ', '.join(f'{name} {value:.4g}' for name, value in next(
+            (values for values, _ in reports if not np.isfinite(list(values.values())).all()), values).items())
+        samples = ', '.join(sample for _, samples in reports for sample in samples)
+        raise SharedError(
+            f'{where} ({losses}), as in {self.guard.skipped - 1} steps before it, on {samples}; nothing has been saved '
+            f'since iteration {self.saved_iteration}: lower the learning rate or look at these samples')
 
     def generator_losses(self):
         """Run network_g on the batch.
@@ -271,7 +358,6 @@ class VideoFaceModel(BaseModel):
                     losses[f'l_d_{name}'] = self.cri_gan(prediction, is_real, is_disc=True) / 2
                 self.backward(losses[f'l_d_{name}'])
             losses[f'out_d_{name}'] = prediction.mean()
-        self.step(self.optimizer_d, step)
         return losses
 
     def gradients_for(self, net, synchronise):
@@ -281,12 +367,6 @@ class VideoFaceModel(BaseModel):
     def backward(self, loss):
         """Add the gradients of one of ``accumulate_iters`` losses."""
         self.scaler.scale(loss / self.accumulate_iters).backward()
-
-    def step(self, optimizer, now):
-        """Step and clear the optimiser, if it is time."""
-        if now:
-            self.scaler.step(optimizer)
-            optimizer.zero_grad(set_to_none=True)
 
     @torch.no_grad()
     def model_ema(self, decay=0.999):
@@ -317,27 +397,43 @@ class VideoFaceModel(BaseModel):
         self.validate(dataloader.dataset, current_iter, tb_logger, save_img)
 
     def validate(self, dataset, current_iter, tb_logger, save_img):
-        """Restore whole clips window by window, clips shared out over ranks, and score every frame."""
+        """Restore whole clips window by window, clips shared out over ranks, and score every frame.
+
+        In training a set is validated once an iteration, draws nothing from the generators that training draws
+        from, and is left when the run is asked to stop: the resumed run makes up for it.
+        """
+        name = dataset.opt['name']
+        if self.is_train:
+            # The loop counts one iteration too many when it ends.
+            current_iter = min(current_iter, self.opt['train']['total_iter'])
+            if self.stopping or self.validated.get(name) == current_iter:
+                return
         scores = ClipScores(self.opt['val'].get('metrics') or {})
         # The bare network: its wrapper would wait for the other ranks.
         net = getattr(self, 'net_g_ema', None) or self.get_bare_model(self.net_g)
         net.eval()
-        for index in range(self.opt['rank'], len(dataset), self.opt['world_size']):
-            clip = dataset[index]
-            restored = self.restore_clip(net, self.input_frames(clip))
-            degraded = to_image(clip['lq'])
-            gt = to_image(clip['gt']) if 'gt' in clip else None
-            if gt is not None:
-                scores.add(clip['folder'], restored, degraded, gt)
-            if save_img:
-                strip = comparison_strip(degraded, restored, gt)
-                self.save_clip(dataset.opt['name'], clip['folder'], current_iter, restored, strip)
-                if tb_logger:
-                    tb_logger.add_image(f'{dataset.opt["name"]}/{clip["folder"]}', strip, current_iter,
-                                        dataformats='HWC')
+        with undisturbed_random(self.device):
+            for index in range(self.opt['rank'], len(dataset), self.opt['world_size']):
+                if self.is_train and stop_request.made():
+                    break
+                clip = dataset[index]
+                restored = self.restore_clip(net, self.input_frames(clip))
+                degraded = to_image(clip['lq'])
+                gt = to_image(clip['gt']) if 'gt' in clip else None
+                if gt is not None:
+                    scores.add(clip['folder'], restored, degraded, gt)
+                if save_img:
+                    strip = comparison_strip(degraded, restored, gt)
+                    self.save_clip(name, clip['folder'], current_iter, restored, strip)
+                    if tb_logger:
+                        tb_logger.add_image(f'{name}/{clip["folder"]}', strip, current_iter, dataformats='HWC')
         if self.is_train:
             self.set_train_mode()
-        self.report(scores.gathered(), dataset.opt['name'], current_iter, tb_logger)
+            self.stopping = any(gathered(stop_request.made()))
+            if self.stopping:
+                return
+            self.validated[name] = current_iter
+        self.report(scores.gathered(), name, current_iter, tb_logger)
 
     def restore_clip(self, net, frames):
         """Restore a clip of any length; (L, 3, H, W) tensor -> (L, H, W, 3) uint8 array, RGB."""
@@ -377,44 +473,105 @@ class VideoFaceModel(BaseModel):
             with open(os.path.join(self.opt['path']['results_root'], f'metrics_{dataset_name}.json'), 'w') as file:
                 json.dump(scores.as_dict(), file, indent=2)
 
-    # ----------------------------------------------------------------- saving
+    # ------------------------------------------------------ saving and resuming
 
     def save(self, epoch, current_iter):
-        """Save net_g (params, params_ema), net_d, and the training state last."""
+        """Save net_g (params, params_ema), net_d, and the training state last; -1 stands for the end of training.
+
+        Every rank must call it. The epoch is counted here, so that the end of one is not the start of the next.
+
+        Raises:
+            UserError: On every rank, if a file cannot be written; older checkpoints are as they were.
+        """
+        experiment = self.opt['path']['experiments_root']
+        if current_iter == -1:
+            total = self.opt['train']['total_iter']
+            if self.iteration < total:
+                raise SharedError(f'training ended after {self.iteration} of {total} iterations: the loader gave no more '
+                                  'batches; nothing is lost, --auto_resume goes on')
+            on_rank_0(lambda: save_networks(experiment, self.network_files(total), 'latest'))
+            return
+        random = gathered(capture_random(self.device))
+        on_rank_0(lambda: save_checkpoint(
+            experiment, self.network_files(current_iter), self.training_state(epoch, current_iter, random),
+            self.opt['path'].get('keep_checkpoints')))
+        self.saved_iteration = current_iter
+
+    def network_files(self, iteration):
+        """{label: contents of its file}; with the network's options, so that others can rebuild it."""
+        nets = {'net_g': {'params': self.net_g}}
         if self.ema_decay > 0:
-            self.save_network([self.net_g, self.net_g_ema], 'net_g', current_iter, ['params', 'params_ema'])
-        else:
-            self.save_network(self.net_g, 'net_g', current_iter)
+            nets['net_g']['params_ema'] = self.net_g_ema
         if self.net_d is not None:
-            self.save_network(self.net_d, 'net_d', current_iter)
-        self.save_training_state(epoch, current_iter)
+            nets['net_d'] = {'params': self.net_d}
+        return {
+            label: {
+                **{key: cpu_state_dict(self.get_bare_model(net)) for key, net in versions.items()},
+                'network': plain(self.opt[label.replace('net_', 'network_')]),
+                'checkpoint': origin(iteration, self.opt.get('option_file'))
+            } for label, versions in nets.items()
+        }
 
-    def save_network(self, net, net_label, current_iter, param_key='params'):
-        """As BasicSR's, but atomic, and with the network's options, so that others can rebuild it."""
-        if self.opt['rank'] != 0:
-            return
-        nets, keys = (net, param_key) if isinstance(net, list) else ([net], [param_key])
-        contents = {key: cpu_state_dict(self.get_bare_model(net)) for net, key in zip(nets, keys)}
-        contents['network'] = plain(self.opt[net_label.replace('net_', 'network_')])
-        name = f'{net_label}_{"latest" if current_iter == -1 else current_iter}.pth'
-        write_checkpoint(os.path.join(self.opt['path']['models'], name), contents)
-
-    def save_training_state(self, epoch, current_iter):
-        """As BasicSR's, but atomic, and with the state of the loss scaling."""
-        if self.opt['rank'] != 0 or current_iter == -1:
-            return
-        state = {
+    def training_state(self, epoch, iteration, random):
+        """All that a resumed run needs beside the networks, see `training.states`."""
+        samples = 0
+        if self.position:
+            epoch, samples = self.position.at(iteration)
+        return {
+            'checkpoint': origin(iteration, self.opt.get('option_file')),
             'epoch': epoch,
-            'iter': current_iter,
+            'iter': iteration,
+            'samples': samples,
             'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
             'schedulers': [scheduler_state(scheduler) for scheduler in self.schedulers],
-            'scaler': self.scaler.state_dict()
+            'scaler': self.scaler.state_dict(),
+            'random': random,
+            'seed': self.opt.get('manual_seed'),
+            'best_metrics': plain(self.best_metric_results),
+            'validated': dict(self.validated),
+            'networks': [name for name in SAVED if name != 'network_d' or self.net_d is not None],
+            'teachers': self.teacher_checksums,
+            'launch': launch_name(),
         }
-        write_checkpoint(os.path.join(self.opt['path']['training_states'], f'{current_iter}.state'), state)
+
+    def check_state(self, state):
+        """Refuse a training state that this model cannot go on from as if it had never stopped.
+
+        Raises:
+            UserError: It is another program's, another network's, or was made with another teacher.
+        """
+        path = self.opt['path']['resume_state']
+        missing = [key for key in ('random', 'scaler', 'best_metrics', 'validated') if key not in state]
+        if missing:
+            raise UserError(f'{path} was not written by this package: it has no {", ".join(missing)}; take its networks '
+                            'as path.pretrain_network_* and start anew')
+        shapes = [[tuple(p.shape) for group in optimizer.param_groups for p in group['params']]
+                  for optimizer in self.optimizers]
+        saved = [optimizer_shapes(optimizer, expected) for optimizer, expected in zip(state['optimizers'], shapes)]
+        if len(state['optimizers']) != len(shapes) or saved != shapes:
+            raise UserError(f'{path} belongs to other networks, or other parts of them were learning: its optimizers '
+                            'do not fit; go on with the options it was made with')
+        changed = [name for name, value in state.get('teachers', {}).items() if self.teacher_checksums.get(name) != value]
+        if changed:
+            raise UserError(f'{self.opt["path"][f"pretrain_{changed[0]}"]} has changed since {path} was written: the run '
+                            'would go on with another teacher; put the old file back, or start anew')
 
     def resume_training(self, resume_state):
+        """Take over a training state, and make up for a validation that an interruption has cut off."""
         super().resume_training(resume_state)
         self.scaler.load_state_dict(resume_state['scaler'])
+        self.iteration = self.saved_iteration = resume_state['iter']
+        self.best_metric_results = deepcopy(resume_state['best_metrics'])
+        self.validated = dict(resume_state['validated'])
+        random = resume_state['random']
+        if len(random) == self.opt['world_size']:
+            restore_random(random[self.opt['rank']], self.device)
+        else:
+            get_root_logger().warning(f'The state is of {len(random)} processes and these are {self.opt["world_size"]}: '
+                                      'the run goes on well, but not as it would have with as many.')
+        val = self.opt.get('val')
+        if val and self.validate_all and self.iteration % val['val_freq'] == 0:
+            self.validate_all(self.iteration)
 
 
 def count_parameters(net):
@@ -430,6 +587,17 @@ def cpu_state_dict(net):
 def scheduler_state(scheduler):
     """State of a scheduler in plain types: BasicSR's MultiStepRestartLR keeps a Counter, which is none."""
     return {key: dict(value) if isinstance(value, dict) else value for key, value in scheduler.state_dict().items()}
+
+
+def optimizer_shapes(saved, shapes):
+    """Shapes of the parameters that a saved optimizer has statistics of; where it has none, those expected."""
+    number = sum(len(group['params']) for group in saved['param_groups'])
+    found = (shapes + [None] * number)[:number]
+    for index, values in saved['state'].items():
+        of_tensors = [tuple(value.shape) for value in values.values() if torch.is_tensor(value) and value.dim()]
+        if of_tensors and index < number:
+            found[index] = of_tensors[0]
+    return found
 
 
 def plain(value):

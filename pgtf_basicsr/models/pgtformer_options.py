@@ -1,0 +1,87 @@
+"""What an option file may hold for PGTFormerModel."""
+from typing import Literal
+
+from basicsr.utils.registry import ARCH_REGISTRY
+from pydantic import Field
+
+from ..options.registered import Loss, Network, look_up, network_argument
+from ..options.schema import value
+from ..options.value_types import ExistingFile
+from .video_face_options import VideoFaceOptions, VideoFacePath, VideoFaceTraining, VideoFaceValidation, is_used
+
+__all__ = ['PGTFormerOptions']
+
+OF_CODES = ('code_opt', 'feature_opt')
+OF_PIXELS = ('pixel_opt', 'perceptual_opt', 'gan_opt', 'msrl_opt')
+
+
+class PGTFormerPath(VideoFacePath):
+    """``path`` of PGTFormerModel."""
+    pretrain_network_vqgan: ExistingFile | None = Field(None, description='weights that stage I made, of the teacher')
+    param_key_vqgan: str | None = Field(None, description='key of the weights in that file')
+    pretrain_network_parsing: ExistingFile | None = Field(
+        None, description="the face parsing network's weights as facexlib stores them; without them stage 2 trains it "
+                          'along')
+    param_key_parsing: str | None = Field(None, description='key of the weights in that file')
+
+
+class PGTFormerTraining(VideoFaceTraining):
+    """``train`` of PGTFormerModel."""
+    stage: Literal[2, 3, 4] = Field(
+        description='the stage: it sets what is frozen, and in stage 2 the decoder is not run')
+    code_opt: Loss | None = Field(None, description='loss of predicted codes')
+    feature_opt: Loss | None = Field(None, description='loss of latents')
+    msrl_opt: Loss | None = Field(None, description='multi-scale residual loss')
+
+
+class PGTFormerValidation(VideoFaceValidation):
+    """``val`` of PGTFormerModel."""
+    fidelity: float = Field(1.0, ge=0, le=1, description="the paper's w: 0 uses the codebook alone")
+
+
+class PGTFormerOptions(VideoFaceOptions):
+    """An option file for PGTFormerModel: stages II to IV."""
+    needed_of_network = 'load_autoencoder'
+
+    network_vqgan: Network | None = Field(None, description="stage I's autoencoder, the teacher; needed in training")
+    path: PGTFormerPath = Field(description='weights and states to start from')
+    train: PGTFormerTraining | None = Field(None, description='how to train')
+    val: PGTFormerValidation | None = Field(None, description='how to validate and test')
+
+    @classmethod
+    def contradictions(cls, options, is_train):
+        yield from super().contradictions(options, is_train)
+        train = options.get('train') or {}
+        if train.get('stage') == 2:
+            for name in OF_PIXELS:
+                if train.get(name):
+                    yield ('train', name), ': stage 2 does not run the decoder; take it out, or set train.stage to 3'
+        losses = OF_CODES if train.get('stage') == 2 else OF_CODES + OF_PIXELS
+        if train and not any(is_used(train, name) for name in losses):
+            yield ('train',), f' has no loss; there are {", ".join(losses)}'
+        if is_train:
+            yield from teacher(options)
+
+
+def teacher(options):
+    """Stages II to IV learn the codes of a stage I autoencoder, which has to count frames and codes alike."""
+    section = options.get('network_vqgan')
+    if not section:
+        yield ('network_vqgan',), ' is missing: PGTFormerModel learns the codes of stage I'
+    if value(options, 'path', 'pretrain_network_vqgan') is None:
+        yield ('path', 'pretrain_network_vqgan'), ' is missing: name the weights that stage I made'
+    network = look_up(ARCH_REGISTRY, (section or {}).get('type', ''))
+    if network is None:
+        return
+    if not hasattr(network, 'encode_codes'):
+        yield ('network_vqgan', 'type'), f' is {section["type"]}, which gives no codes; TSVQGAN does'
+        return
+    for name in ('num_frames', 'multipliers', 'codebook_size', 'codebook_dim'):
+        own, taught = (network_argument(net, name) for net in (options.get('network_g') or {}, section))
+        if own is not None and taught is not None and own != taught and list_of(own) != list_of(taught):
+            yield ('network_vqgan', name), f' is {taught}, but network_g.{name} is {own}: make them equal'
+
+
+def list_of(item):
+    """A tuple, as defaults are, as the list that a file has in its place."""
+    return list(item) if isinstance(item, tuple) else item

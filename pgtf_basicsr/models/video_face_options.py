@@ -1,0 +1,125 @@
+"""What an option file may hold for the models of this package."""
+from typing import ClassVar, Literal
+
+from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY
+from pydantic import Field
+
+from ..options.registered import Loss, Network, Optimizer, description_of, look_up, network_argument
+from ..options.schema import DataSetOptions, PathOptions, RunOptions, TrainOptions, ValOptions, value
+from ..options.value_types import ExistingFile
+
+__all__ = ['VideoFaceOptions', 'VideoFacePath', 'VideoFaceTraining', 'VideoFaceValidation']
+
+
+class VideoFacePath(PathOptions):
+    """``path`` of models of this package."""
+    families: ClassVar[dict] = {}
+
+    pretrain_network_g: ExistingFile | None = Field(None, description='weights that network_g starts from')
+    pretrain_network_d: ExistingFile | None = Field(None, description='weights that network_d starts from')
+    param_key_g: str | None = Field(
+        None, description='key of the weights in that file. Default: params_ema, or else params')
+    param_key_d: str | None = Field(None, description='the same for network_d')
+    strict_load_g: Literal[True] = Field(True, description='all tensors of the file must fit')
+    strict_load_d: Literal[True] = Field(True, description='the same for network_d')
+
+
+class VideoFaceTraining(TrainOptions):
+    """``train`` of models of this package."""
+    is_open: ClassVar[bool] = False
+    families: ClassVar[dict] = {}
+
+    precision: Literal['fp32', 'bf16', 'fp16'] = Field('fp32', description='of forward passes; fp16 scales the loss '
+                                                                           'and needs a GPU')
+    accumulate_iters: int = Field(1, ge=1, description='iterations whose gradients make one step of the optimisers')
+    activation_checkpointing: bool = Field(False, description='compute activations twice to save memory')
+    frozen: list[str] = Field(None, description="modules of network_g that do not learn. Default: the stage's")
+    max_skipped_steps: int = Field(
+        3, ge=0, description='steps in a row that are skipped because a loss or gradient is not finite; one more stops '
+                             'the run')
+    optim_d: Optimizer | None = Field(None, description='optimiser of network_d; needed with gan_opt')
+    pixel_opt: Loss | None = Field(None, description='pixel loss')
+    perceptual_opt: Loss | None = Field(
+        None, description='perceptual loss; left out, with a warning, where its weights are ~')
+    gan_opt: Loss | None = Field(None, description='adversarial loss, weighed adaptively: AdaptiveGANLoss')
+    net_d_start_iter: int = Field(1, ge=0, description='first iteration with adversarial loss')
+
+
+class VideoFaceValidation(ValOptions):
+    """``val`` of models of this package."""
+    is_open: ClassVar[bool] = False
+
+    batch_size: int = Field(1, ge=1, description='windows that are restored in one pass')
+
+
+class VideoFaceOptions(RunOptions):
+    """An option file for a model of this package."""
+    is_open: ClassVar[bool] = False
+    families: ClassVar[dict] = {}
+    # What network_g must have for the model to train it.
+    needed_of_network: ClassVar[str] = 'last_layer'
+
+    network_d: Network | None = Field(None, description='the discriminator; needed with gan_opt')
+    path: VideoFacePath = Field(description='weights and states to start from')
+    train: VideoFaceTraining | None = Field(None, description='how to train')
+    val: VideoFaceValidation | None = Field(None, description='how to validate and test')
+
+    @classmethod
+    def contradictions(cls, options, is_train):
+        yield from super().contradictions(options, is_train)
+        network_g = options.get('network_g') or {}
+        network = look_up(ARCH_REGISTRY, network_g.get('type', ''))
+        if network is not None and not hasattr(network, cls.needed_of_network):
+            yield ('network_g', 'type'), f' is {network_g["type"]}, which {options.get("model_type")} cannot run'
+        elif network is not None and is_train:
+            yield from windows(options, network_g)
+        names = {}
+        for key, section in (options.get('datasets') or {}).items():
+            first = names.setdefault(section.get('name', key), key)
+            if first != key and 'train' not in (first, key):
+                yield ('datasets', key, 'name'), f' is that of datasets.{first}: they would overwrite their results'
+        train = options.get('train') or {}
+        if train.get('gan_opt'):
+            yield from adversarial(options, train)
+        every, save_every = train.get('accumulate_iters', 1), value(options, 'logger', 'save_checkpoint_freq')
+        if save_every and save_every % every:
+            yield ('logger', 'save_checkpoint_freq'), (
+                f' is {save_every}; it must be a multiple of train.accumulate_iters, {every}')
+
+
+def windows(options, network_g):
+    """Training windows must have the network's number of frames, and a size that its strides divide."""
+    section = value(options, 'datasets', 'train') or {}
+    data_set = look_up(DATASET_REGISTRY, section.get('type', ''))
+    if data_set is None:
+        return
+    described = description_of(data_set, DataSetOptions)
+    num_frame = section.get('num_frame', described.default('num_frame'))
+    num_frames = network_argument(network_g, 'num_frames')
+    if num_frame is not None and num_frame != num_frames:
+        yield ('datasets', 'train', 'num_frame'), f' is {num_frame}, but network_g.num_frames is {num_frames}: make ' \
+                                                  'them equal'
+    gt_size = section.get('gt_size', described.default('gt_size'))
+    stride = 2**(len(network_argument(network_g, 'multipliers') or (1,)) - 1)
+    if gt_size is not None and (gt_size % stride or gt_size < 2 * stride):
+        yield ('datasets', 'train', 'gt_size'), f' is {gt_size}; for this network_g it must be a multiple of {stride},' \
+                                                f' {2 * stride} or more'
+
+
+def adversarial(options, train):
+    """An adversarial loss needs somebody to learn from it, and a loss to be weighed against."""
+    if not options.get('network_d'):
+        yield ('network_d',), ' is missing: train.gan_opt needs it'
+    if not train.get('optim_d'):
+        yield ('train', 'optim_d'), ' is missing: train.gan_opt needs it'
+    loss = look_up(LOSS_REGISTRY, train['gan_opt'].get('type', ''))
+    if loss is not None and not hasattr(loss, 'adaptive_weight'):
+        yield ('train', 'gan_opt', 'type'), f' is {train["gan_opt"]["type"]}; it must be one with an adaptive ' \
+                                            'weight, such as AdaptiveGANLoss'
+    if not is_used(train, 'pixel_opt') and not is_used(train, 'perceptual_opt'):
+        yield ('train', 'gan_opt'), ' is weighed against pixel_opt and perceptual_opt, but neither is used'
+
+
+def is_used(train, name):
+    """Whether a loss is there and not left out for want of weights."""
+    return bool(train.get(name)) and train[name].get('weights', '') is not None

@@ -1,0 +1,13 @@
+"""Option files: read safely, changed from the command line, checked completely before anything is made on disk.
+
+    file = options.read('options/stage1.yml')
+    file.override(['train:total_iter=100'])
+    options.check(file, is_train=True)
+
+A registered data set or model that takes BasicSR's ``opt`` may bring its own description of it: see
+:mod:`pgtf_basicsr.options.schema`.
+"""
+from .checking import check
+from .reading import OptionFile, load, read
+
+__all__ = ['OptionFile', 'check', 'load', 'read']

@@ -1,0 +1,1 @@
+"""Starting, stopping and resuming runs of BasicSR's loop so that nothing is lost."""

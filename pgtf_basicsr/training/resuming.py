@@ -1,0 +1,74 @@
+"""Which training state a run goes on from."""
+import os
+from functools import partial
+from pathlib import Path
+
+from basicsr.utils import get_root_logger, set_random_seed
+
+from ..errors import UserError
+from .ranks import on_rank_0
+from .states import launch_name, network_files, newest_whole, read_state
+
+__all__ = ['choose_state']
+
+
+def choose_state(opt):
+    """Choose and read the training state to go on from, the same one on every rank.
+
+    It is the newest whole one of the experiment with ``--auto_resume``, or the newest of this launch where
+    torchrun has restarted the processes, or else ``path.resume_state``.  The options are changed as BasicSR
+    does: ``path.resume_state`` names it, and ``path.pretrain_network_*`` the networks saved with it.
+
+    Returns:
+        dict | None: The state; None if the run starts from its beginning.
+
+    Raises:
+        SharedError: The chosen state is broken, or the experiment has states but not one that is whole.
+    """
+    path, passed_over = on_rank_0(partial(_find, opt))
+    for reason in passed_over:
+        get_root_logger().warning(f'Passed over: {reason}')
+    if path is None:
+        return None
+    state = read_state(path)
+    opt['path']['resume_state'] = str(path)
+    files = {name: str(file) for name, file in network_files(path, state).items()}
+    if not files:
+        files = _networks_of_basicsr(opt, path, state['iter'])
+    for name, file in files.items():
+        opt['path'][f'pretrain_{name}'] = file
+    opt['path']['ignore_resume_networks'] = [
+        name for name in opt if name.startswith('network_') and name not in files]
+    if opt.pop('seed_is_drawn', False) and 'seed' in state:
+        opt['manual_seed'] = state['seed']
+        set_random_seed(opt['manual_seed'] + opt['rank'])
+    return state
+
+
+def _find(opt):
+    """Path of the state, and why newer ones were passed over."""
+    experiment = opt['path']['experiments_root']
+    if opt['auto_resume']:
+        path, passed_over = newest_whole(experiment)
+        if path is None and passed_over:
+            raise UserError('\n'.join([
+                f'{experiment} has training states, but none that is whole; move the experiment away to start over',
+                *passed_over]))
+        if path is not None:
+            return path, passed_over
+    elif int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)) > 0:
+        path, passed_over = newest_whole(experiment, launch_name())
+        if path is not None:
+            return path, passed_over
+    path = opt['path'].get('resume_state')
+    if path is not None:
+        read_state(path)
+    return path, []
+
+
+def _networks_of_basicsr(opt, state_path, iteration):
+    """{name: file} of networks saved with a state of BasicSR itself, which does not list them."""
+    folder = Path(state_path).absolute().parents[1] / 'models'
+    files = {name: folder / f'net_{name.removeprefix("network_")}_{iteration}.pth'
+             for name in opt if name.startswith('network_')}
+    return {name: str(file) for name, file in files.items() if file.is_file()}

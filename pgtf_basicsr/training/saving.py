@@ -1,0 +1,52 @@
+"""Writing checkpoints: networks first, the training state last, each file whole or not at all."""
+import os
+
+from ..checkpoints import write_checkpoint
+from ..errors import UserError
+from .states import prune, saved_iterations
+
+__all__ = ['save_checkpoint', 'save_networks']
+
+
+def save_checkpoint(experiment, networks, state, keep=None):
+    """Write a checkpoint of one iteration, and delete old ones.
+
+    Args:
+        experiment (str): The experiment's folder.
+        networks (dict): {file label, such as net_g: contents of the file}.
+        state (dict): The training state, with ``iter``.
+        keep (int | None): How many checkpoints stay. Default: all.
+
+    Raises:
+        UserError: A file cannot be written; older checkpoints are as they were.
+    """
+    iteration = state['iter']
+    save_networks(experiment, networks, iteration)
+    _write(experiment, os.path.join('training_states', f'{iteration}.state'), state)
+    if keep:
+        prune(experiment, keep)
+
+
+def save_networks(experiment, networks, name):
+    """Write ``models/<label>_<name>.pth`` for each network, where ``name`` is an iteration or 'latest'."""
+    for label, contents in networks.items():
+        _write(experiment, os.path.join('models', f'{label}_{name}.pth'), contents)
+
+
+def _write(experiment, file, contents):
+    path = os.path.join(experiment, file)
+    try:
+        write_checkpoint(path, contents)
+    except (OSError, RuntimeError) as error:
+        # torch wraps what the file system says.
+        reason = next((cause for cause in _causes(error) if isinstance(cause, OSError)), error)
+        reason = getattr(reason, 'strerror', None) or str(reason).partition('\n')[0]
+        saved = saved_iterations(experiment)
+        stands = f'the newest checkpoint is of iteration {saved[-1]}' if saved else 'there is no older checkpoint'
+        raise UserError(f'cannot save {path}: {reason}; {stands}') from error
+
+
+def _causes(error):
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

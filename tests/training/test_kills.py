@@ -1,0 +1,62 @@
+"""Runs of the quickstart that are killed again and again end with the same bits as those that were let alone."""
+import random
+import sys
+import time
+
+import pytest
+
+from ..quickstart import stage_options, write_options
+from .experiments import assert_same_ending, score_lines
+from .processes import Run, run
+
+pytestmark = pytest.mark.slow
+
+TOTAL = 10
+KILLS = 8
+
+
+def write_stage(folder, stage, name):
+    """Option file of a stage that saves every second iteration and passes the end of an epoch."""
+    opt = stage_options(stage, name=name, **{'train:total_iter': TOTAL, 'val:val_freq': 4})
+    opt['train']['scheduler']['periods'] = [TOTAL]
+    return write_options(folder, opt, f'{name}.yml')
+
+
+@pytest.mark.parametrize('world_size', [1, 2], ids=['one_process', 'two_processes'])
+@pytest.mark.parametrize('stage', [1, 2, 3, 4])
+def test_killed_run_ends_with_the_same_bits(trained_project, stage, world_size, capsys):
+    project = trained_project
+    reference, victim = (f'{name}_{stage}_{world_size}' for name in ('let_alone', 'killed'))
+    started = time.monotonic()
+    run(project, 'train', '-opt', write_stage(project, stage, reference), world_size=world_size)
+    duration = time.monotonic() - started
+
+    path = write_stage(project, stage, victim)
+    experiment = project / 'experiments' / victim
+    kills = {'at any time': 0, 'while saving': 0}
+    draw = random.Random(f'{stage} {world_size}')
+    for attempt in range(KILLS):
+        command = Run(project, 'train', '-opt', path, '--auto_resume', world_size=world_size)
+        if attempt % 2:
+            saving = wait_for_saving(command, experiment, draw.randrange(5))
+            kills['while saving'] += command.kill() and saving
+        else:
+            command.wait(draw.uniform(0.3, duration))
+            kills['at any time'] += command.kill()
+    run(project, 'train', '-opt', path, '--auto_resume', world_size=world_size)
+
+    with capsys.disabled():
+        sys.stdout.write(f'\nstage {stage}, {world_size} process(es): {sum(kills.values())} kills survived, {kills}\n')
+    assert all(kills.values())
+    assert_same_ending(project / 'experiments' / reference, experiment, TOTAL)
+    assert score_lines(project / 'experiments' / reference) == score_lines(experiment)
+
+
+def wait_for_saving(command, experiment, passed):
+    """Wait until a file is being written, after some others; returns whether that came before the run's end."""
+    seen = set()
+    while command.processes[0].is_alive():
+        seen.update(experiment.glob('*/.*.partial-*'))
+        if len(seen) > passed:
+            return True
+    return False
