@@ -33,7 +33,7 @@ def main(arguments=None):
     try:
         args.run(args)
     except UserError as error:
-        if os.environ.get('RANK', '0') == '0' or (dist.is_initialized() and not isinstance(error, SharedError)):
+        if tells(error):
             tell(lines_of(error))
         return MISTAKE
     except Interrupted as stop:
@@ -43,7 +43,7 @@ def main(arguments=None):
     except RuntimeError as error:
         if not is_of_communication(error):
             raise
-        tell([f'rank {dist.get_rank()}: another process of this run is gone, or has not answered for longer than '
+        tell([f'rank {os.environ["RANK"]}: another process of this run is gone, or has not answered for longer than '
               f'dist_params.timeout: {str(error).splitlines()[0]}; go on with --auto_resume'])
         return LOST_PROCESS
     finally:
@@ -52,13 +52,20 @@ def main(arguments=None):
     return 0
 
 
+def tells(error):
+    """Whether this process is to tell of a mistake: rank 0 of what all know of, and once a node before they can talk."""
+    if os.environ.get('RANK', '0') == '0':
+        return True
+    return not isinstance(error, SharedError) and (dist.is_initialized() or os.environ.get('LOCAL_RANK') == '0')
+
+
 def tell(lines):
     sys.stderr.write(''.join(f'basicsr: {line}\n' for line in lines))
 
 
 def is_of_communication(error):
     """Whether an error came from torch.distributed; gloo's are plain RuntimeErrors that name it."""
-    return dist.is_initialized() and (isinstance(error, dist.DistError) or 'gloo' in str(error))
+    return 'RANK' in os.environ and (isinstance(error, dist.DistError) or 'gloo' in str(error))
 
 
 def build_parser():

@@ -18,9 +18,10 @@ from datetime import timedelta
 
 import torch
 import yaml
-from torch import distributed as dist
 
 from .errors import UserError
+from .training import rendezvous
+from .training.ranks import average_in_rank_order
 
 __all__ = ['SafeLoader', 'mend_basicsr', 'restore_removed_modules']
 
@@ -117,7 +118,7 @@ def init_dist(launcher, backend='nccl', timeout=DEFAULT_TIMEOUT, port=None):
         torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
     else:
         backend = 'gloo'
-    dist.init_process_group(backend=backend, timeout=timedelta(minutes=timeout))
+    rendezvous.join(backend, timedelta(minutes=timeout))
 
 
 def model_to_device(self, net):
@@ -127,9 +128,13 @@ def model_to_device(self, net):
     """
     net = net.to(self.device)
     if self.opt['dist']:
-        device_ids = [torch.cuda.current_device()] if self.device.type == 'cuda' else None
-        return torch.nn.parallel.DistributedDataParallel(
-            net, device_ids=device_ids, find_unused_parameters=self.opt.get('find_unused_parameters', False))
+        on_cuda = self.device.type == 'cuda'
+        net = torch.nn.parallel.DistributedDataParallel(
+            net, device_ids=[torch.cuda.current_device()] if on_cuda else None,
+            find_unused_parameters=self.opt.get('find_unused_parameters', False))
+        if not on_cuda:
+            net.register_comm_hook(None, average_in_rank_order)
+        return net
     if self.opt['num_gpu'] > 1:
         return torch.nn.DataParallel(net)
     return net

@@ -2,7 +2,6 @@
 import shutil
 
 import pytest
-import yaml
 
 import pgtf_basicsr
 from pgtf_basicsr.checkpoints import write_checkpoint
@@ -76,9 +75,9 @@ def test_missing_data_folder(capsys, in_project):
     assert 'datasets.train.dataroot_gt: datasets/nowhere does not exist' in error and error.count('\n') == 1
 
 
-def test_missing_keys(capsys, in_project):
+def test_empty_keys(capsys, in_project):
     error = refused_training(capsys, in_project, **{'train:total_iter': None, 'logger:print_freq': None})
-    assert 'train.total_iter is missing' in error and 'logger.print_freq is missing' in error
+    assert 'train.total_iter is ~' in error and 'logger.print_freq is ~' in error
 
 
 def test_more_gpus_than_there_are(capsys, in_project):
@@ -129,7 +128,7 @@ def test_wrong_argument_of_a_network(capsys, project, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = write_options(tmp_path, stage_options(1, **{'network_g:widht': 32}))
     error = refused(capsys, 'train', '-opt', path)
-    assert 'network_g: TSVQGAN cannot be built' in error and 'widht' in error
+    assert 'network_g.widht: there is no such option; did you mean width?' in error and error.count('\n') == 1
 
 
 def test_restore_refuses_in_one_line(capsys, in_project):
@@ -147,18 +146,6 @@ def test_messages_of_data_workers_lose_their_wrapping():
     wrapped = 'Caught UserError in DataLoader worker process 0.\nOriginal Traceback:\n  File x\n' \
               'pgtf_basicsr.errors.UserError: frame a.png is torn'
     assert lines_of(UserError(wrapped)) == ['frame a.png is torn']
-
-
-@pytest.mark.parametrize('path', sorted((ROOT / 'options').glob('**/*.yml')), ids=lambda path: path.stem)
-def test_shipped_options_are_complete_but_for_the_users_files(path):
-    """All that may be missing where a shipped file is checked are files that the user brings or a run makes."""
-    from pgtf_basicsr import options
-    opt = options.load(path)
-    is_train = 'train' in opt
-    assert list(options.missing_keys(opt, is_train)) == []
-    assert list(options.unknown_names(opt)) == []
-    assert list(options.impossible_settings(opt, is_train)) == []
-    assert yaml.safe_load(path.read_text()).keys() == opt.keys()
 
 
 def test_each_stage_starts_from_the_one_before():

@@ -42,26 +42,8 @@ class VFHQDataset(Dataset):
     number of workers gives the same items.
 
     Args:
-        opt (dict): BasicSR's dataset options, of which
-            phase (str): 'train', 'val' or 'test'. Default: 'train'.
-            dataroot_gt (str): folder of clips; may be left out in validation.
-            dataroot_lq (str | None): folder of degraded clips with the same clip and frame names, of any
-                size. Default: None, degrade on the fly.
-            dataroot_landmarks (str | None): folder of landmark files `<clip>.txt`, in pixels of the ground
-                truth (of the degraded frames where there is none). Default: None.
-            meta_info_file (str | None): list of clips, lines `<clip>/<number of frames>`. Default: None, all.
-            gt_size (int): side of gt in pixels. Default: 512.
-            num_frame (int): frames T of a training window; shorter clips are left out. Default: 3.
-            interval (int): step between the frames of a training window. Default: 1.
-            windows_per_clip (int): windows of each clip in a training epoch. Default: 1.
-            max_frames (int | None): frames of each clip in validation, from its start. Default: None, all.
-            gt_frames (str): 'all', or 'centre' for networks that restore only that frame. Default: 'all'.
-            aligned (bool): Default: True.
-            placement (dict | None): `PlacementRanges`, how far a face lies from its aligned place. Default: not at
-                all if aligned, else the ranges' own defaults.
-            use_hflip (bool): mirror half of the training windows. Default: False.
-            degradation (dict): `DegradationRanges`.
-            seed (int): Default: 0.
+        opt (dict): The options that `VFHQOptions` describes, with their defaults, and ``phase``, which BasicSR
+            sets to 'train', 'val' or 'test'.
 
     Raises:
         UserError: a folder is missing, no clip is long enough, or an option has an impossible value; when

@@ -17,6 +17,10 @@ def calculate_msrl(img, img2, scales: Counts = (1, 2, 3), **kwargs):
 
     Its attribute ``per_clip`` tells validation to hand over whole clips (T, H, W, C) where
     BasicSR's metrics get one frame at a time.
+
+    Args:
+        img, img2 (ndarray): As there.
+        scales (sequence of int): Factors by which the changes from frame to frame are downsampled.
     """
     return msrl(img, img2, scales)
 

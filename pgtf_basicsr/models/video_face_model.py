@@ -21,7 +21,7 @@ from ..restoration.windows import restore_frames
 from ..training.interruption import stop_request
 from ..training.ranks import gathered, on_rank_0
 from ..training.saving import save_checkpoint, save_networks
-from ..training.states import capture_random, launch_name, restore_random, undisturbed_random
+from ..training.states import agent_name, capture_random, restore_random, undisturbed_random
 from .step_guard import StepGuard, all_finite
 from .validation import ClipScores, comparison_strip, to_image
 
@@ -491,9 +491,9 @@ class VideoFaceModel(BaseModel):
                                   'batches; nothing is lost, --auto_resume goes on')
             on_rank_0(lambda: save_networks(experiment, self.network_files(total), 'latest'))
             return
-        random = gathered(capture_random(self.device))
+        of_ranks = gathered({'random': capture_random(self.device), 'agent': agent_name()})
         on_rank_0(lambda: save_checkpoint(
-            experiment, self.network_files(current_iter), self.training_state(epoch, current_iter, random),
+            experiment, self.network_files(current_iter), self.training_state(epoch, current_iter, of_ranks),
             self.opt['path'].get('keep_checkpoints')))
         self.saved_iteration = current_iter
 
@@ -512,7 +512,7 @@ class VideoFaceModel(BaseModel):
             } for label, versions in nets.items()
         }
 
-    def training_state(self, epoch, iteration, random):
+    def training_state(self, epoch, iteration, of_ranks):
         """All that a resumed run needs beside the networks, see `training.states`."""
         samples = 0
         if self.position:
@@ -525,13 +525,13 @@ class VideoFaceModel(BaseModel):
             'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
             'schedulers': [scheduler_state(scheduler) for scheduler in self.schedulers],
             'scaler': self.scaler.state_dict(),
-            'random': random,
+            'random': [rank['random'] for rank in of_ranks],
             'seed': self.opt.get('manual_seed'),
             'best_metrics': plain(self.best_metric_results),
             'validated': dict(self.validated),
             'networks': [name for name in SAVED if name != 'network_d' or self.net_d is not None],
             'teachers': self.teacher_checksums,
-            'launch': launch_name(),
+            'agents': sorted({rank['agent'] for rank in of_ranks if rank['agent']}),
         }
 
     def check_state(self, state):

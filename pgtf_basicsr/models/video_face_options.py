@@ -97,13 +97,13 @@ def windows(options, network_g):
     num_frame = section.get('num_frame', described.default('num_frame'))
     num_frames = network_argument(network_g, 'num_frames')
     if num_frame is not None and num_frame != num_frames:
-        yield ('datasets', 'train', 'num_frame'), f' is {num_frame}, but network_g.num_frames is {num_frames}: make ' \
-                                                  'them equal'
+        yield ('datasets', 'train', 'num_frame'), (
+            f' is {num_frame}, but network_g.num_frames is {num_frames}: make them equal')
     gt_size = section.get('gt_size', described.default('gt_size'))
     stride = 2**(len(network_argument(network_g, 'multipliers') or (1,)) - 1)
     if gt_size is not None and (gt_size % stride or gt_size < 2 * stride):
-        yield ('datasets', 'train', 'gt_size'), f' is {gt_size}; for this network_g it must be a multiple of {stride},' \
-                                                f' {2 * stride} or more'
+        yield ('datasets', 'train', 'gt_size'), (
+            f' is {gt_size}; for this network_g it must be a multiple of {stride}, {2 * stride} or more')
 
 
 def adversarial(options, train):
@@ -114,8 +114,8 @@ def adversarial(options, train):
         yield ('train', 'optim_d'), ' is missing: train.gan_opt needs it'
     loss = look_up(LOSS_REGISTRY, train['gan_opt'].get('type', ''))
     if loss is not None and not hasattr(loss, 'adaptive_weight'):
-        yield ('train', 'gan_opt', 'type'), f' is {train["gan_opt"]["type"]}; it must be one with an adaptive ' \
-                                            'weight, such as AdaptiveGANLoss'
+        yield ('train', 'gan_opt', 'type'), (
+            f' is {train["gan_opt"]["type"]}; it must be one with an adaptive weight, such as AdaptiveGANLoss')
     if not is_used(train, 'pixel_opt') and not is_used(train, 'perceptual_opt'):
         yield ('train', 'gan_opt'), ' is weighed against pixel_opt and perceptual_opt, but neither is used'
 

@@ -6,9 +6,10 @@ import dataclasses
 import functools
 import importlib
 import inspect
+import json
 import re
 import typing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge
@@ -237,12 +238,20 @@ def _network(section):
 
 
 def _build(network, arguments):
-    """Build one of this package's networks without memory, because sizes have to fit each other as well."""
+    """Build one of this package's networks without memory, because its sizes have to fit each other as well."""
+    complaint = _complaint_of_building(network, json.dumps(arguments))
+    if complaint:
+        refuse(f': {network.__name__} cannot be built from these options: {complaint}')
+
+
+@functools.lru_cache(maxsize=64)
+def _complaint_of_building(network, arguments):
     try:
         with torch.device('meta'):
-            network(**arguments)
+            network(**json.loads(arguments))
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        refuse(f': {network.__name__} cannot be built from these options: {" ".join(str(error).split())}')
+        return ' '.join(str(error).split())
+    return None
 
 
 def _loss(section):

@@ -55,8 +55,7 @@ class Section(BaseModel):
         near = nearest(key, known, cutoff=0.8 if cls.is_open else 0.6)
         if cls.is_open and not near:
             return Any
-        # The pattern of a family is no name to offer, what it begins with is.
-        near = near or nearest(key, [pattern for pattern in cls.families if pattern.strip('*')], cutoff=0.6)
+        near = near or nearest(key, [*cls.keys(), *cls.families])
         hint = f'; did you mean {near}?' if near else f'; there are {", ".join([*known, *cls.families])}'
         return _refused(f': there is no such option{hint}')
 

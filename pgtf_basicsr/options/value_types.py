@@ -182,7 +182,7 @@ def name_of(kind):
                   if hasattr(item, bound)]
         return ', '.join([named[0] if named else name_of(arguments[0]), *bounds])
     if origin is Literal:
-        return ', '.join(str(argument).lower() if isinstance(argument, bool) else str(argument) for argument in arguments)
+        return ', '.join(argument if isinstance(argument, str) else shown(argument) for argument in arguments)
     if origin is list:
         return f'list of: {name_of(arguments[0])}'
     if origin is dict:

@@ -1,9 +1,10 @@
 """What one process finds out or decides, and all must act on alike."""
+import torch
 from torch import distributed as dist
 
 from ..errors import SharedError, UserError
 
-__all__ = ['gathered', 'on_all_ranks', 'on_rank_0']
+__all__ = ['average_in_rank_order', 'gathered', 'on_all_ranks', 'on_rank_0']
 
 
 def gathered(value):
@@ -46,6 +47,23 @@ def on_all_ranks(function):
     if mistakes:
         raise SharedError(mistakes[0])
     return result
+
+
+def average_in_rank_order(_, bucket):
+    """Communication hook of DistributedDataParallel that gives the same bits however gradients lie in their bucket.
+
+    Where a gradient lies decides in which order an ordinary all-reduce sums it over three and more ranks, and
+    DistributedDataParallel moves gradients after its first iteration: a resumed run would differ in the last bits.
+    It sends each gradient to every rank, so it is for runs on the CPU, which are few and small.
+    """
+    parts = [torch.empty_like(bucket.buffer()) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, bucket.buffer())
+    total, *others = parts
+    for part in others:
+        total += part
+    average = torch.futures.Future()
+    average.set_result(total.div_(dist.get_world_size()))
+    return average
 
 
 def _outcome(function):

@@ -1,13 +1,12 @@
 """Which training state a run goes on from."""
-import os
 from functools import partial
 from pathlib import Path
 
 from basicsr.utils import get_root_logger, set_random_seed
 
 from ..errors import UserError
-from .ranks import on_rank_0
-from .states import launch_name, network_files, newest_whole, read_state
+from .ranks import gathered, on_rank_0
+from .states import agent_name, network_files, newest_whole, read_state
 
 __all__ = ['choose_state']
 
@@ -15,8 +14,8 @@ __all__ = ['choose_state']
 def choose_state(opt):
     """Choose and read the training state to go on from, the same one on every rank.
 
-    It is the newest whole one of the experiment with ``--auto_resume``, or the newest of this launch where
-    torchrun has restarted the processes, or else ``path.resume_state``.  The options are changed as BasicSR
+    It is the newest whole one of the experiment with ``--auto_resume``, or the newest of this launch if torchrun
+    has restarted the processes, or else ``path.resume_state``.  The options are changed as BasicSR
     does: ``path.resume_state`` names it, and ``path.pretrain_network_*`` the networks saved with it.
 
     Returns:
@@ -25,7 +24,9 @@ def choose_state(opt):
     Raises:
         SharedError: The chosen state is broken, or the experiment has states but not one that is whole.
     """
-    path, passed_over = on_rank_0(partial(_find, opt))
+    # Of several nodes' agents one that has stayed is enough: torchrun replaces the others.
+    agents = [agent for agent in gathered(agent_name()) if agent is not None]
+    path, passed_over = on_rank_0(partial(_find, opt, agents))
     for reason in passed_over:
         get_root_logger().warning(f'Passed over: {reason}')
     if path is None:
@@ -45,7 +46,7 @@ def choose_state(opt):
     return state
 
 
-def _find(opt):
+def _find(opt, agents):
     """Path of the state, and why newer ones were passed over."""
     experiment = opt['path']['experiments_root']
     if opt['auto_resume']:
@@ -56,8 +57,8 @@ def _find(opt):
                 *passed_over]))
         if path is not None:
             return path, passed_over
-    elif int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)) > 0:
-        path, passed_over = newest_whole(experiment, launch_name())
+    elif agents:
+        path, passed_over = newest_whole(experiment, agents)
         if path is not None:
             return path, passed_over
     path = opt['path'].get('resume_state')

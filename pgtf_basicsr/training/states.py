@@ -16,7 +16,7 @@ A state is a dict of tensors and plain values, which loads with ``weights_only=T
     best_metrics, validated best values so far; the last validated iteration of each data set
     networks                names of the networks that were saved with it
     teachers                checksums of files of frozen networks, which are not saved
-    launch                  the torchrun launch it was written under, see `launch_name`
+    agents                  the torchrun agents of its processes, see `agent_name`
 """
 import os
 import random
@@ -31,7 +31,7 @@ from ..checkpoints import FORMAT, read_checkpoint, read_torch_file
 from ..errors import UserError
 
 __all__ = [
-    'capture_random', 'launch_name', 'network_files', 'newest_whole', 'prune', 'read_state', 'restore_random',
+    'agent_name', 'capture_random', 'network_files', 'newest_whole', 'prune', 'read_state', 'restore_random',
     'saved_iterations', 'undisturbed_random'
 ]
 
@@ -71,12 +71,12 @@ def network_files(path, state):
             for name in state.get('networks', ())}
 
 
-def newest_whole(experiment, launch=None):
+def newest_whole(experiment, agents=None):
     """Find the newest training state of an experiment that can be gone on from.
 
     Args:
         experiment (str | Path): The experiment's folder.
-        launch (str | None): Consider only states written under this launch. Default: all.
+        agents (list[str] | None): Consider only states written under one of these. Default: all.
 
     Returns:
         tuple: The path, or None, and a list of reasons why newer ones were passed over.
@@ -89,7 +89,7 @@ def newest_whole(experiment, launch=None):
         except UserError as error:
             passed_over.append(str(error))
             continue
-        if launch is None or state.get('launch') == launch:
+        if agents is None or set(agents) & set(state.get('agents', ())):
             return path, passed_over
     return None, passed_over
 
@@ -150,11 +150,21 @@ def undisturbed_random(device):
         restore_random(captured, device)
 
 
-def launch_name():
-    """Name of the torchrun launch that this process belongs to, the same after each of its restarts; None without one."""
-    name = os.environ.get('TORCHELASTIC_RUN_ID')
-    # Without --rdzv-id every launch is called none; its agent, which outlives restarts, tells them apart.
-    return f'{socket.gethostname()}:{os.getppid()}' if name == 'none' else name
+def agent_name():
+    """Name of the torchrun agent that started this process, which outlives restarts of it; None without one.
+
+    It is unique: a later launch is another one even with the same --rdzv-id, host and process id.
+    """
+    launch = os.environ.get('TORCHELASTIC_RUN_ID')
+    if launch is None:
+        return None
+    agent = os.getppid()
+    try:
+        # Field 22, counted behind the name, which may hold spaces: when the process started.
+        started = Path(f'/proc/{agent}/stat').read_text().rpartition(')')[2].split()[19]
+    except OSError:
+        started = 'unknown'
+    return f'{launch}, {socket.gethostname()}, process {agent} started at {started}'
 
 
 def _check_format(path, source):

@@ -8,10 +8,10 @@ OPTIONS = ROOT / 'options'
 LINE = re.compile(r'^(?P<indent> *)(?P<key>\w+): *(?P<value>[^#\n]*?)(?P<comment> +#.*)?$')
 # Keys that a user chooses.
 FREE = {'psnr', 'ssim', 'msrl', 'test_1', 'test_2'}
-REQUIRED = ('name', 'model_type', 'num_gpu', 'datasets', 'network_g', 'path', 'train', 'logger', 'total_iter', 'optim_g',
-            'scheduler', 'print_freq', 'save_checkpoint_freq', 'use_tb_logger', 'val_freq', 'save_img', 'type', 'stage',
-            'pretrain_network_vqgan', 'network_vqgan', 'network_d', 'optim_d', 'batch_size_per_gpu',
-            'num_worker_per_gpu', 'dataroot_gt', 'periods', 'milestones', 'crop_border', 'num_layers')
+REQUIRED = ('name', 'model_type', 'num_gpu', 'datasets', 'network_g', 'path', 'train', 'logger', 'total_iter',
+            'optim_g', 'scheduler', 'print_freq', 'save_checkpoint_freq', 'use_tb_logger', 'val_freq', 'save_img',
+            'stage', 'pretrain_network_vqgan', 'network_vqgan', 'network_d', 'optim_d', 'batch_size_per_gpu',
+            'num_worker_per_gpu', 'dataroot_gt', 'periods', 'milestones', 'crop_border')
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def quoted_numbers(name):
     """Every number becomes text."""
     for lines, number, found in keys_of(name):
         if is_number(found['value']):
-            yield Broken(f'{found["key"]} quoted', with_value(lines, number, found, f"'{found['value']}'"), found['key'],
-                         number + 1)
+            text = with_value(lines, number, found, f"'{found['value']}'")
+            yield Broken(f'{found["key"]} quoted', text, found['key'], number + 1)
 
 
 def repeated_keys(name):
@@ -85,22 +85,24 @@ def missing_paths(name):
 def missing_keys(name):
     """Every key that is needed is taken out, with all that is in it."""
     for lines, number, found in keys_of(name):
-        if found['key'] in REQUIRED and found['key'] not in ('num_layers',):
-            end = number + 1
-            while end < len(lines) and (not lines[end].strip() or indent_of(lines[end]) > len(found['indent'])):
-                end += 1
-            yield Broken(f'{found["key"]} left out', '\n'.join(lines[:number] + lines[end:]), found['key'])
+        rest = [*lines[:number], *lines[end_of(lines, number):]]
+        # An anchor that is gone is another mistake, and a merged key is still there.
+        if found['key'] in REQUIRED and '&' not in ''.join(lines[number:end_of(lines, number)]) and \
+                '<<:' not in lines[number - 1]:
+            yield Broken(f'{found["key"]} left out', '\n'.join(rest), found['key'])
 
 
-def empty_sections(name):
-    """Every section that is needed becomes a number, with nothing in it."""
+def numbers_for_sections(name):
+    """Every section becomes a number, with nothing in it."""
     for lines, number, found in keys_of(name):
-        end = number + 1
-        while end < len(lines) and (not lines[end].strip() or indent_of(lines[end]) > len(found['indent'])):
-            end += 1
-        if end > number + 1 and not found['value']:
-            text = '\n'.join([*lines[:number], f'{found["indent"]}{found["key"]}: 5', *lines[end:]])
-            yield Broken(f'{found["key"]} a number', text, found['key'], number + 1)
+        end = end_of(lines, number)
+        if end > number + 1 and not found['value'] and '&' not in ''.join(lines[number:end]):
+            text = [*lines[:number], f'{found["indent"]}{found["key"]}: 5', *lines[end:]]
+            yield Broken(f'{found["key"]} a number', '\n'.join(text), found['key'], number + 1)
+
+
+KINDS = (misspelt_keys, wrong_types, true_for_numbers, quoted_numbers, repeated_keys, unknown_types, missing_paths,
+         missing_keys, numbers_for_sections)
 
 
 def keys_of(name):
@@ -120,6 +122,14 @@ def with_value(lines, number, found, value):
     return changed(lines, number, f'{found["indent"]}{found["key"]}: {value}')
 
 
+def end_of(lines, number):
+    """Index after a key's line and those of the section in it."""
+    end = number + 1
+    while end < len(lines) and (not lines[end].strip() or indent_of(lines[end]) > indent_of(lines[number])):
+        end += 1
+    return end
+
+
 def indent_of(line):
     return len(line) - len(line.lstrip())
 
@@ -129,6 +139,8 @@ def is_number(value):
 
 
 def replaced(name, old, new):
+    """A file with the first ``old`` replaced."""
     text = (OPTIONS / name).read_text()
-    assert text.count(old) >= 1, f'{name} has no {old!r}'
+    if old not in text:
+        raise ValueError(f'{name} has no {old!r}')
     return text.replace(old, new, 1)

@@ -1,6 +1,7 @@
 """The command in processes of its own that start in a moment: forked off a server that has imported all."""
 import multiprocessing
 import os
+import resource
 import socket
 import sys
 import time
@@ -17,20 +18,26 @@ class Run:
         folder (Path): Where it runs.
         arguments: Of the command.
         world_size (int): Processes; with more than one, --launcher pytorch is added.
+        elsewhere (Path): Where the last of them runs instead, as on another node.
+        limits (dict): Limits of the processes, as of `resource.setrlimit`.
         environment: Variables beside torchrun's.
     """
 
-    def __init__(self, folder, *arguments, world_size=1, **environment):
+    def __init__(self, folder, *arguments, world_size=1, elsewhere=None, limits=None, **environment):
         arguments = [str(argument) for argument in arguments]
         environments = [{}]
         if world_size > 1:
             arguments += ['--launcher', 'pytorch']
             common = {'WORLD_SIZE': str(world_size), 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(free_port())}
             environments = [{**common, 'RANK': str(rank), 'LOCAL_RANK': str(rank)} for rank in range(world_size)]
+        folders = [folder] * world_size
+        if elsewhere:
+            folders[-1] = elsewhere
+            environments[-1]['LOCAL_RANK'] = '0'
         self.outputs = [folder / f'output_{rank}.txt' for rank in range(world_size)]
         self.processes = [
-            CONTEXT.Process(target=_run, args=(folder, arguments, {**variables, **environment}, output))
-            for variables, output in zip(environments, self.outputs)]
+            CONTEXT.Process(target=_run, args=(where, arguments, {**variables, **environment}, output, limits or {}))
+            for where, variables, output in zip(folders, environments, self.outputs)]
         for output in self.outputs:
             output.unlink(missing_ok=True)
         for process in self.processes:
@@ -86,13 +93,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def _run(folder, arguments, environment, output):
+def _run(folder, arguments, environment, output, limits):
     multiprocessing.set_start_method('fork', force=True)  # the default, which data workers are started by
     os.chdir(folder)
     os.environ.update(environment)
     with open(output, 'w') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    for limit, value in limits.items():
+        resource.setrlimit(limit, (value, value))
     import torch
 
     from pgtf_basicsr.cli import main
