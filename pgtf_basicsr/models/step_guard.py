@@ -41,14 +41,16 @@ class StepGuard:
 
 
 @torch.no_grad()
-def all_finite(losses, gradients):
-    """Whether all losses and gradients are finite: a bool tensor on their device, computed without waiting for it.
+def all_finite(losses, parameters):
+    """Whether losses and gradients are finite: a bool tensor on their device, computed without waiting for it.
+
+    Of gradients those of biases and scales are looked at. They sum up what comes back to their layer, so whatever goes
+    wrong on the way shows in them, at a hundredth of the bytes.
 
     Args:
         losses (Iterable[Tensor]): Scalars.
-        gradients (list[Tensor]): Of any shape; may be empty.
+        parameters (Iterable[Parameter]): Of the networks that learn; those without gradients are passed over.
     """
-    values = [loss.detach().float() for loss in losses]
-    if gradients:
-        values += [norm.float() for norm in torch._foreach_norm(gradients)]
-    return torch.stack(values).isfinite().all()
+    values = [loss.detach().float().view(1) for loss in losses]
+    values += [parameter.grad.float() for parameter in parameters if parameter.grad is not None and parameter.dim() == 1]
+    return torch.cat(values).isfinite().all()

@@ -283,9 +283,8 @@ class VideoFaceModel(BaseModel):
     def agree_on(self, losses, nets):
         """Whether any rank's iteration went wrong, and whether any has been asked to stop; the same on all ranks."""
         # With loss scaling, gradients that overflow are part of the game, and the scaler's to handle.
-        gradients = [] if self.scaler.is_enabled() else [
-            p.grad for net in nets for p in net.parameters() if p.grad is not None]
-        finite = all_finite(losses.values(), gradients)
+        learning = [] if self.scaler.is_enabled() else [p for net in nets for p in net.parameters()]
+        finite = all_finite(losses.values(), learning)
         flags = torch.stack([~finite, torch.tensor(stop_request.made(), device=finite.device)]).to(torch.uint8)
         if self.opt['dist']:
             torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)

@@ -7,7 +7,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from .value_types import nearest, refuse, shown
 
-__all__ = ['Section', 'Sections', 'mistake_at']
+__all__ = ['Section', 'mistake_at']
 
 
 class Section(BaseModel):
@@ -65,12 +65,6 @@ def _refused(message):
         refuse(message)
 
     return Annotated[Any, AfterValidator(check)]
-
-
-class Sections(Section):
-    """A section whose keys are all of families, such as ``datasets``."""
-
-    families: ClassVar[dict] = {}
 
 
 def mistake_at(key, message):

@@ -1,6 +1,8 @@
 """Writing checkpoints: networks first, the training state last, each file whole or not at all."""
 import os
 
+import torch
+
 from ..checkpoints import write_checkpoint
 from ..errors import UserError
 from .states import prune, saved_iterations
@@ -28,7 +30,17 @@ def save_checkpoint(experiment, networks, state, keep=None):
 
 
 def save_networks(experiment, networks, name):
-    """Write ``models/<label>_<name>.pth`` for each network, where ``name`` is an iteration or 'latest'."""
+    """Write ``models/<label>_<name>.pth`` for each network, where ``name`` is an iteration or 'latest'.
+
+    Raises:
+        UserError: A file cannot be written, or a network has values that are not finite: then none is written.
+    """
+    for label, contents in networks.items():
+        spoilt = [tensor for weights in contents.values() if isinstance(weights, dict)
+                  for tensor, value in weights.items() if torch.is_tensor(value) and not value.isfinite().all()]
+        if spoilt:
+            raise UserError(f'{label} has values that are not finite, {spoilt[0]} for one, and is not saved; '
+                            f'{_newest(experiment)}: lower the learning rate')
     for label, contents in networks.items():
         _write(experiment, os.path.join('models', f'{label}_{name}.pth'), contents)
 
@@ -41,9 +53,12 @@ def _write(experiment, file, contents):
         # torch wraps what the file system says.
         reason = next((cause for cause in _causes(error) if isinstance(cause, OSError)), error)
         reason = getattr(reason, 'strerror', None) or str(reason).partition('\n')[0]
-        saved = saved_iterations(experiment)
-        stands = f'the newest checkpoint is of iteration {saved[-1]}' if saved else 'there is no older checkpoint'
-        raise UserError(f'cannot save {path}: {reason}; {stands}') from error
+        raise UserError(f'cannot save {path}: {reason}; {_newest(experiment)}') from error
+
+
+def _newest(experiment):
+    saved = saved_iterations(experiment)
+    return f'the newest checkpoint is of iteration {saved[-1]}' if saved else 'there is no older checkpoint'
 
 
 def _causes(error):

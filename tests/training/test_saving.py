@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from pgtf_basicsr import __version__
+from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.training.saving import save_networks
 from pgtf_basicsr.training.states import read_state
 
 from ..quickstart import stage_options, write_data, write_options
@@ -120,3 +122,13 @@ def test_options_that_ran_can_run_again(project):
     kept.write_text(merged.read_text().replace('name: saving', 'name: again'))
     run(project, 'train', '-opt', kept)
     assert_same_files(project / 'experiments/saving', project / 'experiments/again', TOTAL)
+
+
+def test_weights_that_are_not_finite_never_reach_the_disk(tmp_path):
+    (tmp_path / 'models').mkdir()
+    sound = {'params': {'a': torch.zeros(2)}, 'network': {'type': 'X'}}
+    spoilt = {'params': {'b': torch.zeros(2)}, 'params_ema': {'b': torch.tensor([0, float('inf')])}}
+    save_networks(tmp_path, {'net_g': sound}, 1)
+    with pytest.raises(UserError, match='net_d has values that are not finite, b for one, and is not saved'):
+        save_networks(tmp_path, {'net_g': sound, 'net_d': spoilt}, 2)
+    assert [path.name for path in (tmp_path / 'models').iterdir()] == ['net_g_1.pth']
