@@ -6,6 +6,9 @@ import torch
 
 import pgtf_basicsr  # noqa: F401  before any test imports basicsr, which does not import on its own
 
+from .processes import run
+from .quickstart import stage_options, write_data, write_options
+
 LOCAL = {None, '', 'localhost', '127.0.0.1', '::1', socket.gethostname()}
 
 
@@ -39,3 +42,13 @@ def logger():
     """Start BasicSR's logger before any test does, whose captured stream would be closed for the next."""
     from basicsr.utils import get_root_logger
     return get_root_logger()
+
+
+@pytest.fixture(scope='session')
+def trained_project(tmp_path_factory):
+    """A folder with sample data in which the four stages have been trained for two iterations each."""
+    folder = tmp_path_factory.mktemp('project')
+    write_data(folder)
+    for stage in (1, 2, 3, 4):
+        run(folder, 'train', '-opt', write_options(folder, stage_options(stage), f'stage{stage}.yml'))
+    return folder

@@ -9,6 +9,7 @@ import torch
 
 from pgtf_basicsr import options
 
+from .processes import run
 from .quickstart import QUICKSTART, SMALL, basicsr, stage_options, write_data, write_options
 
 pytestmark = pytest.mark.slow
@@ -16,14 +17,9 @@ pytestmark = pytest.mark.slow
 TORCHRUN = ('-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port', '29517', '-m', 'pgtf_basicsr')
 
 
-@pytest.fixture(scope='module')
-def project(tmp_path_factory):
-    """A folder in which the four stages have been trained for two iterations each."""
-    folder = tmp_path_factory.mktemp('project')
-    write_data(folder)
-    for stage in (1, 2, 3, 4):
-        basicsr(folder, 'train', '-opt', write_options(folder, stage_options(stage), f'stage{stage}.yml'))
-    return folder
+@pytest.fixture
+def project(trained_project):
+    return trained_project
 
 
 def models(folder, stage):
@@ -37,7 +33,7 @@ def read(path):
 @pytest.mark.parametrize('stage', [1, 2, 3, 4])
 def test_a_stage_leaves_what_basicsr_users_expect(project, stage):
     checkpoint = read(models(project, stage) / 'net_g_latest.pth')
-    assert set(checkpoint) == {'params', 'params_ema', 'network'}
+    assert set(checkpoint) == {'params', 'params_ema', 'network', 'checkpoint'}
     assert checkpoint['network']['type'] == ('TSVQGAN' if stage == 1 else 'PGTFormer')
     experiment = models(project, stage).parent
     assert (experiment / 'training_states' / '2.state').exists()
@@ -49,16 +45,14 @@ def test_a_stage_leaves_what_basicsr_users_expect(project, stage):
 
 
 def test_each_stage_went_on_from_the_last(project):
-    """Frozen parts are the same from stage I to IV, and E_p from stage II on."""
-    states = {stage: read(models(project, stage) / 'net_g_latest.pth')['params'] for stage in (1, 2, 3, 4)}
-    for name, tensor in states[1].items():
+    """Frozen parts are the same from stage I to IV, and E_p from stage II on; stages start from averaged weights."""
+    stages = {stage: read(models(project, stage) / 'net_g_latest.pth') for stage in (1, 2, 3, 4)}
+    states = {stage: checkpoint['params'] for stage, checkpoint in stages.items()}
+    for name, averaged in stages[1]['params_ema'].items():
         if name.startswith(('decoder', 'codebook', 'from_latents')):
-            # Stages II to IV start from stage I's averaged weights.
-            averaged = read(models(project, 1) / 'net_g_latest.pth')['params_ema'][name]
             assert all(torch.equal(states[stage][name], averaged) for stage in (2, 3, 4)), name
-    for name, tensor in states[2].items():
+    for name, averaged in stages[2]['params_ema'].items():
         if name.startswith('parsing_net'):
-            averaged = read(models(project, 2) / 'net_g_latest.pth')['params_ema'][name]
             assert torch.equal(states[3][name], averaged) and torch.equal(states[4][name], averaged), name
 
 
@@ -67,8 +61,8 @@ def test_resume_goes_on(project, tmp_path):
     opt = stage_options(1, **{'train:total_iter': 3})
     opt['train']['scheduler']['periods'] = [4]
     path = write_options(tmp_path, opt)
-    basicsr(tmp_path, 'train', '-opt', path)
-    output = basicsr(tmp_path, 'train', '-opt', path, '--auto_resume', '--force_yml', 'train:total_iter=4')
+    run(tmp_path, 'train', '-opt', path)
+    output = run(tmp_path, 'train', '-opt', path, '--auto_resume', '--force_yml', 'train:total_iter=4')
     assert 'Resuming training from epoch: 0, iter: 2.' in output
     assert (tmp_path / 'experiments/quickstart_stage1/training_states/4.state').exists()
 
@@ -77,8 +71,8 @@ def test_a_resumed_stage_finds_its_frozen_teacher_again(project, tmp_path):
     opt = stage_options(3, **{'train:total_iter': 3, 'name': 'resumed'})
     opt['train']['scheduler']['periods'] = [4]
     path = write_options(project, opt, 'resumed.yml')
-    basicsr(project, 'train', '-opt', path)
-    output = basicsr(project, 'train', '-opt', path, '--auto_resume')
+    run(project, 'train', '-opt', path)
+    output = run(project, 'train', '-opt', path, '--auto_resume')
     assert 'Loading TSVQGAN from experiments/quickstart_stage1/models/net_g_latest.pth' in output
     assert 'Resuming training from epoch: 0, iter: 2.' in output
 
@@ -127,7 +121,7 @@ def test_test_command_writes_frames_strips_and_scores(project):
     opt['network_g'].update(SMALL, tfr_levels=[16, 8])
     for dataset in opt['datasets'].values():
         dataset['gt_size'] = 32
-    basicsr(project, 'test', '-opt', write_options(project, opt, 'test.yml'))
+    run(project, 'test', '-opt', write_options(project, opt, 'test.yml'))
     results = project / 'results' / 'quickstart_test_stage4'
     for name in ('aligned', 'unaligned'):
         scores = json.loads((results / f'metrics_{name}.json').read_text())
@@ -156,8 +150,8 @@ def test_two_processes_score_as_one(project):
 
 def test_restore_with_trained_weights(project):
     video = next((project / 'datasets/sample/test/degraded').glob('*.mp4'))
-    basicsr(project, 'restore', video, '-o', 'restored.mp4', '--weights',
-            models(project, 4) / 'net_g_latest.pth', '--batch', '2')
+    run(project, 'restore', video, '-o', 'restored.mp4', '--weights', models(project, 4) / 'net_g_latest.pth',
+        '--batch', '2')
     with av.open(str(video)) as before, av.open(str(project / 'restored.mp4')) as after:
         streams = [container.streams.video[0] for container in (before, after)]
         assert streams[0].average_rate == streams[1].average_rate == Fraction(25)
@@ -273,10 +267,10 @@ def test_sample_data_of_a_users_video(project, tmp_path):
         for frame in frames * 8:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='bgr24')))
         container.mux(stream.encode(None))
-    output = basicsr(tmp_path, 'sample-data', 'datasets/sample', '--video', 'mine.mp4', '--size', '32')
+    output = run(tmp_path, 'sample-data', 'datasets/sample', '--video', 'mine.mp4', '--size', '32')
     assert '1 clips to train on and 1 held out, 24 frames each' in output
     opt = stage_options(1)
     for dataset in opt['datasets'].values():
         dataset['dataroot_landmarks'] = None
         dataset['max_frames'] = 3
-    basicsr(tmp_path, 'train', '-opt', write_options(tmp_path, opt))
+    run(tmp_path, 'train', '-opt', write_options(tmp_path, opt))

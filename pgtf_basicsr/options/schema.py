@@ -229,12 +229,8 @@ def _training(train):
             count = len(scheduler.get(steps, (0,)))
             weights = len(scheduler.get('restart_weights', (1,)))
             if count != weights:
-                yield ('train', 'scheduler'), (f' has {count} {steps} and {weights} restart_weights (default: [1]): '
-                                        'there must be as many')
-    if 'periods' in scheduler and 'total_iter' in train and sum(scheduler['periods']) < train['total_iter'] - 1:
-        yield ('train', 'scheduler', 'periods'), (
-            f' add up to {sum(scheduler["periods"])}, fewer than train.total_iter {train["total_iter"]}: '
-            'there would be no rate after them')
+                yield ('train', 'scheduler'), (
+                    f' has {count} {steps} and {weights} restart_weights (default: [1]): there must be as many')
 
 
 def _basicsr_models(options, is_train):

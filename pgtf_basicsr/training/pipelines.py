@@ -43,7 +43,7 @@ def as_test(file, forced_keys=()):
             'experiments', str(options.get('name')), 'models', 'net_g_latest.pth')
     if isinstance(options.get('datasets'), dict):
         options['datasets'] = {
-            phase: section for phase, section in options['datasets'].items() if not phase.startswith('train')}
+            phase: section for phase, section in options['datasets'].items() if phase != 'train'}
     for key in ('train', 'logger', 'network_d', 'network_vqgan'):
         options.pop(key, None)
 

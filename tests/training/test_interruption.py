@@ -5,7 +5,7 @@ import pytest
 
 from ..quickstart import stage_options, write_options
 from .experiments import assert_same_ending
-from .processes import Run, run
+from ..processes import Run, run
 
 STOPPED = 75
 TOTAL = 8

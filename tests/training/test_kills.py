@@ -7,7 +7,7 @@ import pytest
 
 from ..quickstart import stage_options, write_options
 from .experiments import assert_same_ending, score_lines
-from .processes import Run, run
+from ..processes import Run, run
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ import torch
 
 from ..quickstart import ROOT, stage_options, write_options
 from .experiments import assert_same_files
-from .processes import Run, free_port, run
+from ..processes import Run, free_port, run
 
 
 def one_step(stage, name, batch_size):

@@ -13,7 +13,7 @@ from pgtf_basicsr.training.states import read_state
 
 from ..quickstart import stage_options, write_data, write_options
 from .experiments import assert_same_files
-from .processes import Run, run
+from ..processes import Run, run
 
 TOTAL = 6
 

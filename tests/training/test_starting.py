@@ -10,7 +10,7 @@ import yaml
 from pgtf_basicsr.checkpoints import write_checkpoint
 
 from ..quickstart import QUICKSTART, SMALL, stage_options, write_options
-from .processes import CONTEXT, Run, run
+from ..processes import CONTEXT, Run, run
 
 
 @pytest.fixture(scope='module')

@@ -4,8 +4,10 @@ import os
 import resource
 import socket
 import sys
+import tempfile
 import time
 from contextlib import closing
+from pathlib import Path
 
 CONTEXT = multiprocessing.get_context('forkserver')
 CONTEXT.set_forkserver_preload(['pgtf_basicsr.cli', 'pgtf_basicsr.training.pipelines', 'torch.utils.tensorboard'])
@@ -34,12 +36,11 @@ class Run:
         if elsewhere:
             folders[-1] = elsewhere
             environments[-1]['LOCAL_RANK'] = '0'
-        self.outputs = [folder / f'output_{rank}.txt' for rank in range(world_size)]
+        written = Path(tempfile.mkdtemp())
+        self.outputs = [written / f'rank_{rank}.txt' for rank in range(world_size)]
         self.processes = [
             CONTEXT.Process(target=_run, args=(where, arguments, {**variables, **environment}, output, limits or {}))
             for where, variables, output in zip(folders, environments, self.outputs)]
-        for output in self.outputs:
-            output.unlink(missing_ok=True)
         for process in self.processes:
             process.start()
 
