@@ -18,8 +18,8 @@ from .files import replacing
 from .version import __version__
 
 __all__ = [
-    'FORMAT', 'Checkpoint', 'checksum', 'load_weights', 'network_options', 'origin', 'read_checkpoint', 'read_torch_file',
-    'state_dict', 'write_checkpoint'
+    'FORMAT', 'Checkpoint', 'checksum', 'load_weights', 'network_options', 'origin', 'read_checkpoint',
+    'read_torch_file', 'state_dict', 'write_checkpoint'
 ]
 
 # Version of the layout of checkpoints and training states; goes up when older readers would misread newer files.
@@ -156,7 +156,8 @@ def origin(iteration, option_file):
 def read_torch_file(path):
     """Read the dict that a file of torch.save holds onto the CPU, without executing anything it contains.
 
-    Files of this package, which have a key ``checkpoint``, are held against their checksums: torch does not look at them.
+    Files of this package, which have a key ``checkpoint``, are held against their checksums, which torch does not
+    look at.
 
     Raises:
         Exception: of nearly any type, if the file is torn, damaged or foreign.

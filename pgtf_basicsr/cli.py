@@ -53,7 +53,7 @@ def main(arguments=None):
 
 
 def tells(error):
-    """Whether this process is to tell of a mistake: rank 0 of what all know of, and once a node before they can talk."""
+    """Whether this process is to tell of a mistake: rank 0 of what all know of; once a node before they can talk."""
     if os.environ.get('RANK', '0') == '0':
         return True
     return not isinstance(error, SharedError) and (dist.is_initialized() or os.environ.get('LOCAL_RANK') == '0')

@@ -242,7 +242,7 @@ def _held_after_last_period(get_lr):
 
 
 def _prefetch(self):
-    """Fill the queue of ``prefetch_mode: cpu``; an error of the data set goes into it, where BasicSR's loop would hang."""
+    """Fill the queue of ``prefetch_mode: cpu``; an error of the data set goes into it, or BasicSR's loop would hang."""
     try:
         for item in self.generator:
             self.queue.put(item)
@@ -261,7 +261,7 @@ def _next_prefetched(self):
 
 
 def _prefetcher_at_rest(self, loader):
-    """BasicSR's loop resets the prefetcher before it takes a batch; to start it before would start the workers twice."""
+    """BasicSR's loop resets the prefetcher before it takes a batch: to start it here would start workers twice."""
     self.ori_loader = loader
     self.loader = iter(())
 

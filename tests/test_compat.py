@@ -1,9 +1,17 @@
 """BasicSR as it is installed works once the package has been imported."""
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
+import torch
 import yaml
+from basicsr.data import build_dataloader
 from basicsr.data.data_sampler import EnlargedSampler
+from basicsr.models.base_model import BaseModel
 
 from pgtf_basicsr.compat import SafeLoader
+from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.training.epochs import loaders_from
 
 from .quickstart import basicsr, write_data
 
@@ -54,3 +62,54 @@ def test_package_metadata():
     from importlib.metadata import entry_points
     assert {'basicsr', 'pgtf'} <= {script.name for script in entry_points(group='console_scripts')}
     assert 'pgtf_basicsr' in {plugin.name for plugin in entry_points(group='basicsr.plugins')}
+
+
+def test_average_of_weights_takes_buffers_over():
+    """In BasicSR statistics of BatchNorm stay in the averaged network as they were initialised."""
+    model = SimpleNamespace(
+        net_g=torch.nn.BatchNorm1d(2), net_g_ema=torch.nn.BatchNorm1d(2), get_bare_model=lambda net: net)
+    torch.nn.init.constant_(model.net_g.weight, 3.0)
+    model.net_g(torch.randn(8, 2, generator=torch.Generator().manual_seed(0)))
+    BaseModel.model_ema(model, decay=0.75)
+    assert torch.equal(model.net_g_ema.running_var, model.net_g.running_var)
+    assert torch.equal(model.net_g_ema.weight, torch.full((2,), 0.75 * 1 + 0.25 * 3))
+
+
+def test_models_of_basicsr_take_any_optimizer_of_torch():
+    parameters = [torch.nn.Parameter(torch.zeros(1))]
+    optimizer = BaseModel.get_optimizer(None, 'AdamW', parameters, 1e-3, weight_decay=0.1)
+    assert type(optimizer) is torch.optim.AdamW and optimizer.defaults['weight_decay'] == 0.1
+    with pytest.raises(UserError, match='torch.optim has no optimizer Adman'):
+        BaseModel.get_optimizer(None, 'Adman', parameters, 1e-3)
+
+
+def test_workers_of_basicsr_draw_anew_in_every_epoch():
+    """The same in the same epoch of the same seed, others in another epoch, though NumPy's generator is global."""
+    def draws(seed, epochs):
+        dataset = Draws()
+        sampler = EnlargedSampler(dataset, 1, 0)
+        opt = {'phase': 'train', 'batch_size_per_gpu': 1, 'num_worker_per_gpu': 2}
+        loader = build_dataloader(dataset, opt, num_gpu=0, sampler=sampler, seed=seed)
+        (loader, *_), _ = loaders_from(
+            lambda opt, logger: (loader, sampler, [], None, 8),
+            {'datasets': {'train': opt}, 'manual_seed': seed, 'world_size': 1}, None)
+        values = []
+        for epoch in epochs:
+            sampler.set_epoch(epoch)
+            values.append([float(value) for value in loader])
+        return values
+
+    first, second = draws(5, [0, 1])
+    assert set(first).isdisjoint(second)
+    assert draws(5, [1]) == [second]
+    assert set(draws(6, [0])[0]).isdisjoint(first)
+
+
+class Draws(torch.utils.data.Dataset):
+    """A data set as many are: it draws from NumPy's global generator."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return np.random.rand()

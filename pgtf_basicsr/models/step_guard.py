@@ -52,5 +52,6 @@ def all_finite(losses, parameters):
         parameters (Iterable[Parameter]): Of the networks that learn; those without gradients are passed over.
     """
     values = [loss.detach().float().view(1) for loss in losses]
-    values += [parameter.grad.float() for parameter in parameters if parameter.grad is not None and parameter.dim() == 1]
+    values += [parameter.grad.float() for parameter in parameters
+               if parameter.grad is not None and parameter.dim() == 1]
     return torch.cat(values).isfinite().all()

@@ -2,7 +2,6 @@
 import inspect
 import json
 import os
-import warnings
 from collections import OrderedDict
 from contextlib import nullcontext
 from copy import deepcopy
@@ -11,28 +10,25 @@ import numpy as np
 import torch
 from basicsr.archs import build_network
 from basicsr.losses import build_loss
-from basicsr.models.base_model import BaseModel
 from basicsr.utils import get_root_logger, imwrite
 from torch import nn
 
 from ..checkpoints import load_weights, origin, state_dict
-from ..errors import Interrupted, SharedError, UserError
+from ..errors import SharedError, UserError
 from ..restoration.windows import restore_frames
 from ..training.interruption import stop_request
-from ..training.ranks import gathered, on_rank_0
-from ..training.saving import save_checkpoint, save_networks
-from ..training.states import agent_name, capture_random, restore_random, undisturbed_random
+from ..training.ranks import gathered
+from ..training.states import undisturbed_random
+from .resumable_model import SAVED, ResumableModel, cpu_state_dict, plain
 from .step_guard import StepGuard, all_finite
 from .validation import ClipScores, comparison_strip, to_image
 
 __all__ = ['VideoFaceModel']
 
-# Networks that a run saves, so that a resumed run finds its own state of them.
-SAVED = ('network_g', 'network_d')
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
-class VideoFaceModel(BaseModel):
+class VideoFaceModel(ResumableModel):
     """Base of the models that BasicSR's loop drives; a stage says what its networks learn from what.
 
     Options beyond BasicSR's own, all under ``train``:
@@ -52,9 +48,6 @@ class VideoFaceModel(BaseModel):
 
     # Modules of network_g that do not learn unless `train.frozen` says otherwise.
     default_frozen = ()
-    # {network: checksum of its file} of frozen networks that are not saved with a checkpoint.
-    teacher_checksums = {}
-
     def __init__(self, opt):
         super().__init__(opt)
         if opt['num_gpu'] > 1 and not opt['dist']:
@@ -134,11 +127,6 @@ class VideoFaceModel(BaseModel):
         self.setup_schedulers()
         self.losses = OrderedDict()
         self.guard = StepGuard(options.get('max_skipped_steps', 3))
-        self.iteration = self.saved_iteration = 0
-        self.stopping = False
-        self.best_metric_results, self.validated = {}, {}
-        # The run's `Position` and a function that validates on all sets; whoever drives the model sets them.
-        self.position = self.validate_all = None
 
     def init_losses(self):
         """Build the losses that the options name; those of the single stages are in the subclasses."""
@@ -212,32 +200,6 @@ class VideoFaceModel(BaseModel):
         return optimizer
 
     # --------------------------------------------------------------- training
-
-    def update_learning_rate(self, current_iter, warmup_iter=-1):
-        """Begin an iteration, unless the run has been asked to stop.
-
-        Raises:
-            Interrupted: It has, and all is saved.
-        """
-        self.stop_if_asked(current_iter - 1)
-        with warnings.catch_warnings():
-            # The discriminator's schedule runs before its first step; torch takes that for a mistake.
-            warnings.filterwarnings('ignore', message='Detected call of `lr_scheduler.step', category=UserWarning)
-            super().update_learning_rate(current_iter, warmup_iter)
-
-    def stop_if_asked(self, iteration):
-        """Save and raise Interrupted after an iteration, if the run has been asked to stop.
-
-        Ranks have agreed on it in the iteration. Gradients are in no checkpoint: it has to be one with a step.
-        """
-        if not self.opt['dist']:
-            self.stopping = stop_request.made()
-        if not self.stopping or iteration % self.accumulate_iters:
-            return
-        if iteration != self.saved_iteration:
-            get_root_logger().info('Asked to stop. Saving models and training states.')
-            self.save(None, iteration)
-        raise Interrupted(f'stopped after iteration {iteration}, as asked; go on with --auto_resume')
 
     def feed_data(self, data):
         """Take a batch from the loader: 'gt' and, where the data set has it, 'lq'; (B, T, C, H, W)."""
@@ -317,8 +279,8 @@ class VideoFaceModel(BaseModel):
             (values for values, _ in reports if not np.isfinite(list(values.values())).all()), values).items())
         samples = ', '.join(sample for _, samples in reports for sample in samples)
         raise SharedError(
-            f'{where} ({losses}), as in {self.guard.skipped - 1} steps before it, on {samples}; nothing has been saved '
-            f'since iteration {self.saved_iteration}: lower the learning rate or look at these samples')
+            f'{where} ({losses}), as in {self.guard.skipped - 1} steps before it, on {samples}; nothing has been '
+            f'saved since iteration {self.saved_iteration}: lower the learning rate or look at these samples')
 
     def generator_losses(self):
         """Run network_g on the batch.
@@ -472,29 +434,7 @@ class VideoFaceModel(BaseModel):
             with open(os.path.join(self.opt['path']['results_root'], f'metrics_{dataset_name}.json'), 'w') as file:
                 json.dump(scores.as_dict(), file, indent=2)
 
-    # ------------------------------------------------------ saving and resuming
-
-    def save(self, epoch, current_iter):
-        """Save net_g (params, params_ema), net_d, and the training state last; -1 stands for the end of training.
-
-        Every rank must call it. The epoch is counted here, so that the end of one is not the start of the next.
-
-        Raises:
-            UserError: On every rank, if a file cannot be written; older checkpoints are as they were.
-        """
-        experiment = self.opt['path']['experiments_root']
-        if current_iter == -1:
-            total = self.opt['train']['total_iter']
-            if self.iteration < total:
-                raise SharedError(f'training ended after {self.iteration} of {total} iterations: the loader gave no more '
-                                  'batches; nothing is lost, --auto_resume goes on')
-            on_rank_0(lambda: save_networks(experiment, self.network_files(total), 'latest'))
-            return
-        of_ranks = gathered({'random': capture_random(self.device), 'agent': agent_name()})
-        on_rank_0(lambda: save_checkpoint(
-            experiment, self.network_files(current_iter), self.training_state(epoch, current_iter, of_ranks),
-            self.opt['path'].get('keep_checkpoints')))
-        self.saved_iteration = current_iter
+    # ----------------------------------------------------------------- saving
 
     def network_files(self, iteration):
         """{label: contents of its file}; with the network's options, so that others can rebuild it."""
@@ -511,98 +451,7 @@ class VideoFaceModel(BaseModel):
             } for label, versions in nets.items()
         }
 
-    def training_state(self, epoch, iteration, of_ranks):
-        """All that a resumed run needs beside the networks, see `training.states`."""
-        samples = 0
-        if self.position:
-            epoch, samples = self.position.at(iteration)
-        return {
-            'checkpoint': origin(iteration, self.opt.get('option_file')),
-            'epoch': epoch,
-            'iter': iteration,
-            'samples': samples,
-            'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
-            'schedulers': [scheduler_state(scheduler) for scheduler in self.schedulers],
-            'scaler': self.scaler.state_dict(),
-            'random': [rank['random'] for rank in of_ranks],
-            'seed': self.opt.get('manual_seed'),
-            'best_metrics': plain(self.best_metric_results),
-            'validated': dict(self.validated),
-            'networks': [name for name in SAVED if name != 'network_d' or self.net_d is not None],
-            'teachers': self.teacher_checksums,
-            'agents': sorted({rank['agent'] for rank in of_ranks if rank['agent']}),
-        }
-
-    def check_state(self, state):
-        """Refuse a training state that this model cannot go on from as if it had never stopped.
-
-        Raises:
-            UserError: It is another program's, another network's, or was made with another teacher.
-        """
-        path = self.opt['path']['resume_state']
-        missing = [key for key in ('random', 'scaler', 'best_metrics', 'validated') if key not in state]
-        if missing:
-            raise UserError(f'{path} was not written by this package: it has no {", ".join(missing)}; take its networks '
-                            'as path.pretrain_network_* and start anew')
-        shapes = [[tuple(p.shape) for group in optimizer.param_groups for p in group['params']]
-                  for optimizer in self.optimizers]
-        saved = [optimizer_shapes(optimizer, expected) for optimizer, expected in zip(state['optimizers'], shapes)]
-        if len(state['optimizers']) != len(shapes) or saved != shapes:
-            raise UserError(f'{path} belongs to other networks, or other parts of them were learning: its optimizers '
-                            'do not fit; go on with the options it was made with')
-        changed = [name for name, value in state.get('teachers', {}).items() if self.teacher_checksums.get(name) != value]
-        if changed:
-            raise UserError(f'{self.opt["path"][f"pretrain_{changed[0]}"]} has changed since {path} was written: the run '
-                            'would go on with another teacher; put the old file back, or start anew')
-
-    def resume_training(self, resume_state):
-        """Take over a training state, and make up for a validation that an interruption has cut off."""
-        super().resume_training(resume_state)
-        self.scaler.load_state_dict(resume_state['scaler'])
-        self.iteration = self.saved_iteration = resume_state['iter']
-        self.best_metric_results = deepcopy(resume_state['best_metrics'])
-        self.validated = dict(resume_state['validated'])
-        random = resume_state['random']
-        if len(random) == self.opt['world_size']:
-            restore_random(random[self.opt['rank']], self.device)
-        else:
-            get_root_logger().warning(f'The state is of {len(random)} processes and these are {self.opt["world_size"]}: '
-                                      'the run goes on well, but not as it would have with as many.')
-        val = self.opt.get('val')
-        if val and self.validate_all and self.iteration % val['val_freq'] == 0:
-            self.validate_all(self.iteration)
-
 
 def count_parameters(net):
     """Number of values in the parameters of a network."""
     return sum(p.numel() for p in net.parameters())
-
-
-def cpu_state_dict(net):
-    """State dict of a network on the CPU."""
-    return {name: tensor.detach().cpu() for name, tensor in net.state_dict().items()}
-
-
-def scheduler_state(scheduler):
-    """State of a scheduler in plain types: BasicSR's MultiStepRestartLR keeps a Counter, which is none."""
-    return {key: dict(value) if isinstance(value, dict) else value for key, value in scheduler.state_dict().items()}
-
-
-def optimizer_shapes(saved, shapes):
-    """Shapes of the parameters that a saved optimizer has statistics of; where it has none, those expected."""
-    number = sum(len(group['params']) for group in saved['param_groups'])
-    found = (shapes + [None] * number)[:number]
-    for index, values in saved['state'].items():
-        of_tensors = [tuple(value.shape) for value in values.values() if torch.is_tensor(value) and value.dim()]
-        if of_tensors and index < number:
-            found[index] = of_tensors[0]
-    return found
-
-
-def plain(value):
-    """Options as plain dicts and lists, which load with ``weights_only=True``."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value

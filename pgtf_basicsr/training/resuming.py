@@ -6,7 +6,7 @@ from basicsr.utils import get_root_logger, set_random_seed
 
 from ..errors import UserError
 from .ranks import gathered, on_rank_0
-from .states import agent_name, network_files, newest_whole, read_state
+from .states import agent_name, load_state, load_whole_state, network_files, newest_whole
 
 __all__ = ['choose_state']
 
@@ -31,7 +31,7 @@ def choose_state(opt):
         get_root_logger().warning(f'Passed over: {reason}')
     if path is None:
         return None
-    state = read_state(path)
+    state = load_state(path)
     opt['path']['resume_state'] = str(path)
     files = {name: str(file) for name, file in network_files(path, state).items()}
     if not files:
@@ -63,7 +63,7 @@ def _find(opt, agents):
             return path, passed_over
     path = opt['path'].get('resume_state')
     if path is not None:
-        read_state(path)
+        load_whole_state(path)
     return path, []
 
 

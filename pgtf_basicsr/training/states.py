@@ -31,21 +31,21 @@ from ..checkpoints import FORMAT, read_checkpoint, read_torch_file
 from ..errors import UserError
 
 __all__ = [
-    'agent_name', 'capture_random', 'network_files', 'newest_whole', 'prune', 'read_state', 'restore_random',
-    'saved_iterations', 'undisturbed_random'
+    'agent_name', 'capture_random', 'load_state', 'load_whole_state', 'network_files', 'newest_whole', 'prune',
+    'restore_random', 'saved_iterations', 'undisturbed_random'
 ]
 
 KEYS = ('epoch', 'iter', 'optimizers', 'schedulers')
 
 
-def read_state(path):
-    """Read a training state whose networks are whole as well.
+def load_state(path):
+    """Read a training state.
 
     Args:
         path (str | Path): ``<experiment>/training_states/<iteration>.state``.
 
     Raises:
-        UserError: It or one of its networks is missing, torn, damaged or foreign; says which and why.
+        UserError: It is missing, torn, damaged or foreign.
     """
     path = Path(path)
     if not path.is_file():
@@ -59,6 +59,12 @@ def read_state(path):
     if missing:
         raise UserError(f'{path} is no training state: it has no {", ".join(missing)}')
     _check_format(path, state.get('checkpoint'))
+    return state
+
+
+def load_whole_state(path):
+    """Read a training state whose networks are whole as well; errors as of `load_state`, or of a network's file."""
+    state = load_state(path)
     for network in network_files(path, state).values():
         _check_network(network, state['iter'])
     return state
@@ -85,7 +91,7 @@ def newest_whole(experiment, agents=None):
     for iteration in reversed(saved_iterations(experiment)):
         path = Path(experiment, 'training_states', f'{iteration}.state')
         try:
-            state = read_state(path)
+            state = load_whole_state(path)
         except UserError as error:
             passed_over.append(str(error))
             continue

@@ -195,3 +195,13 @@ def test_loss_without_a_weights_file_is_left_out(weights):
 def test_stage_2_refuses_losses_of_pixels(weights):
     with pytest.raises(UserError, match='stage 2 does not run the decoder'):
         make(2, weights, **{'train:pixel_opt': {'type': 'L1Loss'}})
+
+
+def test_training_that_ends_early_is_no_success(weights, tmp_path):
+    """BasicSR's loop ends quietly where the loader gives no more; the final save does not."""
+    model = make(1, weights, **{'train:total_iter': 3})
+    model.opt['path']['experiments_root'] = str(tmp_path)
+    moved(model, iterations=2)
+    with pytest.raises(UserError, match='training ended after 2 of 3 iterations'):
+        model.save(-1, -1)
+    assert list(tmp_path.iterdir()) == []

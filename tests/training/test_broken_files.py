@@ -114,14 +114,15 @@ def test_broken_files_are_refused_before_anything_changes(experiment, trained_pr
     state = experiment / 'training_states' / '4.state'
     weights = trained_project / 'experiments/quickstart_stage2/models/net_g_latest.pth'
     opt = stage_options(3, name='good')
-    run_again = write_options(trained_project, {**opt, 'path': {**opt['path'], 'pretrain_network_g': str(target)}}, 'w.yml')
-    resume = write_options(trained_project, {**opt, 'path': {**opt['path'], 'resume_state': str(target)}}, 'r.yml')
+    anew, resume = (
+        write_options(trained_project, {**opt, 'path': {**opt['path'], key: str(target)}}, f'{key}.yml')
+        for key in ('pretrain_network_g', 'resume_state'))
     hostile = tmp_path / 'foreign'
     hostile.mkdir()
     refused = attempts(trained_project, [
         (f'weights: {name}', target, data)
         for source in (torn_and_damaged(weights, draw), foreign_weights(hostile)) for name, data in source
-    ], tmp_path, 'train', '-opt', run_again)
+    ], tmp_path, 'train', '-opt', anew)
     refused += attempts(trained_project, [
         (f'state: {name}', target, data)
         for source in (torn_and_damaged(state, draw), foreign_states(hostile)) for name, data in source
@@ -197,7 +198,8 @@ def test_resume_of_other_networks_is_refused(copied, trained_project):
     folder, path = copied
     opt = stage_options(3, name='broken', **{'train:frozen': ['encoder', 'to_latents', 'codebook', 'from_latents',
                                                              'decoder', 'parsing_net']})
-    output = run(trained_project, 'train', '-opt', write_options(trained_project, opt, 'other.yml'), '--auto_resume', status=2)
+    path = write_options(trained_project, opt, 'other.yml')
+    output = run(trained_project, 'train', '-opt', path, '--auto_resume', status=2)
     assert 'its optimizers do not fit' in output
 
 

@@ -75,8 +75,9 @@ def test_too_many_in_a_row_stop_the_run(weights):  # noqa: F811
     iterate(model, 2, batch(seed=2))
     iterate(model, 3, spoilt(float('nan')))
     iterate(model, 4, spoilt(float('nan')))
-    with pytest.raises(UserError, match=r'iteration 5: losses or gradients are not finite \(.*l_g_pix nan.*\), as in 2 '
-                                        r'steps before it, on clip_7/00000012; nothing has been saved since iteration 0'):
+    with pytest.raises(UserError, match=(
+            r'iteration 5: losses or gradients are not finite \(.*l_g_pix nan.*\), as in 2 steps before it, on '
+            r'clip_7/00000012; nothing has been saved since iteration 0')):
         iterate(model, 5, spoilt(float('nan')))
 
 

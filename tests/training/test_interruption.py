@@ -50,7 +50,8 @@ def test_signal_to_one_rank_stops_all_at_the_same_iteration(project):
     assert command.statuses() == [STOPPED, STOPPED]
     state, = states(project, 'two')
     assert 'Traceback' not in command.output() + command.output(1)
-    assert f'iter: {state.removesuffix(".state")}.' in run(project, 'train', '-opt', path, '--auto_resume', world_size=2)
+    output = run(project, 'train', '-opt', path, '--auto_resume', world_size=2)
+    assert f'iter: {state.removesuffix(".state")}.' in output
 
 
 def test_stop_waits_for_the_step_of_accumulated_gradients(project):

@@ -39,7 +39,8 @@ def test_two_processes_make_the_step_of_one_with_twice_the_batch(trained_project
     one, two = states
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, rtol=1e-4, atol=2e-5, msg=lambda text: f'{name}: {text}')
-    start = torch.load(trained_project / 'experiments/quickstart_stage1/models/net_g_2.pth', weights_only=True)['params']
+    file = trained_project / 'experiments/quickstart_stage1/models/net_g_2.pth'
+    start = torch.load(file, weights_only=True)['params']
     moved = [name for name in start if name.startswith('encoder') and not torch.equal(start[name], one[name])]
     assert moved
 

@@ -9,7 +9,7 @@ import torch
 from pgtf_basicsr import __version__
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.training.saving import save_networks
-from pgtf_basicsr.training.states import read_state
+from pgtf_basicsr.training.states import load_whole_state
 
 from ..quickstart import stage_options, write_data, write_options
 from .experiments import assert_same_files
@@ -57,7 +57,7 @@ def test_full_disk_ends_the_run_and_leaves_older_checkpoints(tmp_path, mount, wo
     lines = [line for line in command.output().splitlines() if line.startswith('basicsr: ')]
     assert len(lines) == 1 and 'cannot save' in lines[0] and 'No space left on device' in lines[0]
     assert 'the newest checkpoint is of iteration 2' in lines[0]
-    read_state(disk / 'experiments/saving/training_states/2.state')
+    load_whole_state(disk / 'experiments/saving/training_states/2.state')
     assert not list((disk / 'experiments/saving').glob('*/.*'))
     assert 'Traceback' not in command.output()
 
@@ -89,8 +89,8 @@ def test_read_only_folder_ends_the_run_and_leaves_older_checkpoints(project, mou
 def test_keep_checkpoints_deletes_all_but_the_newest(project):
     run(project, 'train', '-opt', write_stage(project, **{'path:keep_checkpoints': 2}))
     names = sorted(path.name for path in (project / 'experiments/saving').glob('*/*') if path.is_file())
-    assert names == ['4.state', '6.state', 'net_d_4.pth', 'net_d_6.pth', 'net_d_latest.pth', 'net_g_4.pth', 'net_g_6.pth',
-                     'net_g_latest.pth']
+    assert names == ['4.state', '6.state', 'net_d_4.pth', 'net_d_6.pth', 'net_d_latest.pth', 'net_g_4.pth',
+                     'net_g_6.pth', 'net_g_latest.pth']
 
 
 def test_keeping_one_never_deletes_the_newest_whole_one(project):

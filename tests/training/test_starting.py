@@ -69,7 +69,8 @@ UNABLE = {
     'impossible loss': lambda folder: {'train:gan_opt': {'type': 'AdaptiveGANLoss', 'loss_weight': 0}},
     'unknown frozen module': lambda folder: {'train:frozen': ['decodr']},
     'degradation out of range': lambda folder: {'datasets:train:degradation': {'crf': [18, 99]}},
-    'validation without clips': lambda folder: {'datasets:val:dataroot_gt': 'few', 'datasets:val:dataroot_landmarks': None},
+    'validation without clips': lambda folder: {
+        'datasets:val:dataroot_gt': 'few', 'datasets:val:dataroot_landmarks': None},
 }
 
 
@@ -99,7 +100,8 @@ def test_folder_that_cannot_be_made_leaves_the_good_experiment(experiment, tmp_p
     """The run's own folder would have to lie below a file."""
     (experiment / 'experiments' / 'file').write_text('mine')
     before = listing(experiment)
-    output = run(experiment, 'train', '-opt', write_options(experiment, stage_options(1, name='file/inside'), 'f.yml'), status=2)
+    path = write_options(experiment, stage_options(1, name='file/inside'), 'f.yml')
+    output = run(experiment, 'train', '-opt', path, status=2)
     assert listing(experiment) == before
     assert 'cannot make the folder' in output and 'Not a directory' in output
 
@@ -167,11 +169,13 @@ def test_each_validation_is_made_once_and_bears_its_iteration(project):
 def test_learning_rate_outlasts_warm_up_and_periods(project):
     """With warm-up, MultiStepLR comes to the rate of the file, and a cosine stays where its period ends."""
     for name, scheduler, rates in (
-            ('steps', {'type': 'MultiStepLR', 'milestones': [4], 'gamma': 0.5}, [2.5e-4, 5e-4, 7.5e-4, 1e-3, 5e-4, 5e-4]),
+            ('steps', {'type': 'MultiStepLR', 'milestones': [4], 'gamma': 0.5},
+             [2.5e-4, 5e-4, 7.5e-4, 1e-3, 5e-4, 5e-4]),
             ('cosine', {'type': 'CosineAnnealingRestartLR', 'periods': [4], 'eta_min': 1e-5},
              [2.5e-4, 5e-4, 7.5e-4, None, 1e-5, 1e-5])):
         opt = stage_options(1, name=name, **{
-            'train:total_iter': 6, 'train:warmup_iter': 4, 'train:scheduler': scheduler, 'logger:save_checkpoint_freq': 6})
+            'train:total_iter': 6, 'train:warmup_iter': 4, 'train:scheduler': scheduler,
+            'logger:save_checkpoint_freq': 6})
         output = run(project, 'train', '-opt', write_options(project, opt))
         found = [float(rate) for rate in re.findall(r'lr:\(([^,]+),', output)]
         assert len(found) == 6

@@ -1,0 +1,190 @@
+"""A model that BasicSR's loop can stop after any iteration, and go on with as if it had never stopped."""
+import warnings
+from copy import deepcopy
+
+import torch
+from basicsr.models.base_model import BaseModel
+from basicsr.utils import get_root_logger
+
+from ..checkpoints import origin
+from ..errors import Interrupted, SharedError, UserError
+from ..training.interruption import stop_request
+from ..training.ranks import gathered, on_rank_0
+from ..training.saving import save_checkpoint, save_networks
+from ..training.states import agent_name, capture_random, restore_random
+
+__all__ = ['SAVED', 'ResumableModel', 'cpu_state_dict', 'plain']
+
+# Networks that a run saves, so that a resumed run finds its own state of them.
+SAVED = ('network_g', 'network_d')
+
+
+class ResumableModel(BaseModel):
+    """Base of models whose checkpoints hold all of a run.
+
+    A subclass sets ``iteration`` in each iteration and ``stopping`` where its ranks have agreed to stop, implements
+    :meth:`network_files`, and has the attributes ``accumulate_iters``, ``net_d`` (or None) and ``scaler``.
+
+    Attributes:
+        iteration (int): The last iteration that was made.
+        saved_iteration (int): The iteration of the last checkpoint.
+        stopping (bool): Whether the run has been asked to stop.
+        validated (dict): {data set: iteration of its last validation}.
+        position (Position | None), validate_all (Callable | None): Where the run stands in its epochs, and a function
+            that validates on all sets; set by whoever drives the model.
+    """
+
+    # {network: checksum of its file} of frozen networks that are not saved with a checkpoint.
+    teacher_checksums = {}
+
+    def __init__(self, opt):
+        super().__init__(opt)
+        self.iteration = self.saved_iteration = 0
+        self.stopping = False
+        self.best_metric_results, self.validated = {}, {}
+        self.position = self.validate_all = None
+
+    def update_learning_rate(self, current_iter, warmup_iter=-1):
+        """Begin an iteration, unless the run has been asked to stop.
+
+        Raises:
+            Interrupted: It has, and all is saved.
+        """
+        self.stop_if_asked(current_iter - 1)
+        with warnings.catch_warnings():
+            # The discriminator's schedule runs before its first step; torch takes that for a mistake.
+            warnings.filterwarnings('ignore', message='Detected call of `lr_scheduler.step', category=UserWarning)
+            super().update_learning_rate(current_iter, warmup_iter)
+
+    def stop_if_asked(self, iteration):
+        """Save and raise Interrupted after an iteration, if the run has been asked to stop.
+
+        Ranks have agreed on it in the iteration. Gradients are in no checkpoint: it has to be one with a step.
+        """
+        if not self.opt['dist']:
+            self.stopping = stop_request.made()
+        if not self.stopping or iteration % self.accumulate_iters:
+            return
+        if iteration != self.saved_iteration:
+            get_root_logger().info('Asked to stop. Saving models and training states.')
+            self.save(None, iteration)
+        raise Interrupted(f'stopped after iteration {iteration}, as asked; go on with --auto_resume')
+
+    def network_files(self, iteration):
+        """{label, such as net_g: contents of its file} of an iteration."""
+        raise NotImplementedError
+
+    def save(self, epoch, current_iter):
+        """Save net_g (params, params_ema), net_d, and the training state last; -1 stands for the end of training.
+
+        Every rank must call it. The epoch is counted here, so that the end of one is not the start of the next.
+
+        Raises:
+            UserError: On every rank, if a file cannot be written; older checkpoints are as they were.
+        """
+        experiment = self.opt['path']['experiments_root']
+        if current_iter == -1:
+            total = self.opt['train']['total_iter']
+            if self.iteration < total:
+                raise SharedError(f'training ended after {self.iteration} of {total} iterations: the loader gave no '
+                                  'more batches; nothing is lost, --auto_resume goes on')
+            on_rank_0(lambda: save_networks(experiment, self.network_files(total), 'latest'))
+            return
+        of_ranks = gathered({'random': capture_random(self.device), 'agent': agent_name()})
+        on_rank_0(lambda: save_checkpoint(
+            experiment, self.network_files(current_iter), self.training_state(epoch, current_iter, of_ranks),
+            self.opt['path'].get('keep_checkpoints')))
+        self.saved_iteration = current_iter
+
+    def training_state(self, epoch, iteration, of_ranks):
+        """All that a resumed run needs beside the networks, see `training.states`."""
+        samples = 0
+        if self.position:
+            epoch, samples = self.position.at(iteration)
+        return {
+            'checkpoint': origin(iteration, self.opt.get('option_file')),
+            'epoch': epoch,
+            'iter': iteration,
+            'samples': samples,
+            'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
+            'schedulers': [scheduler_state(scheduler) for scheduler in self.schedulers],
+            'scaler': self.scaler.state_dict(),
+            'random': [rank['random'] for rank in of_ranks],
+            'seed': self.opt.get('manual_seed'),
+            'best_metrics': plain(self.best_metric_results),
+            'validated': dict(self.validated),
+            'networks': [name for name in SAVED if name != 'network_d' or self.net_d is not None],
+            'teachers': self.teacher_checksums,
+            'agents': sorted({rank['agent'] for rank in of_ranks if rank['agent']}),
+        }
+
+    def check_state(self, state):
+        """Refuse a training state that this model cannot go on from as if it had never stopped.
+
+        Raises:
+            UserError: It is another program's, another network's, or was made with another teacher.
+        """
+        path = self.opt['path']['resume_state']
+        missing = [key for key in ('random', 'scaler', 'best_metrics', 'validated') if key not in state]
+        if missing:
+            raise UserError(f'{path} was not written by this package: it has no {", ".join(missing)}; take its '
+                            'networks as path.pretrain_network_* and start anew')
+        shapes = [[tuple(p.shape) for group in optimizer.param_groups for p in group['params']]
+                  for optimizer in self.optimizers]
+        saved = [optimizer_shapes(optimizer, expected) for optimizer, expected in zip(state['optimizers'], shapes)]
+        if len(state['optimizers']) != len(shapes) or saved != shapes:
+            raise UserError(f'{path} belongs to other networks, or other parts of them were learning: its optimizers '
+                            'do not fit; go on with the options it was made with')
+        changed = [name for name, value in state.get('teachers', {}).items()
+                   if self.teacher_checksums.get(name) != value]
+        if changed:
+            raise UserError(f'{self.opt["path"][f"pretrain_{changed[0]}"]} has changed since {path} was written: the '
+                            'run would go on with another teacher; put the old file back, or start anew')
+
+    def resume_training(self, resume_state):
+        """Take over a training state, and make up for a validation that an interruption has cut off."""
+        super().resume_training(resume_state)
+        self.scaler.load_state_dict(resume_state['scaler'])
+        self.iteration = self.saved_iteration = resume_state['iter']
+        self.best_metric_results = deepcopy(resume_state['best_metrics'])
+        self.validated = dict(resume_state['validated'])
+        random = resume_state['random']
+        if len(random) == self.opt['world_size']:
+            restore_random(random[self.opt['rank']], self.device)
+        else:
+            get_root_logger().warning(
+                f'The state is of {len(random)} processes and these are {self.opt["world_size"]}: the run goes on '
+                'well, but not as it would have with as many.')
+        val = self.opt.get('val')
+        if val and self.validate_all and self.iteration % val['val_freq'] == 0:
+            self.validate_all(self.iteration)
+
+
+def cpu_state_dict(net):
+    """State dict of a network on the CPU."""
+    return {name: tensor.detach().cpu() for name, tensor in net.state_dict().items()}
+
+
+def scheduler_state(scheduler):
+    """State of a scheduler in plain types: BasicSR's MultiStepRestartLR keeps a Counter, which is none."""
+    return {key: dict(value) if isinstance(value, dict) else value for key, value in scheduler.state_dict().items()}
+
+
+def optimizer_shapes(saved, shapes):
+    """Shapes of the parameters that a saved optimizer has statistics of; where it has none, those expected."""
+    number = sum(len(group['params']) for group in saved['param_groups'])
+    found = (shapes + [None] * number)[:number]
+    for index, values in saved['state'].items():
+        of_tensors = [tuple(value.shape) for value in values.values() if torch.is_tensor(value) and value.dim()]
+        if of_tensors and index < number:
+            found[index] = of_tensors[0]
+    return found
+
+
+def plain(value):
+    """Options as plain dicts and lists, which load with ``weights_only=True``."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
