@@ -22,10 +22,12 @@ import yaml
 from basicsr import test, train
 from basicsr.data import build_dataset
 from basicsr.models import build_model
-from basicsr.utils import get_root_logger, get_time_str, logger as basicsr_logger
+from basicsr.utils import get_root_logger, get_time_str
+from basicsr.utils import logger as basicsr_logger
 from basicsr.utils.options import copy_opt_file
 
 from ..errors import UserError
+from ..files import remove_partial_files
 from .epochs import loaders_from
 from .ranks import on_all_ranks, on_rank_0
 from .resuming import choose_state
@@ -74,10 +76,8 @@ class Starts:
                 partial(loaders_from, self._create_loaders, opt, get_root_logger(), state))
             self.model = on_all_ranks(partial(build_checked_model, opt, state))
         self.model.position = position
-        if state and Path(opt['path']['resume_state']).absolute().parents[1] != Path(
-                opt['path']['experiments_root']).absolute():
-            # It goes on from another experiment's state; BasicSR makes folders for fresh runs alone.
-            make_folders(opt)
+        if state:
+            resume_folders(opt)
         return state
 
     def write_options(self, opt_file, experiments_root):
@@ -131,6 +131,16 @@ def validate_all(model, loaders, tb_logger, current_iter):
     """Validate on every validation set, as the loop does."""
     for loader in loaders:
         model.validation(loader, current_iter, tb_logger, model.opt['val']['save_img'])
+
+
+def resume_folders(opt):
+    """Make the experiment ready to be gone on with; it is made anew if the state is another experiment's."""
+    experiment = Path(opt['path']['experiments_root']).absolute()
+    if Path(opt['path']['resume_state']).absolute().parents[1] != experiment:
+        make_folders(opt)
+        return
+    for name in ('models', 'training_states'):
+        on_rank_0(partial(remove_partial_files, opt['path'][name]))
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ..quickstart import stage_options, write_options
 from ..processes import CONTEXT, run
+from ..quickstart import stage_options, write_options
 
 TOTAL = 6
 

@@ -7,8 +7,8 @@ import torch
 from pgtf_basicsr.errors import UserError
 
 from ..models.test_training_step import batch, make, weights  # noqa: F401  (a fixture)
-from ..quickstart import stage_options, write_options
 from ..processes import run
+from ..quickstart import stage_options, write_options
 
 
 def everything(model):

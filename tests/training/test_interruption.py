@@ -1,11 +1,15 @@
 """Runs that are asked to stop by SIGTERM or SIGINT save, say so with their exit status, and go on unharmed."""
+import os
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
-from ..quickstart import stage_options, write_options
+from ..processes import Run, free_port, run
+from ..quickstart import ROOT, stage_options, write_options
 from .experiments import assert_same_ending
-from ..processes import Run, run
 
 STOPPED = 75
 TOTAL = 8
@@ -85,3 +89,24 @@ def test_signal_before_the_first_iteration_ends_at_once(project):
     status, = command.statuses()
     assert status in (-signal.SIGTERM, 128 + signal.SIGTERM, STOPPED)
     assert states(project, 'early') == []
+
+
+@pytest.mark.slow
+def test_torchrun_that_is_asked_to_stop_lets_its_processes_save(project):
+    """As a scheduler does it: SIGTERM to torchrun, which passes it on and waits for half a minute."""
+    path = write_stage(project, 'torchrun', **{'train:total_iter': 200, 'train:scheduler:periods': [200],
+                                               'logger:save_checkpoint_freq': 200})
+    output = project / 'output.txt'
+    with open(output, 'w') as file:
+        agent = subprocess.Popen(
+            [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port', str(free_port()),
+             '-m', 'pgtf_basicsr', 'train', '-opt', str(path), '--launcher', 'pytorch'], cwd=project,
+            env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}, stdout=file, stderr=subprocess.STDOUT)
+    end = time.monotonic() + 120
+    while 'iter:       3' not in output.read_text():
+        assert agent.poll() is None and time.monotonic() < end, output.read_text()[-3000:]
+        time.sleep(0.02)
+    agent.send_signal(signal.SIGTERM)
+    assert agent.wait(60) != 0
+    state, = states(project, 'torchrun')
+    assert f'stopped after iteration {state.removesuffix(".state")}, as asked' in output.read_text()

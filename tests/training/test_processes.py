@@ -10,9 +10,9 @@ import time
 import pytest
 import torch
 
+from ..processes import Run, free_port, run
 from ..quickstart import ROOT, stage_options, write_options
 from .experiments import assert_same_files
-from ..processes import Run, free_port, run
 
 
 def one_step(stage, name, batch_size):

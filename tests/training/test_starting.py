@@ -9,8 +9,8 @@ import yaml
 
 from pgtf_basicsr.checkpoints import write_checkpoint
 
-from ..quickstart import QUICKSTART, SMALL, stage_options, write_options
 from ..processes import CONTEXT, Run, run
+from ..quickstart import QUICKSTART, SMALL, stage_options, write_options
 
 
 @pytest.fixture(scope='module')
