@@ -17,6 +17,7 @@ from .version import __version__
 __all__ = ['main']
 
 MISTAKE = 2
+INTERRUPTED = 130
 # BSD's EX_TEMPFAIL: not finished, start it again.
 STOPPED = 75
 LOST_PROCESS = 1
@@ -27,7 +28,7 @@ def main(arguments=None):
 
     Returns:
         int: The exit status: 0; 2 for a user's mistake, told in a line; 75 for a training that was asked to stop and
-        has saved all; 1 where another process of the run is gone.
+        has saved all; 130 after Ctrl-C; 1 where another process of the run is gone.
     """
     args = build_parser().parse_args(arguments)
     try:
@@ -40,6 +41,8 @@ def main(arguments=None):
         if os.environ.get('RANK', '0') == '0':
             tell([str(stop)])
         return STOPPED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except RuntimeError as error:
         if not is_of_communication(error):
             raise
@@ -129,7 +132,7 @@ def test(args):
     load_plugins()
     file = options.read(args.opt)
     file.override(args.force_yml)
-    if 'train' in file.options:
+    if file.is_for_training:
         as_test(file, forced_keys=[entry.partition('=')[0].strip() for entry in args.force_yml])
     options.check(file, is_train=False)
     test_with(file, args)

@@ -1,9 +1,9 @@
 """Adapts BasicSR 1.4.2 to current torch and torchvision, on CPU as well as on CUDA.
 
-This is the only module that changes anything of the installed BasicSR, and it does so from
-outside, at import: spawned data workers and foreign projects import the package, not the
-command.  Each function below mends one thing and says which; nothing happens where BasicSR
-already does it right, so its later versions work as well.
+Only here, and in `training.starting`, which is called from here, anything of the installed
+BasicSR is changed, from outside and at import: spawned data workers and foreign projects import
+the package, not the command.  Each function below mends one thing and says which; nothing
+happens where BasicSR already does it right, so its later versions work as well.
 """
 import functools
 import importlib

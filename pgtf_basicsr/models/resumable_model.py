@@ -30,8 +30,9 @@ class ResumableModel(BaseModel):
         saved_iteration (int): The iteration of the last checkpoint.
         stopping (bool): Whether the run has been asked to stop.
         validated (dict): {data set: iteration of its last validation}.
-        position (Position | None), validate_all (Callable | None): Where the run stands in its epochs, and a function
-            that validates on all sets; set by whoever drives the model.
+        position (Position | None), validate_all (Callable | None), tb_logger (SummaryWriter | None): Where the run
+            stands in its epochs, a function that validates on all sets, TensorBoard's log; set by whoever drives the
+            model.
     """
 
     # {network: checksum of its file} of frozen networks that are not saved with a checkpoint.
@@ -42,7 +43,7 @@ class ResumableModel(BaseModel):
         self.iteration = self.saved_iteration = 0
         self.stopping = False
         self.best_metric_results, self.validated = {}, {}
-        self.position = self.validate_all = None
+        self.position = self.validate_all = self.tb_logger = None
 
     def update_learning_rate(self, current_iter, warmup_iter=-1):
         """Begin an iteration, unless the run has been asked to stop.
@@ -90,6 +91,9 @@ class ResumableModel(BaseModel):
                                   'more batches; nothing is lost, --auto_resume goes on')
             on_rank_0(lambda: save_networks(experiment, self.network_files(total), 'latest'))
             return
+        if self.tb_logger:
+            # A resumed run logs from here on: what comes before has to be on the disk.
+            self.tb_logger.flush()
         of_ranks = gathered({'random': capture_random(self.device), 'agent': agent_name()})
         on_rank_0(lambda: save_checkpoint(
             experiment, self.network_files(current_iter), self.training_state(epoch, current_iter, of_ranks),

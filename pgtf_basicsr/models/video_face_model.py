@@ -48,6 +48,7 @@ class VideoFaceModel(ResumableModel):
 
     # Modules of network_g that do not learn unless `train.frozen` says otherwise.
     default_frozen = ()
+
     def __init__(self, opt):
         super().__init__(opt)
         if opt['num_gpu'] > 1 and not opt['dist']:

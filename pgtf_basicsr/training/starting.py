@@ -9,6 +9,7 @@ that a run that cannot start leaves everything as it was:
     train.create_train_val_dataloader, build_model, init_tb_loggers     hand over what has been built
     test.make_exp_dirs, build_dataset, build_model                      the same for tests
 """
+import atexit
 import logging
 import os
 import shutil
@@ -44,7 +45,7 @@ def take_over():
     """Replace the functions of BasicSR's pipelines that are named above."""
     starts = Starts(train.create_train_val_dataloader, train.init_tb_loggers)
     train.load_resume_state = starts.load_resume_state
-    train.make_exp_dirs = make_folders
+    train.make_exp_dirs = starts.make_folders
     train.copy_opt_file = starts.write_options
     train.init_tb_loggers = starts.init_tb_loggers
     train.create_train_val_dataloader = starts.hand_over_loaders
@@ -77,8 +78,28 @@ class Starts:
             self.model = on_all_ranks(partial(build_checked_model, opt, state))
         self.model.position = position
         if state:
-            resume_folders(opt)
+            self._resume_folders(opt)
         return state
+
+    def _resume_folders(self, opt):
+        """Make the experiment ready to be gone on with; it is made anew if the state is another experiment's."""
+        experiment = Path(opt['path']['experiments_root']).absolute()
+        if Path(opt['path']['resume_state']).absolute().parents[1] != experiment:
+            self.make_folders(opt)
+            return
+        for name in ('models', 'training_states'):
+            on_rank_0(partial(remove_partial_files, opt['path'][name]))
+
+    def make_folders(self, opt):
+        """Make the folders of an experiment or a test; what had its name is archived in the same moment.
+
+        Raises:
+            SharedError: If they cannot be made; what was there before is still there.
+        """
+        archived = on_rank_0(partial(make_folders, opt['path']))
+        if archived:
+            self.log.append(logging.getLogger('basicsr').makeRecord(
+                'basicsr', logging.INFO, __file__, 0, f'Path already exists. Rename it to {archived}', (), None))
 
     def write_options(self, opt_file, experiments_root):
         """Copy the option file as BasicSR does, and write the merged options that run beside the log."""
@@ -87,11 +108,15 @@ class Starts:
 
     def init_tb_loggers(self, opt):
         self.tb_logger = self._init_tb_loggers(opt)
+        if self.tb_logger:
+            # What it has not written yet must reach the disk however the run ends.
+            atexit.register(self.tb_logger.close)
         return self.tb_logger
 
     def hand_over_loaders(self, opt, logger):
         self._tell(logger)
         self.model.validate_all = partial(validate_all, self.model, self.loaders[2], self.tb_logger)
+        self.model.tb_logger = self.tb_logger
         return self.loaders
 
     def hand_over_model(self, opt):
@@ -103,14 +128,14 @@ class Starts:
         self._reset(opt)
         with held_log() as self.log:
             self.datasets = on_all_ranks(lambda: {
-                options['name']: build_dataset(options) for options in opt['datasets'].values()})
+                id(options): build_dataset(options) for options in opt['datasets'].values()})
             self.model = on_all_ranks(partial(build_model, opt))
-        make_folders(opt)
+        self.make_folders(opt)
         on_rank_0(partial(write_options, self.options, opt['path']['results_root']))
 
     def hand_over_dataset(self, options):
         self._tell(get_root_logger())
-        return self.datasets.pop(options['name'])
+        return self.datasets.pop(id(options))
 
     def _tell(self, logger):
         """Log what has been held."""
@@ -131,16 +156,6 @@ def validate_all(model, loaders, tb_logger, current_iter):
     """Validate on every validation set, as the loop does."""
     for loader in loaders:
         model.validation(loader, current_iter, tb_logger, model.opt['val']['save_img'])
-
-
-def resume_folders(opt):
-    """Make the experiment ready to be gone on with; it is made anew if the state is another experiment's."""
-    experiment = Path(opt['path']['experiments_root']).absolute()
-    if Path(opt['path']['resume_state']).absolute().parents[1] != experiment:
-        make_folders(opt)
-        return
-    for name in ('models', 'training_states'):
-        on_rank_0(partial(remove_partial_files, opt['path'][name]))
 
 
 @contextmanager
@@ -173,29 +188,24 @@ def held_log():
     basicsr_logger.initialized_logger.pop('basicsr')
 
 
-def make_folders(opt):
-    """Make the folders of an experiment or a test; what had its name is archived in the same moment.
-
-    Raises:
-        SharedError: If they cannot be made; what was there before is still there.
-    """
-    on_rank_0(partial(_make_folders, opt['path']))
-
-
-def _make_folders(paths):
+def make_folders(paths):
+    """Make the folders that BasicSR's options name; returns where it moved what was there, or None."""
     root = Path(next(paths[name] for name in ROOTS if name in paths))
     fresh = root.with_name(f'.{root.name}.starting-{os.getpid()}')
+    archived = unused_name(f'{root}_archived_{get_time_str()}') if root.exists() else None
     try:
         for name in FOLDERS:
             if name in paths:
                 (fresh / Path(paths[name]).relative_to(root)).mkdir(parents=True, exist_ok=True)
-        if root.exists():
-            archived = unused_name(f'{root}_archived_{get_time_str()}')
+        if archived:
             os.rename(root, archived)
         os.rename(fresh, root)
     except OSError as error:
         shutil.rmtree(fresh, ignore_errors=True)
+        if archived and not root.exists():
+            os.rename(archived, root)
         raise UserError(f'cannot make the folder {root}: {error.strerror}') from error
+    return archived
 
 
 def unused_name(path):

@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from pgtf_basicsr.checkpoints import write_checkpoint
 
@@ -231,3 +232,25 @@ def test_seed_that_was_drawn_is_kept_on_resume(project):
     run(project, 'train', '-opt', path, '--auto_resume')
     states = project / 'experiments/quickstart_stage1/training_states'
     assert len({torch.load(states / f'{i}.state', weights_only=True)['seed'] for i in (2, 4)}) == 1
+
+
+def scalars(folder):
+    """{tag: {iteration: value}} of TensorBoard's files."""
+    values = {}
+    for file in sorted(folder.glob('events*')):
+        for event in EventFileLoader(str(file)).Load():
+            for value in event.summary.value:
+                if value.HasField('tensor') and value.tensor.float_val:
+                    values.setdefault(value.tag, {})[event.step] = value.tensor.float_val[0]
+    return values
+
+
+def test_tensorboard_has_every_iteration_of_a_killed_run(project):
+    opt = stage_options(1, **{'train:total_iter': 6, 'train:scheduler:periods': [6]})
+    path = write_options(project, opt)
+    command = Run(project, 'train', '-opt', path)
+    command.wait_for('iter:       5')
+    command.kill()
+    run(project, 'train', '-opt', path, '--auto_resume')
+    logged = scalars(project / 'tb_logger/quickstart_stage1')
+    assert sorted(logged['losses/l_g_pix']) == [1, 2, 3, 4, 5, 6]
