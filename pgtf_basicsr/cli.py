@@ -11,6 +11,7 @@ from .data import sample_data
 from .errors import Interrupted, SharedError, UserError
 from .options.reference import reference_page
 from .restoration import restore
+from .training import pipelines
 from .training.interruption import stop_request
 from .version import __version__
 
@@ -79,7 +80,7 @@ def build_parser():
     for name, run, text in (('train', train, "train by an option file, in BasicSR's loop"),
                             ('test', test, 'restore and score data sets by an option file')):
         command = commands.add_parser(name, help=text, description=text.capitalize() + '.')
-        add_pipeline_arguments(command)
+        pipelines.add_arguments(command)
         command.set_defaults(run=run)
 
     text = 'restore a video of a face'
@@ -104,38 +105,25 @@ def build_parser():
     return parser
 
 
-def add_pipeline_arguments(parser):
-    """Add BasicSR's own flags."""
-    parser.add_argument('-opt', required=True, metavar='FILE', help='option file (YAML)')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none',
-                        help='what started the processes; torchrun is pytorch')
-    parser.add_argument('--auto_resume', action='store_true', help="go on from the experiment's newest state")
-    parser.add_argument('--debug', action='store_true', help='log, validate and save every few iterations')
-    parser.add_argument('--force_yml', nargs='+', default=[], metavar='SECTION:KEY=VALUE',
-                        help='change options of the file, such as train:total_iter=100')
-
-
 def train(args):
     """Run BasicSR's train_pipeline on a checked option file."""
-    from .training.pipelines import train_with
     load_plugins()
     file = options.read(args.opt)
     file.override(args.force_yml)
     options.check(file, is_train=True)
     with stop_request.noted():
-        train_with(file, args)
+        pipelines.train_with(file, args)
 
 
 def test(args):
     """Run BasicSR's test_pipeline on a checked option file."""
-    from .training.pipelines import as_test, test_with
     load_plugins()
     file = options.read(args.opt)
     file.override(args.force_yml)
     if file.is_for_training:
-        as_test(file, forced_keys=[entry.partition('=')[0].strip() for entry in args.force_yml])
+        pipelines.as_test(file, forced_keys=[entry.partition('=')[0].strip() for entry in args.force_yml])
     options.check(file, is_train=False)
-    test_with(file, args)
+    pipelines.test_with(file, args)
 
 
 def write_data(args):

@@ -1,10 +1,12 @@
 """BasicSR as it is installed works once the package has been imported."""
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from basicsr import train
 from basicsr.data import build_dataloader
 from basicsr.data.data_sampler import EnlargedSampler
 from basicsr.models.base_model import BaseModel
@@ -13,7 +15,7 @@ from pgtf_basicsr.compat import SafeLoader
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.training.epochs import loaders_from
 
-from .quickstart import basicsr, write_data
+from .quickstart import basicsr, stage_options, write_data
 
 SPAWNED_WORKERS = '''
 import torch, pgtf_basicsr
@@ -46,6 +48,23 @@ def test_numbers_in_yaml(text, value):
 
 def test_yaml_merges_are_no_repeated_keys():
     assert yaml.load('a: &a {x: 1}\nb: {<<: *a, x: 2}', SafeLoader)['b'] == {'x': 2}
+
+
+@pytest.mark.parametrize('entry', [
+    'train:total_iter=[__import__("pathlib").Path("hacked").touch()]',
+    'train"][__import__("pathlib").Path("hacked").touch()]:x=1', 'val:metrics=!!python/object/apply:os.mkdir [hacked]'])
+def test_force_yml_is_not_evaluated_in_other_programs_either(tmp_path, monkeypatch, entry):
+    """Those that call BasicSR's pipelines themselves read its command line."""
+    (tmp_path / 'x.yml').write_text(yaml.safe_dump(stage_options(1)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', ['train.py', '-opt', 'x.yml', '--force_yml', entry])
+    try:
+        opt, _ = train.parse_options(str(tmp_path))
+    except UserError:
+        pass
+    else:
+        assert opt['train']['total_iter'] == ['__import__("pathlib").Path("hacked").touch()']
+    assert not (tmp_path / 'hacked').exists()
 
 
 def test_sampler_tells_the_dataset_the_epoch():

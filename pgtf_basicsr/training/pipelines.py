@@ -1,4 +1,5 @@
-"""``basicsr train`` and ``basicsr test``: BasicSR's own pipelines on options that have been checked."""
+"""``basicsr train`` and ``basicsr test``: BasicSR's own pipelines on options that have been read safely."""
+import argparse
 import os
 import random
 from copy import deepcopy
@@ -8,12 +9,41 @@ from basicsr import test, train
 from basicsr.utils import set_random_seed
 from basicsr.utils.dist_util import get_dist_info
 
+from .. import options
 from ..compat import init_dist
 from .ranks import on_rank_0
 
-__all__ = ['as_test', 'run_options', 'test_with', 'train_with']
+__all__ = ['add_arguments', 'as_test', 'parse_options', 'run_options', 'test_with', 'train_with']
 
 DEBUG_INTERVAL = 8
+
+
+def add_arguments(parser):
+    """Add BasicSR's own flags."""
+    parser.add_argument('-opt', required=True, metavar='FILE', help='option file (YAML)')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none',
+                        help='what started the processes; torchrun is pytorch')
+    parser.add_argument('--auto_resume', action='store_true', help="go on from the experiment's newest state")
+    parser.add_argument('--debug', action='store_true', help='log, validate and save every few iterations')
+    parser.add_argument('--force_yml', nargs='+', default=[], metavar='SECTION:KEY=VALUE',
+                        help='change options of the file, such as train:total_iter=100')
+
+
+def parse_options(root_path, is_train=True):
+    """Take the place of BasicSR's function, which constructs objects from YAML and evaluates what --force_yml says.
+
+    It serves programs that call BasicSR's pipelines themselves. What they may do is theirs, so that nothing is checked.
+
+    Returns:
+        tuple: Options for BasicSR's pipelines, and the arguments of the command line.
+    """
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    parser.add_argument('--local_rank', type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    file = options.read(args.opt)
+    file.override(args.force_yml)
+    return run_options(file, args, root_path, is_train), args
 
 
 def train_with(file, args):
@@ -23,12 +53,12 @@ def train_with(file, args):
         file (OptionFile): The checked options.
         args (argparse.Namespace): opt, launcher, auto_resume, debug.
     """
-    _run(train, train.train_pipeline, file, args, is_train=True)
+    _run(train, train.train_pipeline, file, args)
 
 
 def test_with(file, args):
     """Run BasicSR's test_pipeline; arguments as `train_with`."""
-    _run(test, test.test_pipeline, file, args, is_train=False)
+    _run(test, test.test_pipeline, file, args)
 
 
 def as_test(file, forced_keys=()):
@@ -37,20 +67,19 @@ def as_test(file, forced_keys=()):
     The network is the newest that the training has made, and not the one that it started from, unless
     ``path:pretrain_network_g`` is among the keys that --force_yml has set.
     """
-    options = file.options
-    if isinstance(options.get('path'), dict) and 'path:pretrain_network_g' not in forced_keys:
-        options['path']['pretrain_network_g'] = os.path.join(
-            'experiments', str(options.get('name')), 'models', 'net_g_latest.pth')
-    if isinstance(options.get('datasets'), dict):
-        options['datasets'] = {
-            phase: section for phase, section in options['datasets'].items() if phase != 'train'}
+    opt = file.options
+    if isinstance(opt.get('path'), dict) and 'path:pretrain_network_g' not in forced_keys:
+        opt['path']['pretrain_network_g'] = os.path.join(
+            'experiments', str(opt.get('name')), 'models', 'net_g_latest.pth')
+    if isinstance(opt.get('datasets'), dict):
+        opt['datasets'] = {phase: section for phase, section in opt['datasets'].items() if phase != 'train'}
     for key in ('train', 'logger', 'network_d', 'network_vqgan'):
-        options.pop(key, None)
+        opt.pop(key, None)
 
 
-def _run(module, pipeline, file, args, is_train):
+def _run(module, pipeline, file, args):
     parse_options = module.parse_options
-    # The pipeline would read the file again, unsafely, and without what --force_yml changed.
+    # The pipeline would read the file again, without what has been changed of it.
     module.parse_options = lambda root_path, is_train: (run_options(file, args, root_path, is_train), args)
     try:
         pipeline(os.getcwd())

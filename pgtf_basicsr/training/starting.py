@@ -4,10 +4,11 @@ BasicSR archives the experiment of the same name, makes folders and opens its lo
 whether data, networks and weights are there.  Here its functions of the names below are replaced, so
 that a run that cannot start leaves everything as it was:
 
+    train.parse_options                 reads option files and --force_yml without evaluating anything
     train.load_resume_state             chooses the state and builds data and model
     train.make_exp_dirs, copy_opt_file  folders appear whole; the options that really run are written
     train.create_train_val_dataloader, build_model, init_tb_loggers     hand over what has been built
-    test.make_exp_dirs, build_dataset, build_model                      the same for tests
+    test.parse_options, make_exp_dirs, build_dataset, build_model       the same for tests
 """
 import atexit
 import logging
@@ -44,6 +45,7 @@ ROOTS = ('experiments_root', 'results_root')
 def take_over():
     """Replace the functions of BasicSR's pipelines that are named above."""
     starts = Starts(train.create_train_val_dataloader, train.init_tb_loggers)
+    train.parse_options = test.parse_options = parse_options
     train.load_resume_state = starts.load_resume_state
     train.make_exp_dirs = starts.make_folders
     train.copy_opt_file = starts.write_options
@@ -52,6 +54,12 @@ def take_over():
     train.build_model = test.build_model = starts.hand_over_model
     test.make_exp_dirs = starts.prepare_test
     test.build_dataset = starts.hand_over_dataset
+
+
+def parse_options(root_path, is_train=True):
+    """As `pipelines.parse_options`, which can only be imported once BasicSR has been mended."""
+    from . import pipelines
+    return pipelines.parse_options(root_path, is_train)
 
 
 class Starts:
