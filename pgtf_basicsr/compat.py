@@ -7,27 +7,19 @@ happens where BasicSR already does it right, so its later versions work as well.
 """
 import functools
 import importlib
-import multiprocessing
-import os
-import re
-import subprocess
 import sys
 import types
 import warnings
-from datetime import timedelta
 
 import torch
 import yaml
 
 from .errors import UserError
-from .training import rendezvous
+from .safe_yaml import SafeLoader
 from .training.ranks import average_in_rank_order
+from .training.rendezvous import init_dist
 
-__all__ = ['SafeLoader', 'mend_basicsr', 'restore_removed_modules']
-
-# A collective that takes longer than these minutes means that a rank is gone.
-DEFAULT_TIMEOUT = 30
-
+__all__ = ['mend_basicsr', 'restore_removed_modules']
 
 def restore_removed_modules():
     """Give back two module paths that BasicSR imports and newer libraries dropped.
@@ -68,57 +60,9 @@ def mend_basicsr():
     starting.take_over()
 
 
-class SafeLoader(yaml.SafeLoader):
-    """YAML without object construction, and with ``1e-4`` read as the number it is."""
-
-    def compose_mapping_node(self, anchor):
-        # Here and not in construct_mapping: by then merges may have put the merged keys beside the own ones.
-        node = super().compose_mapping_node(anchor)
-        seen = set()
-        for key_node, _ in node.value:
-            if isinstance(key_node, yaml.ScalarNode) and key_node.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f'the key {key_node.value!r} stands twice in one section', key_node.start_mark)
-            if isinstance(key_node, yaml.ScalarNode):
-                seen.add(key_node.value)
-        return node
-
-
-# YAML 1.1, as PyYAML reads it, wants a dot and a sign in floats; people write 1e-4.
-SafeLoader.add_implicit_resolver(
-    'tag:yaml.org,2002:float',
-    re.compile(r'^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$'), list('-+0123456789'))
-
-
 def ordered_yaml():
     """Return (loader, dumper) as BasicSR's function of this name, but safe ones."""
     return SafeLoader, yaml.SafeDumper
-
-
-def init_dist(launcher, backend='nccl', timeout=DEFAULT_TIMEOUT, port=None):
-    """Start torch.distributed for ``--launcher pytorch`` or ``slurm``, with or without GPUs.
-
-    BasicSR divides by the number of GPUs and knows only NCCL; here a machine without CUDA uses
-    gloo.  It also forces spawned data workers, which cost seconds an epoch; that is kept for
-    CUDA alone, where forking after initialisation is unsafe.
-
-    Args:
-        launcher (str): 'pytorch' (torchrun's environment) or 'slurm'.
-        backend (str): Backend where CUDA is present. Default: 'nccl'.
-        timeout (float): Longest wait in one collective, in minutes. Default: 30.
-        port (int | None): Master port under slurm. Default: MASTER_PORT, or 29500.
-    """
-    if launcher == 'slurm':
-        _slurm_environment(port)
-    elif launcher != 'pytorch':
-        raise ValueError(f'unknown launcher {launcher!r}: choose pytorch or slurm')
-    if torch.cuda.is_available():
-        if multiprocessing.get_start_method(allow_none=True) is None:
-            multiprocessing.set_start_method('spawn')
-        torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
-    else:
-        backend = 'gloo'
-    rendezvous.join(backend, timedelta(minutes=timeout))
 
 
 def model_to_device(self, net):
@@ -185,27 +129,6 @@ def _alias(missing, present, names):
         for name in names:
             setattr(module, name, getattr(source, name))
         sys.modules[missing] = module
-
-
-def _slurm_environment(port):
-    """Set the variables that torch.distributed reads from those that slurm gives."""
-    missing = [name for name in ('SLURM_NODELIST', 'SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID')
-               if name not in os.environ]
-    if missing:
-        raise UserError(f'--launcher slurm: {", ".join(missing)} not set; start the processes with srun')
-    nodes = os.environ['SLURM_NODELIST']
-    try:
-        hosts = subprocess.run(['scontrol', 'show', 'hostnames', nodes], check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        reason = (getattr(error, 'stderr', None) or str(error)).strip()
-        raise UserError(f'--launcher slurm: scontrol cannot tell the hosts of {nodes}: {reason}') from error
-    os.environ['MASTER_ADDR'] = hosts.stdout.split()[0]
-    if port is not None:
-        os.environ['MASTER_PORT'] = str(port)
-    os.environ.setdefault('MASTER_PORT', '29500')
-    os.environ['RANK'] = os.environ['SLURM_PROCID']
-    os.environ['WORLD_SIZE'] = os.environ['SLURM_NTASKS']
-    os.environ['LOCAL_RANK'] = os.environ['SLURM_LOCALID']
 
 
 def _with_metric_results_on_device(dist_validation):

@@ -11,8 +11,8 @@ from basicsr.data import build_dataloader
 from basicsr.data.data_sampler import EnlargedSampler
 from basicsr.models.base_model import BaseModel
 
-from pgtf_basicsr.compat import SafeLoader
 from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.safe_yaml import SafeLoader
 from pgtf_basicsr.training.epochs import loaders_from
 
 from .quickstart import basicsr, stage_options, write_data

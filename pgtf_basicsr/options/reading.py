@@ -1,8 +1,8 @@
 """Option files as plain dicts, and for every value the place where it was set."""
 import yaml
 
-from ..compat import SafeLoader
 from ..errors import UserError
+from ..safe_yaml import SafeLoader
 
 __all__ = ['OptionFile', 'load', 'read']
 

@@ -10,8 +10,8 @@ from basicsr.utils import set_random_seed
 from basicsr.utils.dist_util import get_dist_info
 
 from .. import options
-from ..compat import init_dist
 from .ranks import on_rank_0
+from .rendezvous import init_dist
 
 __all__ = ['add_arguments', 'as_test', 'parse_options', 'run_options', 'test_with', 'train_with']
 
@@ -105,7 +105,8 @@ def run_options(file, args, root_path, is_train):
     opt['option_file'] = os.fspath(file.path)
     opt['dist'] = args.launcher != 'none'
     if opt['dist']:
-        init_dist(args.launcher, **(opt.get('dist_params') or {}))
+        device = 'cpu' if opt['num_gpu'] == 0 else 'auto'
+        init_dist(args.launcher, **(opt.get('dist_params') or {}), device=device)
     opt['rank'], opt['world_size'] = get_dist_info()
     if opt.get('manual_seed') is None:
         opt['manual_seed'] = on_rank_0(lambda: random.randint(1, 10000))

@@ -135,6 +135,13 @@ def test_slurm_gives_rank_and_hosts(project, scontrol):
     assert 'World size (gpu number): 1' in output and 'End of training' in output
 
 
+def test_launcher_that_is_not_there_is_told_in_a_line(project):
+    path = write_options(project, stage_options(1))
+    output = run(project, 'train', '-opt', path, '--launcher', 'pytorch', status=2)
+    assert output == ('basicsr: --launcher pytorch: RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT not set; '
+                      'start the processes with torchrun\n')
+
+
 def test_slurm_mistakes_are_told_in_a_line(project, scontrol):
     path = write_options(project, stage_options(1))
     output = run(project, 'train', '-opt', path, '--launcher', 'slurm', status=2)
