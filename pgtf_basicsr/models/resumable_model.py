@@ -146,7 +146,16 @@ class ResumableModel(BaseModel):
                             'run would go on with another teacher; put the old file back, or start anew')
 
     def resume_training(self, resume_state):
-        """Take over a training state, and make up for a validation that an interruption has cut off."""
+        """Take over a training state, and make up for a validation that an interruption has cut off.
+
+        As in BasicSR, optimisers and schedulers go on with the settings they were made with; where the options have
+        become others, that is said.
+        """
+        kept = dict.fromkeys([
+            *different_settings(resume_state['optimizers'], self.optimizers, optimizer_settings),
+            *different_settings(resume_state['schedulers'], self.schedulers, scheduler_settings)])
+        if kept:
+            get_root_logger().warning(f'Kept as the state has it, against the options: {"; ".join(kept)}.')
         super().resume_training(resume_state)
         self.scaler.load_state_dict(resume_state['scaler'])
         self.iteration = self.saved_iteration = resume_state['iter']
@@ -172,6 +181,26 @@ def cpu_state_dict(net):
 def scheduler_state(scheduler):
     """State of a scheduler in plain types: BasicSR's MultiStepRestartLR keeps a Counter, which is none."""
     return {key: dict(value) if isinstance(value, dict) else value for key, value in scheduler.state_dict().items()}
+
+
+def optimizer_settings(state):
+    """Settings in the state of an optimizer, such as betas."""
+    return {key: value for key, value in state['param_groups'][0].items() if key not in ('params', 'lr')}
+
+
+def scheduler_settings(state):
+    """Settings in the state of a scheduler, such as milestones."""
+    derived = ('last_epoch', 'base_lrs', 'cumulative_period')
+    return {key: value for key, value in state.items() if key not in derived and key[0] != '_'}
+
+
+def different_settings(saved, current, settings):
+    """Yield a few words on each setting that differs between saved states and optimizers or schedulers."""
+    for state, item in zip(saved, current):
+        before, now = settings(state), settings(item.state_dict())
+        for key, value in before.items():
+            if key in now and plain(now[key]) != plain(value):
+                yield f'{key} {value} instead of {now[key]}'
 
 
 def optimizer_shapes(saved, shapes):

@@ -195,6 +195,16 @@ def test_optimizers_of_torch_train_and_resume(project, optimizer):
     assert 'iter: 2.' in run(project, 'train', '-opt', path, '--auto_resume')
 
 
+def test_settings_that_a_resumed_run_does_not_take_over_are_named(project):
+    path = write_options(project, stage_options(1, **{'train:total_iter': 4, 'train:scheduler:periods': [4]}))
+    run(project, 'train', '-opt', path)
+    output = run(project, 'train', '-opt', path, '--auto_resume', '--force_yml', 'train:optim_g:lr=7e-4',
+                 'train:scheduler:periods=[6]')
+    told, = [line for line in output.splitlines() if 'Kept as the state has it, against the options' in line]
+    assert 'initial_lr 0.001 instead of 0.0007; periods [4] instead of [6]' in told
+    assert 'against the options' not in run(project, 'train', '-opt', path, '--auto_resume')
+
+
 def test_errors_of_the_data_end_a_prefetching_run(project):
     """With prefetch_mode: cpu BasicSR's loop would wait for ever."""
     for frame in (project / 'datasets/sample/train/GT').glob('*/*.png'):
