@@ -8,7 +8,7 @@ from typing import Annotated
 import yaml
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
 
-from .registered import (OPTIMIZERS, PICTURES, SCHEDULERS, ArgumentsOf, arguments_of, description_of, is_own,
+from .registered import (PICTURES, SCHEDULERS, UNSUITABLE, ArgumentsOf, arguments_of, description_of, is_own,
                          scheduler_arguments)
 from .schema import DataSetOptions, RunOptions
 from .sections import Section
@@ -48,8 +48,9 @@ def reference_page():
             parts += [f'### {item.__name__}', first_sentence(item),
                       table(argument_rows(item, arguments_of(item, left_out)))]
     parts.append("Metrics take `better` as well: higher (default) or lower, for the best score so far.")
-    parts += ['## Optimisers', f'Those of `torch.optim`, with its arguments: {", ".join(sorted(OPTIMIZERS))}.',
-              '## Schedulers']
+    # Which there are depends on the version of torch.
+    parts += ['## Optimisers', 'Those of `torch.optim`, such as Adam, AdamW and SGD, with its arguments; '
+              f'all but {", ".join(UNSUITABLE)}.', '## Schedulers']
     for name, scheduler in SCHEDULERS.items():
         parts += [f'### {name}', table(argument_rows(scheduler, scheduler_arguments(scheduler)))]
     return '\n\n'.join(part.strip() for part in parts if part.strip()) + '\n'

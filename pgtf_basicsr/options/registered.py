@@ -23,7 +23,7 @@ from .value_types import ExistingFile, Words, nearest, refuse, shown, type_of_an
 
 __all__ = [
     'ArgumentsOf', 'DataSet', 'Loss', 'Metric', 'ModelType', 'Network', 'OPTIMIZERS', 'Optimizer', 'PICTURES',
-    'SCHEDULERS', 'Scheduler', 'arguments_of', 'description_of', 'is_own', 'look_up', 'network_argument',
+    'SCHEDULERS', 'Scheduler', 'UNSUITABLE', 'arguments_of', 'description_of', 'is_own', 'look_up', 'network_argument',
     'scheduler_arguments',
 ]
 
@@ -31,10 +31,11 @@ OWN = __name__.partition('.')[0]
 # What validation itself hands to a metric.
 PICTURES = ('img', 'img2')
 # These want something else than a convolutional network's gradients: a closure, matrices, sparse gradients.
-UNSUITABLE = ('LBFGS', 'Muon', 'SparseAdam', 'Optimizer')
+UNSUITABLE = ('LBFGS', 'Muon', 'SparseAdam')
 OPTIMIZERS = {
     name: item for name, item in vars(torch.optim).items()
-    if inspect.isclass(item) and issubclass(item, torch.optim.Optimizer) and name not in UNSUITABLE
+    if inspect.isclass(item) and issubclass(item, torch.optim.Optimizer) and item is not torch.optim.Optimizer
+    and name not in UNSUITABLE
 }
 SCHEDULERS = {
     'MultiStepLR': lr_scheduler.MultiStepRestartLR,
