@@ -11,9 +11,11 @@ that a run that cannot start leaves everything as it was:
     test.parse_options, make_exp_dirs, build_dataset, build_model       the same for tests
 """
 import atexit
+import glob
 import logging
 import os
 import shutil
+import time
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
@@ -227,6 +229,9 @@ def unused_name(path):
 
 def write_options(options, folder):
     """Write options as a file that can be run again, named by the time as the log beside it."""
+    # BasicSR's log is named by the second: a run that starts within that of another would write over its log.
+    while glob.glob(os.path.join(glob.escape(folder), f'*_{get_time_str()}.*')):
+        time.sleep(0.1)
     path = os.path.join(folder, f'options_{get_time_str()}.yml')
     with open(path, 'w', encoding='utf-8') as file:
         yaml.safe_dump(options, file, sort_keys=False)

@@ -195,6 +195,14 @@ def test_optimizers_of_torch_train_and_resume(project, optimizer):
     assert 'iter: 2.' in run(project, 'train', '-opt', path, '--auto_resume')
 
 
+def test_quick_restarts_leave_each_other_their_logs(project):
+    """BasicSR names logs by the second."""
+    path = write_options(project, stage_options(1))
+    for _ in range(3):
+        run(project, 'train', '-opt', path, '--auto_resume')
+    assert len(list((project / 'experiments/quickstart_stage1').glob('train_*.log'))) == 3
+
+
 def test_settings_that_a_resumed_run_does_not_take_over_are_named(project):
     path = write_options(project, stage_options(1, **{'train:total_iter': 4, 'train:scheduler:periods': [4]}))
     run(project, 'train', '-opt', path)
