@@ -256,7 +256,9 @@ class VideoFaceModel(ResumableModel):
     def step_optimizers(self):
         """Let networks, loss scaling and EMA make a step."""
         for optimizer in self.optimizers:
-            self.scaler.step(optimizer)
+            # The discriminator has no gradients before its first iteration, which loss scaling would not bear.
+            if any(p.grad is not None for group in optimizer.param_groups for p in group['params']):
+                self.scaler.step(optimizer)
             optimizer.zero_grad(set_to_none=True)
         self.scaler.update()
         if self.ema_decay > 0:

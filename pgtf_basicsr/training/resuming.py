@@ -50,7 +50,7 @@ def _find(opt, agents):
     """Path of the state, and why newer ones were passed over."""
     experiment = opt['path']['experiments_root']
     if opt['auto_resume']:
-        path, passed_over = newest_whole(experiment)
+        path, _, passed_over = newest_whole(experiment)
         if path is None and passed_over:
             raise UserError('\n'.join([
                 f'{experiment} has training states, but none that is whole; move the experiment away to start over',
@@ -58,8 +58,8 @@ def _find(opt, agents):
         if path is not None:
             return path, passed_over
     elif agents:
-        path, passed_over = newest_whole(experiment, agents)
-        if path is not None:
+        path, state, passed_over = newest_whole(experiment)
+        if path is not None and not set(agents).isdisjoint(state.get('agents', ())):
             return path, passed_over
     path = opt['path'].get('resume_state')
     if path is not None:

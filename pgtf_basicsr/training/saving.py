@@ -26,7 +26,7 @@ def save_checkpoint(experiment, networks, state, keep=None):
     save_networks(experiment, networks, iteration)
     _write(experiment, os.path.join('training_states', f'{iteration}.state'), state)
     if keep:
-        prune(experiment, keep)
+        prune(experiment, keep, iteration)
 
 
 def save_networks(experiment, networks, name):

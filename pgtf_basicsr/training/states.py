@@ -77,27 +77,23 @@ def network_files(path, state):
             for name in state.get('networks', ())}
 
 
-def newest_whole(experiment, agents=None):
+def newest_whole(experiment):
     """Find the newest training state of an experiment that can be gone on from.
 
     Args:
         experiment (str | Path): The experiment's folder.
-        agents (list[str] | None): Consider only states written under one of these. Default: all.
 
     Returns:
-        tuple: The path, or None, and a list of reasons why newer ones were passed over.
+        tuple: Its path, or None; the state, or None; a list of reasons why newer ones were passed over.
     """
     passed_over = []
     for iteration in reversed(saved_iterations(experiment)):
         path = Path(experiment, 'training_states', f'{iteration}.state')
         try:
-            state = load_whole_state(path)
+            return path, load_whole_state(path), passed_over
         except UserError as error:
             passed_over.append(str(error))
-            continue
-        if agents is None or set(agents) & set(state.get('agents', ())):
-            return path, passed_over
-    return None, passed_over
+    return None, None, passed_over
 
 
 def saved_iterations(experiment):
@@ -107,14 +103,16 @@ def saved_iterations(experiment):
     return sorted(int(name[:-6]) for name in names if name.endswith('.state') and name[:-6].isdigit())
 
 
-def prune(experiment, keep):
-    """Delete all but the newest ``keep`` training states and their networks.
+def prune(experiment, keep, newest):
+    """Delete all but ``keep`` training states and their networks: that of iteration ``newest`` and those before it.
 
     A state goes before its networks, so that one whose networks are gone is never left.  Call it only
-    after a save has ended well: then the newest state is a whole one.
+    after ``newest`` has been saved well.  States of later iterations are not counted: a run that has
+    just gone back behind them has found them broken.
     """
-    kept = saved_iterations(experiment)[-keep:]
-    for iteration in saved_iterations(experiment)[:-keep]:
+    saved = [iteration for iteration in saved_iterations(experiment) if iteration <= newest]
+    kept = saved[-keep:]
+    for iteration in saved[:-keep]:
         Path(experiment, 'training_states', f'{iteration}.state').unlink()
     # Also networks whose state an earlier, interrupted call has deleted.
     for network in Path(experiment, 'models').glob('net_*_*.pth'):

@@ -139,6 +139,18 @@ def test_fp16_is_refused_on_the_cpu(weights):
         make(2, weights, **{'train:precision': 'fp16'})
 
 
+def test_loss_scaling_waits_for_the_discriminator(weights):
+    """The scaler of mixed precision, here on the CPU, does not step an optimiser without gradients."""
+    model = make(3, weights, **{'train:net_d_start_iter': 2})
+    model.scaler = torch.amp.GradScaler('cpu', init_scale=4.0)
+    before = copy.deepcopy(model.net_d.state_dict())
+    assert 'regulators' in moved(model, iterations=1)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.net_d.state_dict().items())
+    model.feed_data(batch(seed=2))
+    model.optimize_parameters(2)
+    assert not torch.equal(before['main.0.weight'], model.net_d.state_dict()['main.0.weight'])
+
+
 def test_accumulated_gradients_are_those_of_one_batch(weights):
     """Two iterations of one clip and one iteration of both make the same step, without batch statistics."""
     sgd = {'train:optim_g': {'type': 'SGD', 'lr': 1.0}, 'path:pretrain_network_parsing': str(weights / 'parsing.pth')}

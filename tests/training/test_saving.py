@@ -8,7 +8,7 @@ import torch
 
 from pgtf_basicsr import __version__
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.training.saving import save_networks
+from pgtf_basicsr.training.saving import save_checkpoint, save_networks
 from pgtf_basicsr.training.states import load_whole_state
 
 from ..processes import Run, run
@@ -122,6 +122,19 @@ def test_options_that_ran_can_run_again(project):
     kept.write_text(merged.read_text().replace('name: saving', 'name: again'))
     run(project, 'train', '-opt', kept)
     assert_same_files(project / 'experiments/saving', project / 'experiments/again', TOTAL)
+
+
+@pytest.mark.parametrize('keep, left', [(1, ['3.state', '4.state']), (2, ['2.state', '3.state', '4.state'])])
+def test_torn_state_of_a_later_iteration_takes_no_place_among_those_kept(tmp_path, keep, left):
+    """A run has gone back to iteration 2 behind it, and the next save is all there is until it comes that far again."""
+    for folder in ('models', 'training_states'):
+        (tmp_path / folder).mkdir()
+    for iteration in (1, 2):
+        save_checkpoint(tmp_path, {'net_g': {'params': {'a': torch.zeros(2)}}}, {'iter': iteration})
+    (tmp_path / 'training_states' / '4.state').write_bytes(b'PK')
+    save_checkpoint(tmp_path, {'net_g': {'params': {'a': torch.zeros(2)}}}, {'iter': 3}, keep=keep)
+    assert sorted(path.name for path in (tmp_path / 'training_states').iterdir()) == left
+    assert (tmp_path / 'models' / 'net_g_3.pth').exists()
 
 
 def test_weights_that_are_not_finite_never_reach_the_disk(tmp_path):
