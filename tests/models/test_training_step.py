@@ -140,8 +140,8 @@ def test_fp16_is_refused_on_the_cpu(weights):
 
 
 def test_loss_scaling_waits_for_the_discriminator(weights):
-    """The scaler of mixed precision, here on the CPU, does not step an optimiser without gradients."""
-    model = make(3, weights, **{'train:net_d_start_iter': 2})
+    """The scaler of mixed precision, here on the CPU, refuses to step most optimisers without gradients."""
+    model = make(3, weights, **{'train:net_d_start_iter': 2, 'train:optim_d': {'type': 'RMSprop', 'lr': 1e-3}})
     model.scaler = torch.amp.GradScaler('cpu', init_scale=4.0)
     before = copy.deepcopy(model.net_d.state_dict())
     assert 'regulators' in moved(model, iterations=1)
