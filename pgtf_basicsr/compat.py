@@ -35,13 +35,13 @@ def mend_basicsr():
     """Replace what fails in BasicSR 1.4.2 without a GPU, under torchrun, on unsafe YAML, or on resuming."""
     from basicsr import data
     from basicsr.data.data_sampler import EnlargedSampler
-    from basicsr.data.prefetch_dataloader import CPUPrefetcher, PrefetchGenerator
+    from basicsr.data.prefetch_dataloader import CPUPrefetcher, CUDAPrefetcher, PrefetchGenerator
     from basicsr.models.base_model import BaseModel
     from basicsr.models.lr_scheduler import CosineAnnealingRestartLR
     from basicsr.models.video_base_model import VideoBaseModel
     from basicsr.utils import dist_util, options
 
-    from .training import epochs, starting
+    from .training import epochs, left_out, starting
 
     # `options` holds its own reference to init_dist.
     dist_util.init_dist = options.init_dist = init_dist
@@ -57,6 +57,8 @@ def mend_basicsr():
     data.worker_init_fn = epochs.start_worker
     PrefetchGenerator.run, PrefetchGenerator.__next__ = _prefetch, _next_prefetched
     CPUPrefetcher.__init__ = _prefetcher_at_rest
+    for prefetcher in (CPUPrefetcher, CUDAPrefetcher):
+        prefetcher.next = left_out.telling_left_out(prefetcher.next)
     starting.take_over()
 
 

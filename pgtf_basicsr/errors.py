@@ -1,6 +1,6 @@
 """The errors that end a run in one line instead of a traceback."""
 
-__all__ = ['Interrupted', 'SharedError', 'UserError']
+__all__ = ['DataError', 'Interrupted', 'SharedError', 'UserError']
 
 
 class UserError(Exception):
@@ -9,6 +9,10 @@ class UserError(Exception):
     The message is one line and says what is wrong, where, and what would be right.  The
     command line prints it without a traceback and exits with status 2.
     """
+
+
+class DataError(UserError):
+    """A file of the data that is missing or broken; training may be told to leave it out and go on."""
 
 
 class SharedError(UserError):

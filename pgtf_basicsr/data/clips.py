@@ -3,95 +3,86 @@
     GT/<clip>/00000000.png          frames, PNG or JPEG, in the order of their names
     LR_Blind/<clip>/00000000.png    degraded frames of the same names, optional
     landmarks/<clip>.txt            lines `<frame> x1 y1 ... x5 y5`, <frame> a frame's name without suffix
-    meta_info.txt                   lines `<clip>/<number of frames>`, optional
+    meta_info.txt                   lines `<clip> <frames> (<height>,<width>,3) <number of the first frame>`, or
+                                    `<clip>/<frames>`, optional
 """
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 import cv2
 import numpy as np
 
-from ..errors import UserError
+from ..errors import DataError, UserError
+from ..files import replacing
+from .remote import is_url, read_text
 
 FRAME_SUFFIXES = ('.png', '.jpg', '.jpeg')
+
+_META_LINE = re.compile(r'(?P<name>.+?)(?: (?P<frames>\d+) \((?P<height>\d+), ?(?P<width>\d+), ?3\)(?: (?P<first>\d+))?'
+                        r'|/(?P<length>\d+))')
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip's name and its number of frames."""
+    """A clip's name, its number of frames and, where known, their size and the number that the first one is named by."""
     name: str
     num_frames: int
-
-
-class FrameFolders:
-    """A folder that holds one folder of frames per clip.
-
-    Args:
-        root: the folder.
-        option: name of the option it comes from, for messages.
-
-    Raises:
-        UserError: there is no such folder.
-    """
-
-    def __init__(self, root, option):
-        self.root = Path(root)
-        self.option = option
-        if not self.root.is_dir():
-            raise UserError(f'{option}: no folder {self.root}; it should hold one folder of frames per clip, '
-                            '<clip>/00000000.png')
-
-    def list_clips(self):
-        """All clips, by name, with their frames counted."""
-        names = sorted(entry.name for entry in self.root.iterdir() if entry.is_dir())
-        return [Clip(name, len(self.frame_paths(name))) for name in names]
-
-    def clip_folder(self, clip_name):
-        """A clip's folder, whether it exists or not."""
-        return resolve_inside(self.root, clip_name, self.option)
-
-    def frame_paths(self, clip_name):
-        """Paths of a clip's frames by frame name (file name without suffix), in order."""
-        folder = self.clip_folder(clip_name)
-        try:
-            # Strings and not Paths: a clip may have hundreds of frames, and this runs for every item.
-            files = sorted(os.listdir(folder))
-        except OSError as error:
-            raise UserError(f'{self.option}: cannot list clip folder {folder}: {error.strerror}') from error
-        names = [os.path.splitext(file) for file in files]
-        return {stem: os.path.join(folder, stem + suffix)
-                for stem, suffix in names if suffix.lower() in FRAME_SUFFIXES}
+    height: int | None = None
+    width: int | None = None
+    first: int | None = None
 
 
 def read_meta_info(path):
-    """Clips of a list file with lines `<clip>/<number of frames>`.
+    """Clips of a list file with lines `<clip> <frames> (<height>,<width>,3) <first>` or `<clip>/<frames>`.
+
+    Returns:
+        list[Clip]: in the order of the lines; the longer form states everything, the shorter one name and length.
 
     Raises:
         UserError: the file is missing, or a line is something else.
     """
     clips = []
     for number, line in _numbered_lines(path, 'meta_info_file'):
-        name, _, length = line.rpartition('/')
-        if not (name and length.isdigit()):
-            raise UserError(f'{path}, line {number}: {line!r} should be <clip>/<number of frames>')
-        clips.append(Clip(name, int(length)))
+        found = _META_LINE.fullmatch(line.strip())
+        if not found:
+            raise UserError(f'{path}, line {number}: {line!r} should be <clip> <number of frames> (<height>,<width>,3) '
+                            '<number of the first frame> or <clip>/<number of frames>')
+        name = found['name']
+        count, height, width, first = (int(value) if value else None for value in (
+            found['frames'] or found['length'], found['height'], found['width'], found['first']))
+        clips.append(Clip(name, count, height, width, first))
     return clips
 
 
-def read_landmarks(path):
+def write_meta_info(path, clips):
+    """Write a list of clips that know their size and first frame, in the longer form that `read_meta_info` reads."""
+    Path(path).write_text(''.join(f'{clip.name} {clip.num_frames} ({clip.height},{clip.width},3) {clip.first}\n'
+                                  for clip in clips))
+
+
+def read_landmarks(path, frames=None):
     """Five landmarks (5, 2) float64 by frame name.
 
+    Args:
+        path: the file.
+        frames: names of the frames to read; None reads all.  Those that the file does not have are not in the result.
+
     Raises:
-        UserError: the file is missing, or a line is something else.
+        DataError: the file is missing, or a line is something else.
     """
+    wanted = None if frames is None else set(frames)
     landmarks = {}
     for number, line in _numbered_lines(path, 'dataroot_landmarks'):
-        frame, *values = line.split()
+        frame, _, values = line.lstrip().replace('\t', ' ').partition(' ')
+        if wanted is not None and frame not in wanted:
+            continue
         try:
-            landmarks[frame] = np.array(values, dtype=np.float64).reshape(5, 2)
+            landmarks[frame] = np.array(values.split(), dtype=np.float64).reshape(5, 2)
         except ValueError as error:
-            raise UserError(f'{path}, line {number}: expected `<frame> x1 y1 ... x5 y5`') from error
+            raise DataError(f'{path}, line {number}: expected `<frame> x1 y1 ... x5 y5`') from error
     return landmarks
 
 
@@ -106,17 +97,44 @@ def read_frame(path):
     """An image file as (H, W, 3) uint8 RGB.
 
     Raises:
-        UserError: the file cannot be read or is not a whole image.
+        DataError: the file cannot be read or is not a whole image.
     """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise UserError(f'cannot read frame {path}: {error.strerror}') from error
+        raise DataError(f'cannot read frame {path}: {error.strerror}') from error
+    return decode_frame(data, path)
+
+
+def decode_frame(data, path):
+    """The bytes of an image file as (H, W, 3) uint8 RGB; ``path`` is what messages call it.
+
+    Raises:
+        DataError: they are not those of a whole image.
+    """
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
-        raise UserError(f'frame {path} ({len(data)} bytes) is not a whole image; '
+        raise DataError(f'frame {path} ({len(data)} bytes) is not a whole image; '
                         'write it again or leave its clip out')
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def landmark_path(root, clip_name):
+    """The file of a clip's landmarks, below a folder or a URL."""
+    inside = resolve_inside(root, f'{clip_name}.txt', 'dataroot_landmarks')
+    return f'{str(root).rstrip("/")}/{quote(clip_name, safe="/+")}.txt' if is_url(root) else inside
+
+
+def find_missing(root, names, option):
+    """Names below a folder that are not there, by one listing of each folder that they are in."""
+    listed, missing = {}, []
+    for name in names:
+        path = resolve_inside(root, name, option)
+        if path.parent not in listed:
+            listed[path.parent] = set(os.listdir(path.parent)) if path.parent.is_dir() else set()
+        if path.name not in listed[path.parent]:
+            missing.append(name)
+    return missing
 
 
 def write_frame(path, frame):
@@ -134,10 +152,4 @@ def resolve_inside(root, name, option):
 
 
 def _numbered_lines(path, option):
-    try:
-        lines = Path(path).read_text().splitlines()
-    except OSError as error:
-        raise UserError(f'{option}: cannot read {path}: {error.strerror}') from error
-    except UnicodeDecodeError as error:
-        raise UserError(f'{option}: {path} is not a text file') from error
-    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    return [(number, line) for number, line in enumerate(read_text(path, option).splitlines(), 1) if line.strip()]

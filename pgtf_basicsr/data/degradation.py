@@ -6,14 +6,19 @@ with k a Gaussian kernel, s the scale, n Gaussian noise and H264 a video codec a
 Kernel, scale, resize mode and rate factor are drawn once for a clip; the noise's level, and whether it is
 grey, once for a frame.
 """
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 
 import av
 import cv2
 import numpy as np
 
-from .checks import is_number, require, require_choice, require_number, require_range
+from ..errors import UserError
+from .checks import from_options, is_number, require, require_choice, require_number, require_range
+
+__all__ = ['VARIANTS', 'Degradation', 'DegradationParameters', 'DegradationRanges', 'code_and_decode',
+           'degradation_ranges', 'gaussian_kernel']
 
 _RESIZE_FLAGS = {'area': cv2.INTER_AREA, 'linear': cv2.INTER_LINEAR, 'cubic': cv2.INTER_CUBIC}
 # Encoder name -> decoder name and the options that keep the encoder silent and to one thread.
@@ -80,11 +85,41 @@ class DegradationRanges:
                 f'scale is {self.scale!r}; without resize_back it must be one fixed factor')
 
 
+# Ranges of published training configurations, by name; all are for frames of 512 pixels.
+VARIANTS = {
+    # VFHQ's own, as DicFace's public configuration states them.
+    'vfhq': DegradationRanges(),
+    # BFVR-STC. Its codec is MPEG-4; the rate factors that stand for it are ours.
+    'bfvr_stc': DegradationRanges(kernel_size=11, isotropic_prob=1, sigma=(2, 5), scale=(2, 4), noise=(0, 5),
+                                  resize_prob={'linear': 1}),
+    # CodeFormer's for pictures, stage III. Its codec is JPEG of quality 60 to 100; the rate factors are ours.
+    'codeformer': DegradationRanges(kernel_size=41, scale=(1, 12), noise=(0, 15), resize_prob={'linear': 1}),
+}
+
+
+def degradation_ranges(variant='vfhq', **ranges):
+    """The ranges of one of `VARIANTS`, some of them replaced.
+
+    Raises:
+        UserError: there is no such variant or range, or a value is outside of what it can be.
+    """
+    require_choice('degradation', 'variant', variant, VARIANTS)
+    return from_options(DegradationRanges, {**vars(VARIANTS[variant]), **ranges}, 'degradation')
+
+
 @dataclass(frozen=True)
 class DegradationParameters:
-    """What was drawn for one clip: with the ranges' codec, all it takes to degrade the clip again.
+    """What was drawn for one clip: with the ranges' kernel size and codec, all it takes to degrade the clip again.
 
-    ``sigma`` is the kernel's along its two axes, ``angle`` the first axis' direction in radians.
+    Attributes:
+        sigma: of the kernel along its two axes, in pixels.
+        angle: direction of the first axis, in radians.
+        scale: factor of the downsampling.
+        resize: mode of both resizes.
+        crf: constant rate factor of the codec.
+        noise: standard deviation of each frame's noise, of 255.
+        grey: whether each frame's noise is the same in its three channels.
+        noise_seed: seed of the noise itself.
     """
     sigma: tuple
     angle: float
@@ -95,9 +130,31 @@ class DegradationParameters:
     grey: tuple
     noise_seed: int
 
+    def report(self):
+        """All of it on one line, as `from_report` reads it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_report(cls, line):
+        """The parameters that a report tells of, to the last bit.
+
+        Raises:
+            UserError: the line is no report.
+        """
+        try:
+            values = json.loads(line)
+            return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        except (AttributeError, TypeError, ValueError) as error:
+            raise UserError(f'degradation: {line!r} is no report of what was drawn') from error
+
 
 class Degradation:
-    """Eq. 8 with parameters drawn from ``ranges``."""
+    """Eq. 8 with parameters drawn from ``ranges``.
+
+        degrade = Degradation(VARIANTS['vfhq'])
+        parameters = degrade.draw(np.random.default_rng(seed), len(frames))
+        degraded = degrade.apply(frames, parameters)
+    """
 
     def __init__(self, ranges=DegradationRanges()):
         self.ranges = ranges
@@ -125,22 +182,9 @@ class Degradation:
 
         The same frames and parameters give the same bytes, in any process.
         """
-        height, width = frames.shape[1:3]
-        low_size = max(round(width / parameters.scale), 1), max(round(height / parameters.scale), 1)
-        mode = _RESIZE_FLAGS[parameters.resize]
-        rng = np.random.default_rng(parameters.noise_seed)
-        blur = self._blur(parameters)
-        low = []
-        for frame, noise, grey in zip(frames, parameters.noise, parameters.grey, strict=True):
-            small = cv2.resize(blur(frame.astype(np.float32)), low_size, interpolation=mode)
-            small += noise * rng.standard_normal(small.shape[:2] + (1 if grey else 3,), dtype=np.float32)
-            low.append(_to_uint8(small))
-        coded = code_and_decode(np.stack(low), self.ranges.codec, parameters.crf, self.ranges.preset)
-        if not self.ranges.resize_back:
-            return coded
-        # Enlarging by area repeats pixels; what stands for it is linear.
-        mode = cv2.INTER_LINEAR if parameters.resize == 'area' else mode
-        return np.stack([cv2.resize(frame, (width, height), interpolation=mode) for frame in coded])
+        coded = code_and_decode(self._low_resolution(frames, parameters), self.ranges.codec, parameters.crf,
+                                self.ranges.preset)
+        return self._enlarged(coded, parameters, frames.shape[2:0:-1]) if self.ranges.resize_back else coded
 
     def __call__(self, frames, rng):
         """Draw parameters and apply them."""
@@ -150,15 +194,34 @@ class Degradation:
         """Side of the result for square frames of ``size`` pixels."""
         return size if self.ranges.resize_back else max(round(size / self.ranges.scale[0]), 1)
 
+    def _low_resolution(self, frames, parameters):
+        """Frames blurred, downsampled and noisy."""
+        height, width = frames.shape[1:3]
+        size = max(round(width / parameters.scale), 1), max(round(height / parameters.scale), 1)
+        rng = np.random.default_rng(parameters.noise_seed)
+        blur = self._blur(parameters)
+        low = []
+        for frame, noise, grey in zip(frames, parameters.noise, parameters.grey, strict=True):
+            small = cv2.resize(blur(frame), size, interpolation=_RESIZE_FLAGS[parameters.resize])
+            small += noise * rng.standard_normal(small.shape[:2] + (1 if grey else 3,), dtype=np.float32)
+            low.append(_to_uint8(small))
+        return np.stack(low)
+
+    def _enlarged(self, frames, parameters, size):
+        """Frames resized to ``size`` (width, height)."""
+        # Enlarging by area repeats pixels; what stands for it is linear.
+        mode = 'linear' if parameters.resize == 'area' else parameters.resize
+        return np.stack([cv2.resize(frame, size, interpolation=_RESIZE_FLAGS[mode]) for frame in frames])
+
     def _blur(self, parameters):
-        """The blur of one clip, a function of a frame."""
+        """The blur of one clip, a function from a uint8 frame to a float32 one."""
         size, (sigma_x, sigma_y) = self.ranges.kernel_size, parameters.sigma
         kernel = gaussian_kernel(size, sigma_x, sigma_y, parameters.angle)
         if sigma_x == sigma_y:
             # An isotropic Gaussian is separable, which is several times faster.
             line = kernel.sum(axis=0)
-            return lambda frame: cv2.sepFilter2D(frame, -1, line, line, borderType=cv2.BORDER_REFLECT_101)
-        return lambda frame: cv2.filter2D(frame, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+            return lambda frame: cv2.sepFilter2D(frame, cv2.CV_32F, line, line, borderType=cv2.BORDER_REFLECT_101)
+        return lambda frame: cv2.filter2D(frame, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT_101)
 
 
 def gaussian_kernel(size, sigma_x, sigma_y, angle):

@@ -1,5 +1,6 @@
 """Clips of faces in the VFHQ layout, as degraded and ground-truth windows."""
-from pathlib import Path
+import json
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -7,22 +8,58 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from ..errors import UserError
+from ..errors import DataError, UserError
 from .alignment import (PlacementRanges, align_to_template, centre_square, compose, flip_landmarks, mirror_matrix,
                         resize_matrix, transform_points, warp)
 from .checks import from_options, require, require_choice
-from .clips import FrameFolders, read_frame, read_landmarks, read_meta_info, resolve_inside
-from .degradation import Degradation, DegradationRanges
+from .clips import find_missing, landmark_path, read_landmarks, read_meta_info
+from .degradation import Degradation, DegradationParameters, degradation_ranges
+from .remote import is_url
+from .sampling import ClipTable, ClipWeights, WindowRanges, read_clip_weights
+from .storage import open_storage
 
 # Stands where training has its epoch, so that validation draws are none of training's.
 _VALIDATION_EPOCH = 2**31
+# Windows that are drawn until the face stays in the picture, and broken items in a row that are passed over.
+_ATTEMPTS, _BROKEN_IN_A_ROW = 8, 100
+
+
+@dataclass(frozen=True)
+class Draw:
+    """All that was drawn for an item: its clip, frames, placement (2, 3) and degradation, the latter two if any."""
+    clip: str
+    frames: tuple
+    mirrored: bool = False
+    placement: tuple | None = None
+    degradation: DegradationParameters | None = None
+
+    def report(self):
+        """All of it on one line, as `from_report` reads it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_report(cls, line):
+        """The draw that a report tells of, to the last bit.
+
+        Raises:
+            UserError: the line is no report.
+        """
+        try:
+            values = json.loads(line)
+            degradation = values.pop('degradation')
+            if degradation:
+                values['degradation'] = DegradationParameters.from_report(json.dumps(degradation))
+            return cls(**values)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f'{line!r} is no report of what was drawn for an item') from error
 
 
 @DATASET_REGISTRY.register()
 class VFHQDataset(Dataset):
     """Windows (training) or whole clips (validation, test) of faces, degraded by Eq. 8 or ready-made.
 
-    In training an item is a window of T frames from a random place of clip ``index % number of clips``:
+    In training an item is a window of T frames from a random place of a clip, ``index % number of clips`` unless
+    ``clip_weights`` are given:
 
         lq         (T, 3, h, w) float32 RGB in [0, 1]; h = w = gt_size, or gt_size / scale without resize_back
         gt         (T, 3, H, W) the same frames undegraded, H = W = gt_size; (3, H, W) for gt_frames: centre
@@ -30,13 +67,16 @@ class VFHQDataset(Dataset):
         key        '<clip>/<first frame>'
         folder     '<clip>'
         lq_path, gt_path  file of the first frame; lq_path is gt_path where LQ is made on the fly
+        drawn      a line that :meth:`reproduce` makes the same item of
+        left_out   messages on broken items that this one stands for, a line each; only with ``broken_data: skip``
 
     In validation item ``index`` is the whole clip ``index`` with its L frames in place of T, and without gt
     and gt_path where there is no ``dataroot_gt``.
 
     One transform places all frames of a window or clip: aligned, it takes the landmarks of the centre frame
     to the FFHQ template; unaligned (stage IV), a random shift, turn and zoom follow.  Without landmarks the
-    centre square of the frame stands for the aligned face.
+    centre square of the frame stands for the aligned face.  A training window in whose frames the middle of the
+    landmarks does not stay in the picture is drawn again.
 
     Training draws follow from (seed, epoch, index) and validation draws from (seed, index) alone, so that any
     number of workers gives the same items.
@@ -46,8 +86,8 @@ class VFHQDataset(Dataset):
             sets to 'train', 'val' or 'test'.
 
     Raises:
-        UserError: a folder is missing, no clip is long enough, or an option has an impossible value; when
-            items are read: a frame or its landmarks are missing or broken.
+        UserError: a folder is missing, no clip is long enough, or an option has an impossible value.
+        DataError: when items are read: a frame or its landmarks are missing or broken.
     """
 
     option_types = 'pgtf_basicsr.data.vfhq_options:VFHQOptions'
@@ -58,32 +98,30 @@ class VFHQDataset(Dataset):
         self._where = f'dataset {opt.get("name", "VFHQDataset")}'
         self.is_train = self._choice('phase', 'train', ('train', 'val', 'test')) == 'train'
         self.gt_size = self._count('gt_size', 512)
-        self.num_frame = self._count('num_frame', 3)
-        self.interval = self._count('interval', 1)
         self.windows_per_clip = self._count('windows_per_clip', 1)
         self.max_frames = self._count('max_frames', None)
         self.centre_only = self._choice('gt_frames', 'all', ('all', 'centre')) == 'centre'
         self.use_hflip = self._choice('use_hflip', False, (True, False))
+        self.skips_broken = self.is_train and self._choice('broken_data', 'stop', ('stop', 'skip')) == 'skip'
         self.seed = opt.get('seed', 0)
         require(isinstance(self.seed, int) and self.seed >= 0, self._where,
                 f'seed is {self.seed!r}; it must be a whole number from 0 on')
         require(opt.get('dataset_enlarge_ratio', 1) == 1, self._where,
                 'dataset_enlarge_ratio would repeat the same draws within an epoch; use windows_per_clip')
-        require((opt.get('io_backend') or {}).get('type', 'disk') == 'disk', self._where,
-                'io_backend: only type disk is supported')
+        self.windows = self._window_ranges()
         self.placement = None
         if opt.get('placement') or not self._choice('aligned', True, (True, False)):
             self.placement = from_options(
                 PlacementRanges, opt.get('placement') or {}, f'{self._where}, placement')
-        self.degradation = Degradation(
-            from_options(DegradationRanges, opt.get('degradation') or {}, f'{self._where}, degradation'))
+        self.degradation = Degradation(self._degradation_ranges())
 
-        self.gt_folders = self._folders('dataroot_gt')
-        self.lq_folders = self._folders('dataroot_lq')
-        require(self.gt_folders or (self.lq_folders and not self.is_train), self._where,
-                'dataroot_gt is not given')
+        self.gt_clips = self._storage('dataroot_gt')
+        self.lq_clips = self._storage('dataroot_lq')
+        self._source = self.gt_clips or self.lq_clips
+        require(self.gt_clips or (self.lq_clips and not self.is_train), self._where, 'dataroot_gt is not given')
         self.landmark_root = opt.get('dataroot_landmarks')
-        self.clips = self._find_clips()
+        self.clips = ClipTable(self._find_clips())
+        self._weights = self._clip_weights()
         # In shared memory, so that workers that already run see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -97,69 +135,115 @@ class VFHQDataset(Dataset):
     def __getitem__(self, index):
         if not 0 <= index < len(self):
             raise IndexError(f'{self._where} has {len(self)} items, not one of index {index}')
-        clip = self.clips[index % len(self.clips)]
+        if not self.skips_broken:
+            return self._item(index)
+        left_out = []
+        for step in range(min(len(self), _BROKEN_IN_A_ROW)):
+            try:
+                return self._item((index + step) % len(self)) | {'left_out': '\n'.join(left_out)}
+            except DataError as error:
+                left_out.append(str(error))
+        raise DataError(f'{self._where}: {len(left_out)} items in a row are broken, the last one: {left_out[-1]}')
+
+    def reproduce(self, report):
+        """The item of a line ``drawn``, whatever seed, epoch and ranges are now.
+
+        Raises:
+            UserError: the line is no report, or of a clip that is not here.
+        """
+        draw = Draw.from_report(report)
+        clip = next((clip for clip in self.clips if clip.name == draw.clip), None)
+        require(clip is not None, self._where, f'has no clip {draw.clip}')
+        return self._load(draw, self._open(clip))
+
+    def _item(self, index):
         if not self.is_train:
+            clip = self._open(self.clips[index])
             rng = np.random.default_rng((self.seed, _VALIDATION_EPOCH, index))
-            return self._load(clip, slice(self.max_frames), False, rng)
-        rng = np.random.default_rng((self.seed, int(self._epoch), index))
-        first = int(rng.integers(clip.num_frames - self._window_span + 1))
-        mirrored = self.use_hflip and rng.random() < 0.5
-        return self._load(clip, slice(first, first + self._window_span, self.interval), mirrored, rng)
+            frames = clip.frames_at(range(len(clip.names))[:self.max_frames])
+            return self._load(self._with_degradation(Draw(clip.name, frames, False, self._draw_placement(rng)), rng), clip)
+        epoch = int(self._epoch)
+        number = index % len(self.clips)
+        if self._weights is not None:
+            number = self._weights.clip_of(index, self.seed, epoch)
+        clip = self._open(self.clips[number])
+        return self._load(self._draw_window(clip, np.random.default_rng((self.seed, epoch, index))), clip)
 
-    @property
-    def _window_span(self):
-        return (self.num_frame - 1) * self.interval + 1
+    def _open(self, clip):
+        return _ClipFiles(
+            clip, self._source.open(clip), self.lq_clips.open(clip) if self.gt_clips and self.lq_clips else None,
+            landmark_path(self.landmark_root, clip.name) if self.landmark_root else None)
 
-    def _load(self, clip, window, mirrored, rng):
-        source = self.gt_folders or self.lq_folders
-        paths = source.frame_paths(clip.name)
-        if len(paths) < clip.num_frames:
-            raise UserError(f'{source.clip_folder(clip.name)} has {len(paths)} frames; '
-                            f'{clip.num_frames} are listed')
-        names = list(paths)[window]
-        frames = [read_frame(paths[name]) for name in names]
-        centre = len(names) // 2
-        height, width = frames[centre].shape[:2]
-        matrix, landmarks = self._place(clip, names, height, width, mirrored, rng)
+    def _draw_window(self, clip, rng):
+        """Draw a training window, and again where the face does not stay in the picture."""
+        for _ in range(_ATTEMPTS):
+            frames = clip.frames_at(self.windows.draw(len(clip.names), rng))
+            mirrored = bool(self.use_hflip and rng.random() < 0.5)
+            placement = self._draw_placement(rng)
+            if self._face_stays(clip, frames, placement):
+                break
+        return self._with_degradation(Draw(clip.name, frames, mirrored, placement), rng)
 
-        item = {'key': f'{clip.name}/{names[0]}', 'folder': clip.name, 'lq_path': paths[names[0]]}
+    def _draw_placement(self, rng):
+        return tuple(map(tuple, self.placement.draw(rng, self.gt_size).tolist())) if self.placement else None
+
+    def _with_degradation(self, draw, rng):
+        return draw if self.lq_clips else replace(draw, degradation=self.degradation.draw(rng, len(draw.frames)))
+
+    def _face_stays(self, clip, frames, placement):
+        """Whether the middle of the landmarks is in the placed picture in all frames."""
+        landmarks = clip.landmarks(frames)
+        if landmarks is None:
+            return True
+        matrix = self._aligned(clip, frames, landmarks)
+        if placement:
+            matrix = compose(np.array(placement), matrix)
+        middles = transform_points(landmarks.mean(axis=1), matrix)
+        return bool(((middles >= 0) & (middles < self.gt_size)).all())
+
+    def _load(self, draw, clip):
+        frames = clip.read(draw.frames)
+        centre = len(frames) // 2
+        height, width = frames[0].shape[:2]
+        matrix, landmarks = self._place(draw, clip, height, width)
+
+        item = {'key': f'{clip.name}/{draw.frames[0]}', 'folder': clip.name, 'drawn': draw.report(),
+                'lq_path': clip.stored.locate(draw.frames[0])}
         if landmarks is not None:
             item['landmarks'] = torch.from_numpy(landmarks.astype(np.float32))
-        if self.gt_folders:
+        if self.gt_clips:
             gt = np.stack([warp(frame, matrix, self.gt_size) for frame in frames])
             item['gt'] = _to_tensor(gt[centre] if self.centre_only else gt)
             item['gt_path'] = item['lq_path']
-        if self.lq_folders:
-            lq_paths = self._lq_paths(clip, names)
-            item['lq_path'] = lq_paths[0]
-            lq = np.stack([self._place_lq(read_frame(path), matrix, height, width) for path in lq_paths])
+        if self.lq_clips:
+            item['lq_path'] = clip.degraded.locate(draw.frames[0])
+            lq = np.stack([self._place_lq(frame, matrix, height, width) for frame in clip.read_degraded(draw.frames)])
         else:
-            lq = self.degradation(gt, rng)
+            lq = self.degradation.apply(gt, draw.degradation)
         item['lq'] = _to_tensor(lq)
         return item
 
-    def _place(self, clip, names, height, width, mirrored, rng):
-        """Transform from the window's height x width frames to gt, and landmarks (T, 5, 2) in gt or None."""
-        landmarks = self._read_landmarks(clip, names) if self.landmark_root else None
-        if landmarks is None:
-            matrix = centre_square(height, width, self.gt_size)
-        else:
-            centre = len(names) // 2
-            matrix = self._align(landmarks[centre], clip, names[centre])
-        if self.placement:
-            matrix = compose(self.placement.draw(rng, self.gt_size), matrix)
+    def _place(self, draw, clip, height, width):
+        """Transform from the draw's height x width frames to gt, and landmarks (T, 5, 2) in gt or None."""
+        landmarks = clip.landmarks(draw.frames)
+        matrix = (centre_square(height, width, self.gt_size) if landmarks is None
+                  else self._aligned(clip, draw.frames, landmarks))
+        if draw.placement:
+            matrix = compose(np.array(draw.placement), matrix)
         if landmarks is not None:
             landmarks = transform_points(landmarks, matrix)
-        if mirrored:
+        if draw.mirrored:
             matrix = compose(mirror_matrix(self.gt_size), matrix)
             landmarks = None if landmarks is None else flip_landmarks(landmarks, self.gt_size)
         return matrix, landmarks
 
-    def _lq_paths(self, clip, names):
-        paths = self.lq_folders.frame_paths(clip.name)
-        for name in names:
-            require(name in paths, self._where, f'dataroot_lq has no frame {name} of clip {clip.name}')
-        return [paths[name] for name in names]
+    def _aligned(self, clip, frames, landmarks):
+        """Transform that aligns the face of the centre frame."""
+        centre = len(frames) // 2
+        try:
+            return align_to_template(landmarks[centre], self.gt_size)
+        except ValueError as error:
+            raise DataError(f'{clip.landmark_file}, frame {frames[centre]}: {error}') from error
 
     def _place_lq(self, frame, matrix, height, width):
         """Place a degraded frame of any size as ``matrix`` places its height x width original."""
@@ -168,48 +252,64 @@ class VFHQDataset(Dataset):
         shrink = resize_matrix(lq_size / self.gt_size, lq_size / self.gt_size)
         return warp(frame, compose(shrink, compose(matrix, enlarge)), lq_size)
 
-    def _read_landmarks(self, clip, names):
-        """Landmarks (T, 5, 2) of the named frames."""
-        path = self._landmark_file(clip)
-        landmarks = read_landmarks(path)
-        for name in names:
-            require(name in landmarks, self._where, f'{path} has no line for frame {name}')
-        return np.stack([landmarks[name] for name in names])
-
-    def _align(self, landmarks, clip, name):
-        try:
-            return align_to_template(landmarks, self.gt_size)
-        except ValueError as error:
-            raise UserError(f'{self._landmark_file(clip)}, frame {name}: {error}') from error
-
-    def _landmark_file(self, clip):
-        return resolve_inside(Path(self.landmark_root), f'{clip.name}.txt', 'dataroot_landmarks')
-
     def _find_clips(self):
-        source = self.gt_folders or self.lq_folders
+        """The clips that are long enough and there."""
         meta_info_file = self.opt.get('meta_info_file')
-        clips = read_meta_info(meta_info_file) if meta_info_file else source.list_clips()
-        needed = self._window_span if self.is_train else 1
-        short = [clip for clip in clips if clip.num_frames < needed]
+        clips = read_meta_info(meta_info_file) if meta_info_file else self._source.list_clips()
+        needed = self.windows.shortest_clip if self.is_train else 1
+        short = [clip.name for clip in clips if clip.num_frames < needed]
         clips = [clip for clip in clips if clip.num_frames >= needed]
-        require(clips, self._where, f'no clip of {needed} or more frames in {source.root}; '
+        require(clips, self._where, f'no clip of {needed} or more frames in {self._source.root}; '
                 'it should hold one folder of frames per clip, <clip>/00000000.png')
         if short:
-            get_root_logger().warning(f'{self._where}: left out for having fewer than {needed} frames: '
-                                      f'{", ".join(clip.name for clip in short)}')
-        for folders in filter(None, (self.gt_folders, self.lq_folders)):
-            self._require_files(folders.option, [folders.clip_folder(clip.name) for clip in clips])
-        if self.landmark_root:
-            self._require_files('dataroot_landmarks', [self._landmark_file(clip) for clip in clips])
-        return clips
+            get_root_logger().warning(
+                f'{self._where}: left out for having fewer than {needed} frames: {", ".join(short)}')
+        names = [clip.name for clip in clips]
+        missing = {}
+        for storage in filter(None, (self.gt_clips, self.lq_clips)):
+            missing.setdefault(storage.option, storage.find_missing(names))
+        if self.landmark_root and not is_url(self.landmark_root):
+            files = [f'{name}.txt' for name in names]
+            missing['dataroot_landmarks'] = [
+                file.removesuffix('.txt') for file in find_missing(self.landmark_root, files, 'dataroot_landmarks')]
+        for option, absent in missing.items():
+            if absent:
+                complaint = (f'{option}: {len(absent)} of {len(names)} clips are missing, the first is {absent[0]} '
+                             f'(looked in {self.opt[option]})')
+                require(self.skips_broken and len(absent) < len(names), self._where, complaint)
+                get_root_logger().warning(f'{self._where}: {complaint}; left out')
+        gone = {name for absent in missing.values() for name in absent}
+        return [clip for clip in clips if clip.name not in gone]
 
-    def _require_files(self, option, paths):
-        missing = [path for path in paths if not path.exists()]
-        require(not missing, self._where, f'{option}: {len(missing)} of {len(paths)} clips are missing, '
-                f'the first is {missing[0] if missing else None}')
+    def _window_ranges(self):
+        interval = self.opt.get('interval', 1)
+        intervals = tuple(interval) if isinstance(interval, (list, tuple)) else (interval,)
+        require(intervals and all(type(value) is int and value > 0 for value in intervals), self._where,
+                f'interval is {interval!r}; it must be a whole number from 1 on, or a list of them')
+        return WindowRanges(
+            num_frame=self._count('num_frame', 3), intervals=intervals,
+            random_reverse=self._choice('random_reverse', False, (True, False)),
+            beyond_ends=self._choice('clip_ends', 'inside', ('inside', 'repeat')) == 'repeat')
 
-    def _folders(self, option):
-        return FrameFolders(self.opt[option], option) if self.opt.get(option) else None
+    def _degradation_ranges(self):
+        options = self.opt.get('degradation') or {}
+        try:
+            return degradation_ranges(**options)
+        except UserError as error:
+            raise UserError(f'{self._where}, {error}') from error
+
+    def _clip_weights(self):
+        choice = self.opt.get('clip_weights')
+        if choice is None or not self.is_train:
+            return None
+        weights = self.clips.num_frames if choice == 'frames' else read_clip_weights(choice, self.clips)
+        return ClipWeights(weights, len(self))
+
+    def _storage(self, option):
+        root = self.opt.get(option)
+        if not root:
+            return None
+        return open_storage(root, option, self.opt.get('io_backend'), self.opt.get('filename_ext', 'png'))
 
     def _choice(self, name, default, choices):
         value = self.opt.get(name, default)
@@ -221,6 +321,68 @@ class VFHQDataset(Dataset):
         require(value is default or (isinstance(value, int) and not isinstance(value, bool) and value > 0),
                 self._where, f'{name} is {value!r}; it must be a whole number from 1 on')
         return value
+
+
+class _ClipFiles:
+    """The frames of a clip, those degraded before, and its landmarks."""
+
+    def __init__(self, clip, stored, degraded, landmark_file):
+        self.clip, self.stored, self.degraded, self.landmark_file = clip, stored, degraded or stored, landmark_file
+        self.name, self.names = clip.name, stored.names[:clip.num_frames]
+        if len(self.names) < clip.num_frames:
+            raise DataError(f'{stored.where} has {len(self.names)} frames; {clip.num_frames} are listed: frame '
+                            f'{self._first_missing()} is missing')
+        self._landmarks = {}
+
+    def frames_at(self, places):
+        """Names of the frames at some places; numbered ones must be as far apart as their numbers say."""
+        names = tuple(self.names[place] for place in places)
+        low, high = min(places), max(places)
+        if (self.names[low] + self.names[high]).isdecimal():
+            if int(self.names[high]) - int(self.names[low]) != high - low:
+                raise DataError(f'{self.stored.where} has a gap: frame {self._first_missing()} is missing')
+        return names
+
+    def read(self, names):
+        """Frames (H, W, 3) uint8 RGB, all of one size."""
+        frames = self._read(self.stored, names)
+        height, width = self.clip.height or frames[0].shape[0], self.clip.width or frames[0].shape[1]
+        for name, frame in zip(names, frames):
+            if frame.shape[:2] != (height, width):
+                raise DataError(f'frame {self.stored.locate(name)} is {frame.shape[1]}x{frame.shape[0]}; its clip is '
+                                f'{width}x{height}')
+        return frames
+
+    def read_degraded(self, names):
+        """The same frames degraded, of any size."""
+        return self._read(self.degraded, names)
+
+    def landmarks(self, names):
+        """Landmarks (T, 5, 2) of these frames; None where the data set has none."""
+        if self.landmark_file is None:
+            return None
+        new = set(names) - set(self._landmarks)
+        if new:
+            self._landmarks |= read_landmarks(self.landmark_file, new)
+        for name in names:
+            if name not in self._landmarks:
+                raise DataError(f'{self.landmark_file} has no line for frame {name}')
+        return np.stack([self._landmarks[name] for name in names])
+
+    def _read(self, stored, names):
+        known = set(stored.names)
+        for name in names:
+            if name not in known:
+                raise DataError(f'{stored.where} has no frame {name}')
+        unique = list(dict.fromkeys(names))
+        frames = dict(zip(unique, stored.read(unique)))
+        return [frames[name] for name in names]
+
+    def _first_missing(self):
+        """Name of the first frame that is not there."""
+        numbers = [int(name) for name in self.stored.names if name.isdecimal()]
+        first = self.clip.first if self.clip.first is not None else min(numbers, default=0)
+        return f'{min(set(range(first, first + len(numbers) + 1)) - set(numbers)):08d}'
 
 
 def _to_tensor(frames):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pgtf_basicsr.data.clips import (Clip, FrameFolders, read_frame, read_landmarks, read_meta_info,
-                                     resolve_inside, write_frame, write_landmarks)
+from pgtf_basicsr.data.clips import (Clip, read_frame, read_landmarks, read_meta_info,
+                                     resolve_inside, write_frame, write_landmarks, write_meta_info)
 from pgtf_basicsr.errors import UserError
 
 
@@ -27,22 +27,6 @@ def test_a_truncated_frame_is_named(tmp_path, frame, suffix, share):
         read_frame(path)
 
 
-def test_frames_are_found_in_the_order_of_their_names(tmp_path, frame):
-    for name in ('00000010.png', '00000002.jpg', 'notes.txt'):
-        (tmp_path / 'clip').mkdir(exist_ok=True)
-        (tmp_path / 'clip' / name).write_bytes(b'')
-    folders = FrameFolders(tmp_path, 'dataroot_gt')
-    assert list(folders.frame_paths('clip')) == ['00000002', '00000010']
-    assert folders.list_clips() == [Clip('clip', 2)]
-
-
-def test_a_missing_folder_is_named_with_its_option(tmp_path):
-    with pytest.raises(UserError, match=r'dataroot_lq: no folder .*nowhere'):
-        FrameFolders(tmp_path / 'nowhere', 'dataroot_lq')
-    with pytest.raises(UserError, match='absent'):
-        FrameFolders(tmp_path, 'dataroot_gt').frame_paths('absent')
-
-
 @pytest.mark.parametrize('name', ['../other', '/etc', 'a/../../b'])
 def test_names_do_not_lead_out_of_the_root(tmp_path, name):
     with pytest.raises(UserError, match='leads out of'):
@@ -56,6 +40,16 @@ def test_meta_info_lists_clips(tmp_path):
     path.write_text('a/9\nb 120\n')
     with pytest.raises(UserError, match='meta.txt, line 2'):
         read_meta_info(path)
+
+
+def test_meta_info_with_sizes_survives_writing_and_reading(tmp_path):
+    clips = [Clip('a clip with spaces', 100, 720, 1280, 0), Clip('b/7', 12, 64, 48, 31)]
+    write_meta_info(tmp_path / 'meta.txt', clips)
+    assert (tmp_path / 'meta.txt').read_text() == 'a clip with spaces 100 (720,1280,3) 0\nb/7 12 (64,48,3) 31\n'
+    assert read_meta_info(tmp_path / 'meta.txt') == clips
+    (tmp_path / 'meta.txt').write_text('a 100 (720,1280)\n')
+    with pytest.raises(UserError, match='meta.txt, line 1'):
+        read_meta_info(tmp_path / 'meta.txt')
 
 
 def test_landmarks_survive_writing_and_reading(tmp_path):

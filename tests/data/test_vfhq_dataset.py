@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from basicsr.data.data_sampler import EnlargedSampler
 from basicsr.utils import get_root_logger
 from torch.utils.data import DataLoader
 
@@ -12,6 +13,8 @@ from pgtf_basicsr.data.alignment import (align_to_template, centre_square, flip_
                                          warp)
 from pgtf_basicsr.data.clips import read_frame, read_landmarks, write_frame, write_landmarks
 from pgtf_basicsr.errors import UserError
+
+from .storages import write_list, write_lmdb
 
 
 def make_dataset(root, phase='train', **options):
@@ -74,7 +77,7 @@ def test_items_follow_from_seed_epoch_and_index(sample_root):
     assert digest(make_dataset(sample_root, seed=1)[0]) != first[0]
 
 
-@pytest.mark.parametrize('workers, start_method', [(0, None), (1, 'fork'), (2, 'fork'), (1, 'spawn')])
+@pytest.mark.parametrize('workers, start_method', [(0, None), (1, 'fork'), (4, 'fork'), (1, 'spawn')])
 def test_workers_draw_the_same_items_and_see_the_epoch(sample_root, workers, start_method):
     dataset = make_dataset(sample_root, windows_per_clip=2)
     loader = DataLoader(dataset, num_workers=workers, multiprocessing_context=start_method,
@@ -83,6 +86,31 @@ def test_workers_draw_the_same_items_and_see_the_epoch(sample_root, workers, sta
         dataset.set_epoch(epoch)
         expected = [digest(dataset[index]) for index in range(len(dataset))]
         assert [digest(batch) for batch in loader] == expected
+
+
+@pytest.mark.parametrize('storage', ['GT', 'GT.lmdb'])
+@pytest.mark.parametrize('workers', [0, 1, 4])
+def test_ranks_share_an_epoch_without_overlap_and_a_resume_goes_on_with_its_rest(own_root, workers, storage):
+    if storage == 'GT.lmdb':
+        write_lmdb(own_root / 'train/GT', own_root / 'train/GT.lmdb')
+    options = {'windows_per_clip': 6, 'dataroot_gt': own_root / 'train' / storage,
+               'meta_info_file': write_list(own_root / 'train/GT', own_root / 'meta_info.txt')}
+    truth = make_dataset(own_root, **(options | {'dataroot_gt': own_root / 'train/GT'}))
+    truth.set_epoch(2)
+    expected = {digest(truth[index]): index for index in range(12)}
+    assert len(expected) == 12
+
+    def epoch_of(ranks, rank, taken=0):
+        dataset = make_dataset(own_root, **options)
+        sampler = EnlargedSampler(dataset, ranks, rank)
+        sampler.entry = 2, taken
+        loader = DataLoader(dataset, sampler=sampler, num_workers=workers, multiprocessing_context=workers and 'fork' or None)
+        sampler.set_epoch(2)
+        return [expected[digest(batch)] for batch in loader]
+
+    alone, first, second = epoch_of(1, 0), epoch_of(2, 0), epoch_of(2, 1)
+    assert sorted(alone) == list(range(12)) and first == alone[0::2] and second == alone[1::2]
+    assert epoch_of(2, 1, taken=2) == second[2:]
 
 
 def test_an_aligned_window_uses_the_transform_of_its_centre_frame(sample_root):
@@ -138,6 +166,55 @@ def test_without_landmarks_the_centre_square_is_taken(sample_root):
     assert make_dataset(sample_root, dataroot_landmarks=None, aligned=False)[0]['gt'].shape == (3, 3, 32, 32)
 
 
+def test_an_item_is_made_again_from_its_line(own_root):
+    made = make_dataset(own_root, aligned=False, use_hflip=True, random_reverse=True, interval=[1, 2])
+    made.set_epoch(4)
+    other = make_dataset(own_root, seed=9, degradation={'scale': [2, 2], 'noise': [50, 50]})
+    for index in range(2):
+        item = made[index]
+        assert '\n' not in item['drawn']
+        again = other.reproduce(item['drawn'])
+        assert digest(again) == digest(item) and torch.equal(again['landmarks'], item['landmarks'])
+        assert again['drawn'] == item['drawn'] and again['key'] == item['key']
+    for line, complaint in (('{}', 'is no report'), ('[1]', 'is no report'), ('x', 'is no report'),
+                            (item['drawn'].replace('hopper', 'hoppel'), 'has no clip hoppel_001')):
+        with pytest.raises(UserError, match=complaint):
+            other.reproduce(line)
+
+
+def test_windows_whose_face_leaves_the_picture_are_drawn_again(own_root):
+    path = own_root / 'train/landmarks/collins_000.txt'
+    landmarks = read_landmarks(path)
+    for name in ('00000006', '00000007'):
+        landmarks[name] = landmarks[name] + 500
+    write_landmarks(path, landmarks)
+    firsts = [int(item['key'][-8:]) for item in make_dataset(own_root, windows_per_clip=24)
+              if item['folder'] == 'collins_000']
+    assert max(firsts) == 3 and set(firsts) == {0, 1, 2, 3}
+
+
+def test_reverse_play_and_ends(own_root):
+    for index, path in enumerate(sorted((own_root / 'train/GT/collins_000').iterdir())):
+        write_frame(path, np.full((32, 32, 3), index * 10, np.uint8))
+    options = {'dataroot_landmarks': None, 'random_reverse': True, 'clip_ends': 'repeat', 'windows_per_clip': 40}
+    levels = {tuple((item['gt'].mean(dim=(1, 2, 3)) * 25.5).round().int().tolist())
+              for item in make_dataset(own_root, **options) if item['folder'] == 'collins_000'}
+    assert {(0, 0, 1), (1, 0, 0), (6, 7, 7), (7, 7, 6), (3, 4, 5), (5, 4, 3)} <= levels
+
+
+def test_weights_choose_the_clips(own_root):
+    (own_root / 'weights.txt').write_text('collins_000 3\nhopper_001 1\n')
+    dataset = make_dataset(own_root, clip_weights=str(own_root / 'weights.txt'), windows_per_clip=4)
+    for epoch in (0, 1):
+        dataset.set_epoch(epoch)
+        assert sum(dataset[index]['folder'] == 'collins_000' for index in range(8)) == 6
+    assert len({digest(item) for item in dataset}) == 8
+    for path in sorted((own_root / 'train/GT/hopper_001').iterdir())[4:]:
+        path.unlink()
+    dataset = make_dataset(own_root, clip_weights='frames', windows_per_clip=3)
+    assert sum(item['folder'] == 'collins_000' for item in dataset) == 4
+
+
 def test_windows_keep_their_interval(own_root):
     for index, path in enumerate(sorted((own_root / 'train/GT/collins_000').iterdir())):
         write_frame(path, np.full((32, 32, 3), index * 10, np.uint8))
@@ -158,7 +235,7 @@ def test_ready_lq_folders_of_any_size_lie_over_the_ground_truth(own_root, lq_siz
     errors = [(item['lq'] - item['gt'].roll(shift, dims=-1)).abs().mean() for shift in (-1, 0, 1)]
     assert min(errors) == errors[1] < 0.1
     (lq_root / 'hopper_001/00000003.png').unlink()
-    with pytest.raises(UserError, match='no frame 00000003 of clip hopper_001'):
+    with pytest.raises(UserError, match='LR_Blind/hopper_001 has no frame 00000003'):
         make_dataset(own_root, dataroot_lq=lq_root, num_frame=8)[1]
 
 
@@ -211,7 +288,7 @@ def test_broken_data_is_named(own_root):
     with pytest.raises(UserError, match='hopper_001.txt has no line for frame 00000000'):
         make_dataset(own_root, num_frame=8)[1]
     landmarks.unlink()
-    with pytest.raises(UserError, match=r'dataroot_landmarks: 1 of 2 clips are missing, .*hopper_001.txt'):
+    with pytest.raises(UserError, match='dataroot_landmarks: 1 of 2 clips are missing, the first is hopper_001'):
         make_dataset(own_root)
 
 
@@ -225,7 +302,8 @@ def test_broken_data_is_named(own_root):
     ({'gt_frames': 'last'}, 'gt_frames'),
     ({'degradation': {'blur': 3}}, "degradation: has no option 'blur'"),
     ({'placement': {'angle': 3}}, "placement: has no option 'angle'"),
-    ({'io_backend': {'type': 'lmdb'}}, 'io_backend'),
+    ({'io_backend': {'type': 'lmdb'}}, 'dataroot_gt: no LMDB at'),
+    ({'io_backend': {'type': 'nosuch'}}, 'dataroot_gt: mmengine has no file backend'),
 ])
 def test_wrong_options_are_named(sample_root, options, complaint):
     with pytest.raises(UserError, match=complaint):

@@ -1,0 +1,319 @@
+"""Where clips are read from: folders of frames, LMDB, video files; on this machine or behind a URL.
+
+    <root>/<clip>/00000000.png      frames, PNG or JPEG; here in the order of their names
+    <root>.lmdb                     LMDB with keys `<clip>/00000000` and the bytes of frame files
+    <root>/<clip>.mp4               video files of a constant frame rate
+
+Anything that is not on this machine is read through mmengine's file backends: ``http://``, ``https://``, ``s3://``
+and whatever else is registered there.  What cannot be listed needs a list of clips (``meta_info_file``), and its
+frames are then numbered without gaps.
+"""
+import os
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import quote
+
+import lmdb
+
+from ..errors import DataError, UserError
+from .clips import FRAME_SUFFIXES, Clip, decode_frame, find_missing, resolve_inside
+from .remote import backend_for, fetch, is_url
+from .video_clips import VIDEO_SUFFIXES, count_frames, read_frames
+
+__all__ = ['ClipVideos', 'FrameFolders', 'FrameLmdb', 'RemoteClips', 'open_storage']
+
+LOCAL, LMDB = ('disk', 'local'), 'lmdb'
+# {path: (process, LMDB environment)}: LMDB must not be opened twice in a process, nor used after a fork, which rules
+# mmengine's backend out.
+_environments = {}
+
+
+def open_storage(root, option, io_backend=None, filename_ext='png'):
+    """The storage of the clips below ``root``, by what is found there.
+
+    Args:
+        root (str | Path): A folder of folders, an LMDB, a folder of videos, or a URL.
+        option (str): The option that names it, for messages.
+        io_backend (dict, optional): ``type`` is disk, lmdb or the name of one of mmengine's file backends, whose
+            arguments are the other keys.  Default: what is found at ``root``.
+        filename_ext (str): Extension of the files behind a URL, which cannot be listed.
+
+    Returns:
+        FrameFolders | FrameLmdb | ClipVideos | RemoteClips
+
+    Raises:
+        UserError: There is nothing of the kind, or its backend cannot be had.
+    """
+    arguments = dict(io_backend or {})
+    kind = arguments.pop('type', None)
+    if kind not in (None, LMDB, *LOCAL) or (kind is None and is_url(root)):
+        return RemoteClips(root, option, backend_for(root, option, kind, arguments), f'.{filename_ext}')
+    if kind == LMDB or (kind is None and Path(root, 'data.mdb').exists()):
+        return FrameLmdb(root, option)
+    if Path(root).is_dir() and any(name.endswith(VIDEO_SUFFIXES) for name in os.listdir(root)):
+        return ClipVideos(root, option)
+    return FrameFolders(root, option)
+
+
+class FrameFolders:
+    """A folder on this machine with a folder of frames per clip.
+
+    Args:
+        root (str | Path): The folder.
+        option (str): The option that names it, for messages.
+
+    Raises:
+        UserError: There is no such folder.
+    """
+
+    def __init__(self, root, option):
+        self.root, self.option = Path(root), option
+        _require_folder(self.root, option, 'one folder of frames per clip, <clip>/00000000.png')
+
+    def list_clips(self):
+        """All clips, by name, with their frames counted."""
+        names = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
+        return [Clip(name, len(self.open(Clip(name, 0)).names)) for name in names]
+
+    def find_missing(self, names):
+        """Which of the clips are not there."""
+        return find_missing(self.root, names, self.option)
+
+    def open(self, clip):
+        """A clip, whose frames are then read by name.
+
+        Raises:
+            DataError: The clip is not there.
+        """
+        folder = resolve_inside(self.root, clip.name, self.option)
+        try:
+            # Strings and not Paths: a clip may have hundreds of frames, and this runs for every item.
+            files = sorted(os.listdir(folder))
+        except OSError as error:
+            raise DataError(f'{self.option}: cannot list clip folder {folder}: {error.strerror}') from error
+        parts = [os.path.splitext(file) for file in files]
+        return _FolderClip(folder, {name: os.path.join(folder, name + suffix)
+                                    for name, suffix in parts if suffix.lower() in FRAME_SUFFIXES})
+
+
+class FrameLmdb:
+    """An LMDB on this machine, keys `<clip>/<frame>`, values the bytes of frame files.
+
+    Args, Raises: as of `FrameFolders`.
+    """
+
+    def __init__(self, root, option):
+        self.root, self.option = Path(root), option
+        if not (self.root / 'data.mdb').is_file():
+            raise UserError(f'{option}: no LMDB at {root}; it should be a folder with a file data.mdb')
+
+    def list_clips(self):
+        """All clips, by name, with their frames counted; it reads every key, which a list of clips saves."""
+        clips = {}
+        with self._transaction() as transaction:
+            for key in transaction.cursor().iternext(keys=True, values=False):
+                clip, _, frame = key.decode(errors='replace').rpartition('/')
+                if clip and frame.isdigit():
+                    count, first = clips.get(clip, (0, int(frame)))
+                    clips[clip] = count + 1, min(first, int(frame))
+        return [Clip(name, count, first=first) for name, (count, first) in sorted(clips.items())]
+
+    def find_missing(self, names):
+        """Which of the clips are not there."""
+        missing = []
+        with self._transaction() as transaction:
+            cursor = transaction.cursor()
+            for name in names:
+                prefix = f'{name}/'.encode()
+                if not (cursor.set_range(prefix) and cursor.key().startswith(prefix)):
+                    missing.append(name)
+        return missing
+
+    def open(self, clip):
+        """A clip, whose frames are then read by name."""
+        return _KeyedClip(self, clip, f'{clip.name}/', '')
+
+    def locate(self, key):
+        """An entry as messages call it."""
+        return f'{self.root}:{key}'
+
+    def get(self, key):
+        """Bytes of an entry, None where there is none."""
+        with self._transaction() as transaction:
+            return transaction.get(key.encode())
+
+    @contextmanager
+    def _transaction(self):
+        try:
+            with _environment(self.root).begin() as transaction:
+                yield transaction
+        except lmdb.Error as error:
+            raise DataError(f'{self.option}: cannot read the LMDB {self.root}: {error}') from error
+
+
+class ClipVideos:
+    """A folder on this machine with a video file per clip.
+
+    Args, Raises: as of `FrameFolders`.
+    """
+
+    def __init__(self, root, option):
+        self.root, self.option = Path(root), option
+        _require_folder(self.root, option, 'one video per clip, <clip>.mp4')
+        self._suffixes = None
+
+    def list_clips(self):
+        """All clips, by name, with their frames counted; it opens every file, which a list of clips saves."""
+        return [Clip(name, count_frames(self._path(name))) for name in sorted(self._find())]
+
+    def find_missing(self, names):
+        """Which of the clips are not there."""
+        found = self._find()
+        return [name for name in names if name not in found]
+
+    def open(self, clip):
+        """A clip, whose frames are then read by name."""
+        path = self._path(clip.name)
+        return _VideoClip(clip, path, path)
+
+    def _path(self, name):
+        suffix = self._find().get(name)
+        if suffix is None:
+            raise DataError(f'{self.option}: no video of clip {name} in {self.root}')
+        return str(self.root / f'{name}{suffix}')
+
+    def _find(self):
+        """{clip: suffix of its file}; listed once."""
+        if self._suffixes is None:
+            files = [os.path.splitext(name) for name in os.listdir(self.root)]
+            self._suffixes = {name: suffix for name, suffix in files if suffix in VIDEO_SUFFIXES}
+        return self._suffixes
+
+
+class RemoteClips:
+    """Clips behind one of mmengine's file backends, as `<root>/<clip>/<frame>.png` or `<root>/<clip>.mp4`.
+
+    Args:
+        root (str): URL, or whatever the backend calls a path.
+        option (str): The option that names it, for messages.
+        backend (BaseStorageBackend): mmengine's, which has ``get``.
+        suffix (str): Of frame files or, if it is a video's, of clip files.
+    """
+
+    def __init__(self, root, option, backend, suffix):
+        self.root, self.option, self.backend, self.suffix = str(root).rstrip('/'), option, backend, suffix
+
+    def list_clips(self):
+        raise UserError(f'{self.option}: {self.root} cannot be listed; name the list of its clips in meta_info_file')
+
+    def find_missing(self, names):
+        """None are looked for: a request a clip would take too long."""
+        return []
+
+    def open(self, clip):
+        """A clip, whose frames are then read by name."""
+        resolve_inside('.', clip.name, self.option)
+        prefix = f'{self.root}/{quote(clip.name, safe="/+") if is_url(self.root) else clip.name}'
+        if self.suffix in VIDEO_SUFFIXES:
+            path = prefix + self.suffix
+            return _VideoClip(clip, path, lambda: BytesIO(self.get(path)))
+        return _KeyedClip(self, clip, f'{prefix}/', self.suffix)
+
+    def locate(self, key):
+        """A file as messages call it."""
+        return key
+
+    def get(self, key):
+        """Bytes of a file."""
+        return fetch(self.backend, key, self.option)
+
+
+class _FolderClip:
+    """A folder of frame files: {frame name: path}, in order."""
+
+    def __init__(self, folder, paths):
+        self.where, self.paths = folder, paths
+        self.names = list(paths)
+
+    def locate(self, name):
+        return self.paths[name]
+
+    def read(self, names):
+        """Frames (H, W, 3) uint8 RGB of these names."""
+        frames = []
+        for name in names:
+            path = self.paths[name]
+            try:
+                data = Path(path).read_bytes()
+            except OSError as error:
+                raise DataError(f'cannot read frame {path}: {error.strerror}') from error
+            frames.append(decode_frame(data, path))
+        return frames
+
+
+class _NumberedClip:
+    """A clip whose frames are not listed: their names are numbers without a gap."""
+
+    def __init__(self, clip):
+        self.first = clip.first or 0
+        self.names = [f'{number:08d}' for number in range(self.first, self.first + clip.num_frames)]
+
+
+class _KeyedClip(_NumberedClip):
+    """Frames as entries of a storage, called prefix + frame name + suffix."""
+
+    def __init__(self, storage, clip, prefix, suffix):
+        super().__init__(clip)
+        self.where = storage.locate(prefix)
+        self.storage, self.prefix, self.suffix = storage, prefix, suffix
+
+    def locate(self, name):
+        return self.storage.locate(f'{self.prefix}{name}{self.suffix}')
+
+    def read(self, names):
+        """Frames (H, W, 3) uint8 RGB of these names."""
+        frames = []
+        for name in names:
+            data = self.storage.get(f'{self.prefix}{name}{self.suffix}')
+            if data is None:
+                raise DataError(f'{self.storage.option}: there is no frame {self.locate(name)}')
+            frames.append(decode_frame(data, self.locate(name)))
+        return frames
+
+
+class _VideoClip(_NumberedClip):
+    """Frames of a video; ``source`` is its path, or makes a file of its bytes."""
+
+    def __init__(self, clip, path, source):
+        super().__init__(clip)
+        self.where, self.source = path, source
+
+    def locate(self, name):
+        return f'{self.where}:{name}'
+
+    def read(self, names):
+        """Frames (H, W, 3) uint8 RGB of these names."""
+        source = self.source() if callable(self.source) else self.source
+        return read_frames(source, [int(name) - self.first for name in names], self.where)
+
+
+def _environment(root):
+    path = os.path.realpath(root)
+    process, environment = _environments.get(path, (None, None))
+    if process != os.getpid():
+        if environment is not None:
+            environment.close()
+        # Reading ahead would load what random access does not want.
+        environment = lmdb.open(path, readonly=True, lock=False, readahead=False)
+        _environments[path] = os.getpid(), environment
+        pages = environment.info()['last_pgno'] + 1
+        if os.path.getsize(os.path.join(path, 'data.mdb')) < pages * environment.stat()['psize']:
+            # To read beyond the end of the file would kill the process.
+            raise lmdb.Error('its file data.mdb is cut short')
+    return environment
+
+
+def _require_folder(root, option, content):
+    if not root.is_dir():
+        raise UserError(f'{option}: no folder {root}; it should hold {content}')
