@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..errors import UserError
-from .interruption import outlive_stop_request
+from .interruption import end_workers_at_exit, outlive_stop_request
 
 __all__ = ['Position', 'announcing_epoch', 'from_position', 'loaders_from', 'start_worker']
 
@@ -60,6 +60,7 @@ def loaders_from(create_train_val_dataloader, opt, logger, state=None):
     options = opt['datasets']['train']
     # A data set sees only its own section; there its draws start from the run's seed.
     options.setdefault('seed', opt['manual_seed'])
+    end_workers_at_exit()
     train_loader, train_sampler, val_loaders, _, total_iters = create_train_val_dataloader(opt, logger)
     length = len(train_loader)
     if length == 0:

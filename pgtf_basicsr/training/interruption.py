@@ -1,8 +1,10 @@
 """A run that is asked to stop does so between two iterations, with everything saved."""
+import multiprocessing
 import signal
 from contextlib import contextmanager
+from multiprocessing.util import Finalize
 
-__all__ = ['StopRequest', 'outlive_stop_request', 'stop_request']
+__all__ = ['StopRequest', 'end_workers_at_exit', 'outlive_stop_request', 'stop_request']
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Seconds that a data worker lives on after SIGTERM, so that its trainer can finish the iteration.
@@ -45,11 +47,23 @@ class StopRequest:
 def outlive_stop_request():
     """In a data worker: let signals to the whole process group pass, for the trainer needs it to finish.
 
-    The trainer ends its workers itself. One that it cannot end any more ends itself a little later.
+    The trainer ends its workers itself, see `end_workers_at_exit`. One whose trainer cannot do so any more ends itself
+    a little later.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(WORKER_GRACE))
+
+
+def end_workers_at_exit():
+    """Let this process end its data workers when it exits, for its SIGTERM they outlive."""
+    Finalize(None, _kill_workers, exitpriority=0)
+
+
+def _kill_workers():
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()
 
 
 # Signal handlers belong to the process, and so does what they note.
