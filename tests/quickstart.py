@@ -8,6 +8,7 @@ import yaml
 
 from pgtf_basicsr import options
 from pgtf_basicsr.data.sample_data import write_sample_data
+from pgtf_basicsr.data.sample_masks import write_sample_masks
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / 'options' / 'quickstart'
@@ -17,6 +18,11 @@ SMALL = dict(image_size=32, codebook_size=32, swin_levels=[8])
 def write_data(folder):
     """Write a few short clips where the quickstart's option files look for them, below ``folder``."""
     write_sample_data(folder / 'datasets' / 'sample', clips=2, test_clips=1, clip_frames=4, size=64, video_size=32)
+
+
+def write_labelled_data(folder):
+    """Write a few labelled pictures where the quickstart's face parsing looks for them, below ``folder``."""
+    write_sample_masks(folder / 'datasets' / 'sample_parsing', pictures=6, test_pictures=2, image_size=64)
 
 
 def stage_options(stage, **changes):
@@ -33,6 +39,23 @@ def stage_options(stage, **changes):
     if 'net_d_start_iter' in opt['train']:
         opt['train']['net_d_start_iter'] = 1
     opt['logger'].update(print_freq=1, save_checkpoint_freq=2)
+    return changed(opt, changes)
+
+
+def parsing_options(**changes):
+    """Options of the quickstart's face parsing for 32x32 pictures and two iterations; changes as 'section:key'."""
+    opt = options.load(QUICKSTART / 'parsing.yml')
+    for dataset in opt['datasets'].values():
+        dataset['size'] = 32
+    opt['datasets']['train']['batch_size_per_gpu'] = 2
+    opt['train'].update(total_iter=2, warmup_iter=-1)
+    opt['train']['scheduler']['periods'] = [2]
+    opt['logger'].update(print_freq=1, save_checkpoint_freq=2)
+    return changed(opt, changes)
+
+
+def changed(opt, changes):
+    """Options with some of them, 'section:key', set to other values."""
     for key, value in changes.items():
         section, _, name = key.rpartition(':')
         target = opt

@@ -98,7 +98,8 @@ RANKS = '''
 import os, sys
 import torch
 from pgtf_basicsr import cli, models
-from pgtf_basicsr.models.video_face_model import VideoFaceModel, cpu_state_dict
+from pgtf_basicsr.models.resumable_model import cpu_state_dict
+from pgtf_basicsr.models.video_face_model import VideoFaceModel
 save = VideoFaceModel.save
 def save_on_each_rank(self, epoch, current_iter):
     save(self, epoch, current_iter)

@@ -27,7 +27,7 @@ _META_LINE = re.compile(r'(?P<name>.+?)(?: (?P<frames>\d+) \((?P<height>\d+), ?(
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip's name, its number of frames and, where known, their size and the number that the first one is named by."""
+    """A clip's name, its number of frames and, where known, their size and the number in the first one's name."""
     name: str
     num_frames: int
     height: int | None = None

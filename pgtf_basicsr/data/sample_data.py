@@ -99,11 +99,15 @@ class FacePath:
 
     def landmarks_at(self, time):
         """Landmarks (5, 2) in the frame at ``time``."""
-        # The frame shows at transform(p) the photograph's p + d(p); a landmark l is where p + d(p) = l.
-        points = self.landmarks
+        return self.points_at(self.landmarks, time)
+
+    def points_at(self, points, time):
+        """Points (N, 2) of the photograph in the frame at ``time``."""
+        # The frame shows at transform(q) the photograph's q + d(q); a point p is where q + d(q) = p.
+        resting = points
         for _ in range(12):
-            points = self.landmarks - self._displacement(points, time)
-        return transform_points(points, self.similarity(time))
+            resting = points - self._displacement(resting, time)
+        return transform_points(resting, self.similarity(time))
 
     def render(self, photo, time):
         """Frame (size, size, 3) uint8 RGB at ``time``, drawn at twice the size and averaged."""
@@ -146,7 +150,7 @@ def write_sample_data(root, clips=32, test_clips=4, clip_frames=24, size=128, vi
     _require_positive(clips=clips, test_clips=test_clips, clip_frames=clip_frames, size=size,
                       video_size=video_size)
     faces = portraits()
-    with _replacing(root, source='portraits', size=size, clip_frames=clip_frames, seed=seed) as partial:
+    with replacing_data(root, source='portraits', size=size, clip_frames=clip_frames, seed=seed) as partial:
         for split_index, (split, count) in enumerate((('train', clips), ('test', test_clips))):
             for index in range(count):
                 face = faces[index % len(faces)]
@@ -180,7 +184,7 @@ def write_video_data(root, video, clip_frames=24, size=128, video_size=64, test_
         UserError: ``root`` holds something else, or the video cannot be read or is shorter than two clips.
     """
     _require_positive(clip_frames=clip_frames, size=size, video_size=video_size, max_frames=max_frames)
-    with _replacing(root, source=str(video), size=size, clip_frames=clip_frames, seed=seed) as partial:
+    with replacing_data(root, source=str(video), size=size, clip_frames=clip_frames, seed=seed) as partial:
         stem = Path(video).stem
         names, frames = [], []
         with VideoReader(video) as reader:
@@ -258,7 +262,7 @@ def _write_test_videos(test, size, seed):
 
 
 @contextmanager
-def _replacing(root, **description):
+def replacing_data(root, **description):
     """A folder to write into, whose content becomes that of ``root`` only when all of it has been written."""
     root = Path(root)
     marker, partial = root / _MARKER, root / '.partial'

@@ -21,8 +21,9 @@ from .clips import FRAME_SUFFIXES, Clip, decode_frame, find_missing, resolve_ins
 from .remote import backend_for, fetch, is_url
 from .video_clips import VIDEO_SUFFIXES, count_frames, read_frames
 
-__all__ = ['ClipVideos', 'FrameFolders', 'FrameLmdb', 'RemoteClips', 'open_storage']
+__all__ = ['LMDB', 'LOCAL', 'ClipVideos', 'FrameFolders', 'FrameLmdb', 'RemoteClips', 'is_lmdb', 'open_storage']
 
+# Names in ``io_backend.type``: BasicSR's and mmengine's of this machine's files, and of LMDB.
 LOCAL, LMDB = ('disk', 'local'), 'lmdb'
 # {path: (process, LMDB environment)}: LMDB must not be opened twice in a process, nor used after a fork, which rules
 # mmengine's backend out.
@@ -49,11 +50,16 @@ def open_storage(root, option, io_backend=None, filename_ext='png'):
     kind = arguments.pop('type', None)
     if kind not in (None, LMDB, *LOCAL) or (kind is None and is_url(root)):
         return RemoteClips(root, option, backend_for(root, option, kind, arguments), f'.{filename_ext}')
-    if kind == LMDB or (kind is None and Path(root, 'data.mdb').exists()):
+    if kind == LMDB or (kind is None and is_lmdb(root)):
         return FrameLmdb(root, option)
     if Path(root).is_dir() and any(name.endswith(VIDEO_SUFFIXES) for name in os.listdir(root)):
         return ClipVideos(root, option)
     return FrameFolders(root, option)
+
+
+def is_lmdb(path):
+    """Whether there is an LMDB at a path."""
+    return Path(path, 'data.mdb').is_file()
 
 
 class FrameFolders:
@@ -105,7 +111,7 @@ class FrameLmdb:
 
     def __init__(self, root, option):
         self.root, self.option = Path(root), option
-        if not (self.root / 'data.mdb').is_file():
+        if not is_lmdb(root):
             raise UserError(f'{option}: no LMDB at {root}; it should be a folder with a file data.mdb')
 
     def list_clips(self):

@@ -161,7 +161,8 @@ class VFHQDataset(Dataset):
             clip = self._open(self.clips[index])
             rng = np.random.default_rng((self.seed, _VALIDATION_EPOCH, index))
             frames = clip.frames_at(range(len(clip.names))[:self.max_frames])
-            return self._load(self._with_degradation(Draw(clip.name, frames, False, self._draw_placement(rng)), rng), clip)
+            draw = Draw(clip.name, frames, placement=self._draw_placement(rng))
+            return self._load(self._with_degradation(draw, rng), clip)
         epoch = int(self._epoch)
         number = index % len(self.clips)
         if self._weights is not None:

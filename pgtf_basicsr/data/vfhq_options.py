@@ -1,6 +1,7 @@
 """What a ``datasets`` section of type VFHQDataset may hold."""
 from typing import Annotated, Any, ClassVar, Literal
 
+from mmengine.fileio.backends import backends
 from pydantic import AfterValidator, Field, TypeAdapter
 
 from ..errors import UserError
@@ -11,6 +12,7 @@ from ..options.value_types import ExistingFile, ExistingPath, Words, refuse, sho
 from .alignment import PlacementRanges
 from .degradation import VARIANTS, DegradationRanges, degradation_ranges
 from .remote import is_url
+from .storage import LMDB, LOCAL, is_lmdb
 
 __all__ = ['Location', 'VFHQOptions']
 
@@ -45,8 +47,16 @@ def _clip_weights(value):
     return value if value == 'frames' else TypeAdapter(ExistingFile).validate_python(value)
 
 
+def _backend(value):
+    known = [*LOCAL, LMDB, *backends]
+    if value not in known:
+        refuse(f' is {shown(value)}; it must be one of {", ".join(known)}')
+    return value
+
+
 Location = Annotated[str, AfterValidator(_existing), Words('file, folder or URL')]
 Degradation = Annotated[dict, AfterValidator(_degradation), Words('DegradationRanges, and variant')]
+Backend = Annotated[str, AfterValidator(_backend)]
 Interval = Annotated[Any, AfterValidator(_interval), Words('whole number, at least 1, or a list of them')]
 ClipWeights = Annotated[str, AfterValidator(_clip_weights), Words('frames or a file')]
 Placement = Annotated[dict, AfterValidator(ArgumentsOf(PlacementRanges, UserError)), Words('PlacementRanges')]
@@ -56,7 +66,8 @@ class BackendOptions(Section):
     """``io_backend``, which BasicSR's data sets choose by; further keys are arguments of mmengine's backend."""
     is_open: ClassVar[bool] = True
 
-    type: str = Field('disk', description="disk, lmdb, or the name of one of mmengine's file backends, such as petrel")
+    type: Backend = Field(
+        'disk', description="disk, lmdb, or the name of one of mmengine's file backends, such as petrel")
 
 
 class VFHQOptions(DataSetOptions):
@@ -87,8 +98,8 @@ class VFHQOptions(DataSetOptions):
         'inside', description='repeat lets training windows reach over the ends of their clip, where the first or last '
                               'frame is repeated, as in restoration')
     clip_weights: ClipWeights | None = Field(
-        None, description='how often clips are taken in training: frames, as often as they are long, or a file of lines '
-                          '<clip> <weight>; ~ takes all alike')
+        None, description='how often clips are taken in training: frames, as often as they are long, or a file of '
+                          'lines <clip> <weight>; ~ takes all alike')
     broken_data: Literal['stop', 'skip'] = Field(
         'stop', description='what training does about missing or broken files: end with a message, or log it and take '
                             'the next sample')
@@ -113,3 +124,6 @@ class VFHQOptions(DataSetOptions):
         yield from super().contradictions(section, phase)
         if section.get('dataroot_gt') is None and (phase == 'train' or section.get('dataroot_lq') is None):
             yield ('dataroot_gt',), ' is missing'
+        root = section.get('dataroot_gt') or section.get('dataroot_lq')
+        if root and (section.get('io_backend') or {}).get('type') == LMDB and not is_lmdb(root):
+            yield ('io_backend', 'type'), f" is 'lmdb', but {root} is none: it has no file data.mdb"

@@ -6,6 +6,7 @@ from .code_focal_loss import CodeFocalLoss
 from .gradient_l1_loss import GradientL1Loss
 from .lpips_loss import LPIPSLoss
 from .msrl_loss import MSRLLoss
+from .ohem_cross_entropy_loss import OhemCrossEntropyLoss
 from .temporal_lpips_loss import TemporalLPIPSLoss
 from .vgg_perceptual_loss import VGGPerceptualLoss
 
@@ -17,6 +18,7 @@ __all__ = [
     'GradientL1Loss',
     'LPIPSLoss',
     'MSRLLoss',
+    'OhemCrossEntropyLoss',
     'TemporalLPIPSLoss',
     'VGGPerceptualLoss',
 ]

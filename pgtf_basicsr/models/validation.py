@@ -19,9 +19,19 @@ class ClipScores:
         metrics (dict): The options' ``val.metrics``: {name: dict(type=..., **arguments)}.
     """
 
+    # What the second of two scores is of.
+    baseline = 'degraded'
+
     def __init__(self, metrics):
         self.metrics = metrics
         self.clips = OrderedDict()
+
+    def __len__(self):
+        return len(self.clips)
+
+    def directions(self):
+        """{metric: 'higher' or 'lower'}, whichever is better."""
+        return {name: options.get('better', 'higher') for name, options in self.metrics.items()}
 
     def add(self, clip, restored, degraded, gt):
         """Score a clip; frames are (T, H, W, 3) uint8 arrays, RGB."""

@@ -1,43 +1,22 @@
-"""What the stages share: networks and weights, mixed precision, accumulation, EMA, validation, saving."""
-import inspect
-import json
-import os
+"""What the stages share: losses of frames, the discriminator, restoring whole clips in validation."""
 from collections import OrderedDict
-from contextlib import nullcontext
-from copy import deepcopy
 
 import numpy as np
-import torch
-from basicsr.archs import build_network
-from basicsr.losses import build_loss
-from basicsr.utils import get_root_logger, imwrite
 from torch import nn
 
-from ..checkpoints import load_weights, origin, state_dict
-from ..errors import SharedError, UserError
+from ..errors import UserError
 from ..restoration.windows import restore_frames
-from ..training.interruption import stop_request
-from ..training.ranks import gathered
-from ..training.states import undisturbed_random
-from .resumable_model import SAVED, ResumableModel, cpu_state_dict, plain
-from .step_guard import StepGuard, all_finite
+from .trainable_model import TrainableModel
 from .validation import ClipScores, comparison_strip, to_image
 
 __all__ = ['VideoFaceModel']
 
-PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
+class VideoFaceModel(TrainableModel):
+    """Base of the models of videos; a stage says what its networks learn from what.
 
-class VideoFaceModel(ResumableModel):
-    """Base of the models that BasicSR's loop drives; a stage says what its networks learn from what.
-
-    Options beyond BasicSR's own, all under ``train``:
-        precision (str): fp32, bf16, or fp16 with loss scaling (CUDA only). Default: fp32.
-        accumulate_iters (int): Iterations whose gradients make one optimiser step. Default: 1.
+    Options beyond :class:`TrainableModel`, all under ``train``:
         activation_checkpointing (bool): Compute activations twice to save memory. Default: False.
-        frozen (list[str]): Modules of network_g that do not learn. Default: the stage's.
-        max_skipped_steps (int): Steps in a row that are skipped because a loss or a gradient is not finite;
-            one more stops the run. Default: 3.
         net_d_start_iter (int): First iteration with adversarial loss. Default: 1.
 
     Under ``val``: ``batch_size``, windows restored in one pass (default 1), and BasicSR's
@@ -46,88 +25,20 @@ class VideoFaceModel(ResumableModel):
     A subclass implements :meth:`generator_losses` and :meth:`restore_window`.
     """
 
-    # Modules of network_g that do not learn unless `train.frozen` says otherwise.
-    default_frozen = ()
-
-    def __init__(self, opt):
-        super().__init__(opt)
-        if opt['num_gpu'] > 1 and not opt['dist']:
-            raise UserError(
-                f'num_gpu is {opt["num_gpu"]} in one process: start one process a GPU with torchrun and '
-                '--launcher pytorch, or set num_gpu to 1')
-        self.set_precision((opt.get('train') or {}).get('precision', 'fp32'))
-        self.net_g = self.build('network_g')
-        self.load_pretrained(self.net_g, 'network_g')
-        self.check_windows()
-        if self.is_train:
-            self.init_training_settings()
-        else:
-            self.net_g = self.net_g.to(self.device).eval()
-
     # ----------------------------------------------------------------- set-up
 
-    def build(self, name):
-        """Build the network of the options' section ``name``."""
-        options = self.opt[name]
-        try:
-            return build_network(options)
-        except (TypeError, ValueError) as error:
-            raise UserError(f'{name}: {options["type"]} cannot be built from these options: {error}') from error
-
-    def load_pretrained(self, net, name, key=None):
-        """Load ``path.pretrain_<name>`` into ``net``, if the options name a file; returns whether they do."""
-        path_options = self.opt['path']
-        path = path_options.get(f'pretrain_{name}')
-        if path is None:
-            return False
-        if path_options.get('resume_state') and name in SAVED:
-            key = key or 'params'
-        key = key or path_options.get(f'param_key_{name.removeprefix("network_")}')
-        get_root_logger().info(f'Loading {type(net).__name__} from {path}.')
-        load_weights(net, state_dict(path, key), path)
-        return True
+    def init_training_settings(self):
+        self.check_windows()
+        if self.opt['train'].get('activation_checkpointing'):
+            self.net_g.set_activation_checkpointing(True)
+        super().init_training_settings()
 
     def check_windows(self):
         """Refuse a training set whose windows are not as long as the network's."""
-        options = self.opt['datasets'].get('train') if self.is_train else None
+        options = self.opt['datasets'].get('train')
         if options and options.get('num_frame', self.net_g.num_frames) != self.net_g.num_frames:
             raise UserError(f'datasets.train.num_frame is {options["num_frame"]}, but network_g takes '
                             f'{self.net_g.num_frames} frames: make them equal')
-
-    def init_training_settings(self):
-        """Freeze, wrap, and build EMA, losses, discriminator, optimisers and schedulers."""
-        options = self.opt['train']
-        self.accumulate_iters = options.get('accumulate_iters', 1)
-        self.freeze(options.get('frozen', self.default_frozen))
-        if options.get('activation_checkpointing'):
-            self.net_g.set_activation_checkpointing(True)
-
-        self.ema_decay = options.get('ema_decay', 0)
-        if self.ema_decay > 0:
-            get_root_logger().info(f'Use Exponential Moving Average with decay: {self.ema_decay}')
-            self.net_g_ema = deepcopy(self.net_g).to(self.device).eval().requires_grad_(False)
-            if self.opt['path'].get('resume_state'):
-                self.load_pretrained(self.net_g_ema, 'network_g', 'params_ema')
-        self.net_g = self.model_to_device(self.net_g)
-        self.set_train_mode()
-        self.print_network(self.net_g)
-        self.init_losses()
-
-        self.net_d = None
-        if self.cri_gan:
-            self.net_d_start_iter = options.get('net_d_start_iter', 1)
-            self.net_d = self.build('network_d')
-            self.load_pretrained(self.net_d, 'network_d')
-            if self.opt['dist'] and self.device.type == 'cuda':
-                self.net_d = nn.SyncBatchNorm.convert_sync_batchnorm(self.net_d)
-            self.net_d = self.model_to_device(self.net_d).train()
-            self.print_network(self.net_d)
-
-        self.optimizer_g = self.build_optimizer('optim_g', self.net_g)
-        self.optimizer_d = self.build_optimizer('optim_d', self.net_d) if self.net_d else None
-        self.setup_schedulers()
-        self.losses = OrderedDict()
-        self.guard = StepGuard(options.get('max_skipped_steps', 3))
 
     def init_losses(self):
         """Build the losses that the options name; those of the single stages are in the subclasses."""
@@ -135,70 +46,17 @@ class VideoFaceModel(ResumableModel):
         self.cri_perceptual = self.build_loss('perceptual_opt')
         self.cri_gan = self.build_loss('gan_opt')
 
-    def build_loss(self, name):
-        """Build the loss of ``train.<name>``; None where there is none, or its ``weights`` is empty."""
-        options = self.opt['train'].get(name)
-        if not options:
+    def init_discriminator(self):
+        if not self.cri_gan:
             return None
-        if options.get('weights', '') is None:
-            get_root_logger().warning(f'{name}: no file of weights given, {options["type"]} is left out.')
-            return None
-        try:
-            return build_loss(options).to(self.device)
-        except (TypeError, ValueError) as error:
-            raise UserError(f'train.{name}: {options["type"]} cannot be built: {error}') from error
-
-    def set_precision(self, name):
-        """Set autocast and loss scaling for fp32, bf16 or fp16."""
-        if name not in PRECISIONS or (name == 'fp16' and self.device.type != 'cuda'):
-            fitting = [p for p in PRECISIONS if p != 'fp16' or self.device.type == 'cuda']
-            raise UserError(f'train.precision {name} is not to be had on {self.device.type}: '
-                            f'choose one of {", ".join(fitting)}')
-        self.precision = PRECISIONS[name]
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=name == 'fp16')
-
-    def autocast(self):
-        """Context in which forward passes run in the chosen precision."""
-        return torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision != torch.float32)
-
-    def freeze(self, names):
-        """Let the named modules of network_g learn nothing."""
-        unknown = [name for name in names if not hasattr(self.net_g, name)]
-        if unknown:
-            modules = [name for name, _ in self.net_g.named_children()]
-            raise UserError(f'train.frozen names {", ".join(unknown)}, but network_g has: {", ".join(modules)}')
-        self.frozen = tuple(names)
-        for name in names:
-            getattr(self.net_g, name).requires_grad_(False)
-
-    def set_train_mode(self):
-        """Training mode for what learns; what is frozen stays in evaluation mode (statistics, codebook)."""
-        self.net_g.train()
-        for name in self.frozen:
-            getattr(self.get_bare_model(self.net_g), name).eval()
-
-    def print_network(self, net):
-        """Log the parameters of each module and how many of them learn; BasicSR logs every layer."""
-        net = self.get_bare_model(net)
-        message = f'Network: {type(net).__name__}, with parameters: {count_parameters(net):,d}'
-        for name, module in net.named_children():
-            learning = sum(p.numel() for p in module.parameters() if p.requires_grad)
-            message += f'\n\t{name}: {count_parameters(module):,d}, of which {learning:,d} learn'
-        get_root_logger().info(message)
-
-    def build_optimizer(self, name, net):
-        """Build the torch optimiser of ``train.<name>`` for what ``net`` has to learn."""
-        options = dict(self.opt['train'][name])
-        type_name = options.pop('type')
-        optimizer_type = getattr(torch.optim, type_name, None)
-        if optimizer_type is None:
-            raise UserError(f'train.{name}.type: torch.optim has no {type_name}')
-        if 'fused' in inspect.signature(optimizer_type).parameters:
-            # One kernel for all parameters, four times as fast as the default even on CPU.
-            options.setdefault('fused', True)
-        optimizer = optimizer_type([p for p in net.parameters() if p.requires_grad], **options)
-        self.optimizers.append(optimizer)
-        return optimizer
+        self.net_d_start_iter = self.opt['train'].get('net_d_start_iter', 1)
+        net_d = self.build('network_d')
+        self.load_pretrained(net_d, 'network_d')
+        if self.opt['dist'] and self.device.type == 'cuda':
+            net_d = nn.SyncBatchNorm.convert_sync_batchnorm(net_d)
+        net_d = self.model_to_device(net_d).train()
+        self.print_network(net_d)
+        return net_d
 
     # --------------------------------------------------------------- training
 
@@ -206,21 +64,12 @@ class VideoFaceModel(ResumableModel):
         """Take a batch from the loader: 'gt' and, where the data set has it, 'lq'; (B, T, C, H, W)."""
         self.gt = data['gt'].to(self.device, non_blocking=True)
         self.lq = data['lq'].to(self.device, non_blocking=True)
-        self.samples = data.get('key', [])
+        self.samples, self.drawn = data.get('key', []), data.get('drawn', [])
 
-    def optimize_parameters(self, current_iter):
-        """One iteration: losses and gradients, and every ``accumulate_iters`` a step of the optimisers.
-
-        Raises:
-            UserError: More steps in a row than ``max_skipped_steps`` had losses or gradients that are not finite.
-        """
-        step = current_iter % self.accumulate_iters == 0
+    def compute_gradients(self, current_iter, step):
         adversarial = self.net_d is not None and current_iter >= self.net_d_start_iter
-        nets = [self.net_g, self.net_d] if self.net_d is not None else [self.net_g]
-        self.guard.remember(nets)
         if self.net_d is not None:
             self.net_d.requires_grad_(False)
-
         with self.gradients_for(self.net_g, step):
             with self.autocast():
                 self.output, losses, reconstruction = self.generator_losses()
@@ -231,59 +80,7 @@ class VideoFaceModel(ResumableModel):
         if adversarial:
             self.net_d.requires_grad_(True)
             losses.update(self.train_discriminator(step))
-
-        self.iteration = current_iter
-        self.losses = OrderedDict((name, value.detach()) for name, value in losses.items())
-        broken, self.stopping = self.agree_on(self.losses, nets)
-        if broken:
-            self.guard.put_back()
-            self.guard.broken_iteration = self.guard.broken_iteration or current_iter
-        if step and self.guard.broken_iteration:
-            self.skip_step()
-        elif step:
-            self.step_optimizers()
-
-    def agree_on(self, losses, nets):
-        """Whether any rank's iteration went wrong, and whether any has been asked to stop; the same on all ranks."""
-        # With loss scaling, gradients that overflow are part of the game, and the scaler's to handle.
-        learning = [] if self.scaler.is_enabled() else [p for net in nets for p in net.parameters()]
-        finite = all_finite(losses.values(), learning)
-        flags = torch.stack([~finite, torch.tensor(stop_request.made(), device=finite.device)]).to(torch.uint8)
-        if self.opt['dist']:
-            torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
-        return map(bool, flags.tolist())
-
-    def step_optimizers(self):
-        """Let networks, loss scaling and EMA make a step."""
-        for optimizer in self.optimizers:
-            # The discriminator has no gradients before its first iteration, which loss scaling would not bear.
-            if any(p.grad is not None for group in optimizer.param_groups for p in group['params']):
-                self.scaler.step(optimizer)
-            optimizer.zero_grad(set_to_none=True)
-        self.scaler.update()
-        if self.ema_decay > 0:
-            self.model_ema(self.ema_decay)
-        self.guard.skipped = 0
-
-    def skip_step(self):
-        """Drop the gradients of a step that went wrong, and stop the run if it is one too many."""
-        for optimizer in self.optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        self.guard.skipped += 1
-        where = f'iteration {self.guard.broken_iteration}: losses or gradients are not finite'
-        self.guard.broken_iteration = None
-        if not self.guard.exhausted:
-            get_root_logger().warning(f'{where}; skipped, {self.guard.skipped} in a row of '
-                                      f'{self.guard.tolerated} that train.max_skipped_steps allows')
-            return
-        values = {name: value.item() for name, value in self.losses.items()}
-        reports = gathered((values, list(self.samples)))
-        losses = ', '.join(f'{name} {value:.4g}' for name, value in next(
-            (values for values, _ in reports if not np.isfinite(list(values.values())).all()), values).items())
-        samples = ', '.join(sample for _, samples in reports for sample in samples)
-        raise SharedError(
-            f'{where} ({losses}), as in {self.guard.skipped - 1} steps before it, on {samples}; nothing has been '
-            f'saved since iteration {self.saved_iteration}: lower the learning rate or look at these samples')
+        return losses
 
     def generator_losses(self):
         """Run network_g on the batch.
@@ -324,26 +121,6 @@ class VideoFaceModel(ResumableModel):
             losses[f'out_d_{name}'] = prediction.mean()
         return losses
 
-    def gradients_for(self, net, synchronise):
-        """Context of a forward and backward pass; without ``synchronise`` gradients stay on their rank."""
-        return net.no_sync() if self.opt['dist'] and not synchronise else nullcontext()
-
-    def backward(self, loss):
-        """Add the gradients of one of ``accumulate_iters`` losses."""
-        self.scaler.scale(loss / self.accumulate_iters).backward()
-
-    @torch.no_grad()
-    def model_ema(self, decay=0.999):
-        """Move the EMA network towards network_g; buffers (statistics, codebook) are taken over as they are."""
-        net, ema = self.get_bare_model(self.net_g), self.net_g_ema
-        learning = [pair for pair in zip(ema.parameters(), net.parameters()) if pair[1].requires_grad]
-        torch._foreach_lerp_(*map(list, zip(*learning)), 1 - decay)
-        torch._foreach_copy_(list(ema.buffers()), list(net.buffers()))
-
-    def get_current_log(self):
-        """Losses of the last iteration, averaged over ranks; called by all ranks when it is time to log."""
-        return self.reduce_loss_dict(self.losses)
-
     # ------------------------------------------------------------- validation
 
     def restore_window(self, net, window):
@@ -354,50 +131,17 @@ class VideoFaceModel(ResumableModel):
         """Frames of a clip that are restored in validation, (T, 3, H, W)."""
         return clip['lq']
 
-    def dist_validation(self, dataloader, current_iter, tb_logger, save_img):
-        self.validate(dataloader.dataset, current_iter, tb_logger, save_img)
+    def new_scores(self):
+        return ClipScores(self.opt['val'].get('metrics') or {})
 
-    def nondist_validation(self, dataloader, current_iter, tb_logger, save_img):
-        self.validate(dataloader.dataset, current_iter, tb_logger, save_img)
-
-    def validate(self, dataset, current_iter, tb_logger, save_img):
-        """Restore whole clips window by window, clips shared out over ranks, and score every frame.
-
-        In training a set is validated once an iteration, draws nothing from the generators that training draws
-        from, and is left when the run is asked to stop: the resumed run makes up for it.
-        """
-        name = dataset.opt['name']
-        if self.is_train:
-            # The loop counts one iteration too many when it ends.
-            current_iter = min(current_iter, self.opt['train']['total_iter'])
-            if self.stopping or self.validated.get(name) == current_iter:
-                return
-        scores = ClipScores(self.opt['val'].get('metrics') or {})
-        # The bare network: its wrapper would wait for the other ranks.
-        net = getattr(self, 'net_g_ema', None) or self.get_bare_model(self.net_g)
-        net.eval()
-        with undisturbed_random(self.device):
-            for index in range(self.opt['rank'], len(dataset), self.opt['world_size']):
-                if self.is_train and stop_request.made():
-                    break
-                clip = dataset[index]
-                restored = self.restore_clip(net, self.input_frames(clip))
-                degraded = to_image(clip['lq'])
-                gt = to_image(clip['gt']) if 'gt' in clip else None
-                if gt is not None:
-                    scores.add(clip['folder'], restored, degraded, gt)
-                if save_img:
-                    strip = comparison_strip(degraded, restored, gt)
-                    self.save_clip(name, clip['folder'], current_iter, restored, strip)
-                    if tb_logger:
-                        tb_logger.add_image(f'{name}/{clip["folder"]}', strip, current_iter, dataformats='HWC')
-        if self.is_train:
-            self.set_train_mode()
-            self.stopping = any(gathered(stop_request.made()))
-            if self.stopping:
-                return
-            self.validated[name] = current_iter
-        self.report(scores.gathered(), name, current_iter, tb_logger)
+    def score(self, net, item, scores):
+        """Restore a whole clip window by window and score every frame."""
+        restored = self.restore_clip(net, self.input_frames(item))
+        degraded = to_image(item['lq'])
+        gt = to_image(item['gt']) if 'gt' in item else None
+        if gt is not None:
+            scores.add(item['folder'], restored, degraded, gt)
+        return item['folder'], comparison_strip(degraded, restored, gt), restored
 
     def restore_clip(self, net, frames):
         """Restore a clip of any length; (L, 3, H, W) tensor -> (L, H, W, 3) uint8 array, RGB."""
@@ -409,52 +153,3 @@ class VideoFaceModel(ResumableModel):
         batch_size = self.opt['val'].get('batch_size', 1)
         restored = restore_frames(restore, frames, net.num_frames, batch_size, self.device)
         return np.stack([to_image(frame) for frame in restored])
-
-    def save_clip(self, dataset_name, clip, current_iter, restored, strip):
-        """Save the strip, and in a test every frame of the clip."""
-        folder = os.path.join(self.opt['path']['visualization'], dataset_name, clip)
-        suffix = self.opt['val'].get('suffix') or current_iter
-        imwrite(strip[..., ::-1], os.path.join(folder, f'strip_{suffix}.png'))
-        if not self.is_train:
-            for index, frame in enumerate(restored):
-                imwrite(frame[..., ::-1], os.path.join(folder, f'{index:08d}_{suffix}.png'))
-
-    def report(self, scores, dataset_name, current_iter, tb_logger):
-        """Log the scores, BasicSR's way; rank 0 alone. A test writes them to metrics_<data set>.json as well."""
-        if self.opt['rank'] != 0 or not scores.clips:
-            return
-        self._initialize_best_metric_results(dataset_name)
-        message = f'Validation {dataset_name}\n'
-        for metric, (restored, degraded) in scores.means().items():
-            self._update_best_metric_result(dataset_name, metric, restored, current_iter)
-            best = self.best_metric_results[dataset_name][metric]
-            message += (f'\t # {metric}: {restored:.4f}\t(degraded: {degraded:.4f})'
-                        f'\tBest: {best["val"]:.4f} @ {best["iter"]} iter\n')
-            if tb_logger:
-                tb_logger.add_scalar(f'metrics/{dataset_name}/{metric}', restored, current_iter)
-        get_root_logger().info(message)
-        if not self.is_train:
-            with open(os.path.join(self.opt['path']['results_root'], f'metrics_{dataset_name}.json'), 'w') as file:
-                json.dump(scores.as_dict(), file, indent=2)
-
-    # ----------------------------------------------------------------- saving
-
-    def network_files(self, iteration):
-        """{label: contents of its file}; with the network's options, so that others can rebuild it."""
-        nets = {'net_g': {'params': self.net_g}}
-        if self.ema_decay > 0:
-            nets['net_g']['params_ema'] = self.net_g_ema
-        if self.net_d is not None:
-            nets['net_d'] = {'params': self.net_d}
-        return {
-            label: {
-                **{key: cpu_state_dict(self.get_bare_model(net)) for key, net in versions.items()},
-                'network': plain(self.opt[label.replace('net_', 'network_')]),
-                'checkpoint': origin(iteration, self.opt.get('option_file'))
-            } for label, versions in nets.items()
-        }
-
-
-def count_parameters(net):
-    """Number of values in the parameters of a network."""
-    return sum(p.numel() for p in net.parameters())

@@ -1,42 +1,27 @@
-"""What an option file may hold for the models of this package."""
+"""What an option file may hold for the models of videos."""
 from typing import ClassVar, Literal
 
-from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY
+from basicsr.utils.registry import DATASET_REGISTRY, LOSS_REGISTRY
 from pydantic import Field
 
 from ..options.registered import Loss, Network, Optimizer, description_of, look_up, network_argument
-from ..options.schema import DataSetOptions, PathOptions, RunOptions, TrainOptions, ValOptions, value
+from ..options.schema import DataSetOptions, ValOptions, value
 from ..options.value_types import ExistingFile
+from .trainable_options import TrainableOptions, TrainablePath, TrainableTraining
 
 __all__ = ['VideoFaceOptions', 'VideoFacePath', 'VideoFaceTraining', 'VideoFaceValidation']
 
 
-class VideoFacePath(PathOptions):
-    """``path`` of models of this package."""
-    families: ClassVar[dict] = {}
-
-    pretrain_network_g: ExistingFile | None = Field(None, description='weights that network_g starts from')
+class VideoFacePath(TrainablePath):
+    """``path`` of models of videos."""
     pretrain_network_d: ExistingFile | None = Field(None, description='weights that network_d starts from')
-    param_key_g: str | None = Field(
-        None, description='key of the weights in that file. Default: params_ema, or else params')
-    param_key_d: str | None = Field(None, description='the same for network_d')
-    strict_load_g: Literal[True] = Field(True, description='all tensors of the file must fit')
-    strict_load_d: Literal[True] = Field(True, description='the same for network_d')
+    param_key_d: str | None = Field(None, description='as param_key_g, for network_d')
+    strict_load_d: Literal[True] = Field(True, description='as strict_load_g, for network_d')
 
 
-class VideoFaceTraining(TrainOptions):
-    """``train`` of models of this package."""
-    is_open: ClassVar[bool] = False
-    families: ClassVar[dict] = {}
-
-    precision: Literal['fp32', 'bf16', 'fp16'] = Field('fp32', description='of forward passes; fp16 scales the loss '
-                                                                           'and needs a GPU')
-    accumulate_iters: int = Field(1, ge=1, description='iterations whose gradients make one step of the optimisers')
+class VideoFaceTraining(TrainableTraining):
+    """``train`` of models of videos."""
     activation_checkpointing: bool = Field(False, description='compute activations twice to save memory')
-    frozen: list[str] = Field(None, description="modules of network_g that do not learn. Default: the stage's")
-    max_skipped_steps: int = Field(
-        3, ge=0, description='steps in a row that are skipped because a loss or gradient is not finite; one more stops '
-                             'the run')
     optim_d: Optimizer | None = Field(None, description='optimiser of network_d; needed with gan_opt')
     pixel_opt: Loss | None = Field(None, description='pixel loss')
     perceptual_opt: Loss | None = Field(
@@ -46,17 +31,14 @@ class VideoFaceTraining(TrainOptions):
 
 
 class VideoFaceValidation(ValOptions):
-    """``val`` of models of this package."""
+    """``val`` of models of videos."""
     is_open: ClassVar[bool] = False
 
     batch_size: int = Field(1, ge=1, description='windows that are restored in one pass')
 
 
-class VideoFaceOptions(RunOptions):
-    """An option file for a model of this package."""
-    is_open: ClassVar[bool] = False
-    families: ClassVar[dict] = {}
-    # What network_g must have for the model to train it.
+class VideoFaceOptions(TrainableOptions):
+    """An option file for a model of videos."""
     needed_of_network: ClassVar[str] = 'last_layer'
 
     network_d: Network | None = Field(None, description='the discriminator; needed with gan_opt')
@@ -67,24 +49,11 @@ class VideoFaceOptions(RunOptions):
     @classmethod
     def contradictions(cls, options, is_train):
         yield from super().contradictions(options, is_train)
-        network_g = options.get('network_g') or {}
-        network = look_up(ARCH_REGISTRY, network_g.get('type', ''))
-        if network is not None and not hasattr(network, cls.needed_of_network):
-            yield ('network_g', 'type'), f' is {network_g["type"]}, which {options.get("model_type")} cannot run'
-        elif network is not None and is_train:
-            yield from windows(options, network_g)
-        names = {}
-        for key, section in (options.get('datasets') or {}).items():
-            first = names.setdefault(section.get('name', key), key)
-            if first != key and 'train' not in (first, key):
-                yield ('datasets', key, 'name'), f' is that of datasets.{first}: they would overwrite their results'
+        if is_train and cls.network_fits(options):
+            yield from windows(options, options['network_g'])
         train = options.get('train') or {}
         if train.get('gan_opt'):
             yield from adversarial(options, train)
-        every, save_every = train.get('accumulate_iters', 1), value(options, 'logger', 'save_checkpoint_freq')
-        if save_every and save_every % every:
-            yield ('logger', 'save_checkpoint_freq'), (
-                f' is {save_every}; it must be a multiple of train.accumulate_iters, {every}')
 
 
 def windows(options, network_g):

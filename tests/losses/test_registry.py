@@ -17,6 +17,7 @@ CASES = {
     'GradientL1Loss': {},
     'LPIPSLoss': {'net': 'alex'},
     'MSRLLoss': {},
+    'OhemCrossEntropyLoss': {},
     'TemporalLPIPSLoss': {'net': 'alex'},
     'VGGPerceptualLoss': {'layers': {'conv1_2': 1.0}},
 }
@@ -27,6 +28,8 @@ def inputs(name):
     torch.manual_seed(0)
     if name in ('CodeCrossEntropyLoss', 'CodeFocalLoss'):
         return torch.randn(LOGITS, requires_grad=True), torch.randint(8, CODES)
+    if name == 'OhemCrossEntropyLoss':
+        return torch.randn(2, 8, 6, 6, requires_grad=True), torch.randint(8, (2, 6, 6))
     shape = LATENTS if name == 'CodeFeatureLoss' else VIDEO
     return torch.rand(shape, requires_grad=True), torch.rand(shape, requires_grad=True)
 
@@ -53,7 +56,7 @@ def test_every_loss_is_registered_under_its_class_name():
 
 
 PAIRED = sorted(set(CASES) - {'AdaptiveGANLoss'})
-SAME_SHAPE = sorted(set(PAIRED) - {'CodeCrossEntropyLoss', 'CodeFocalLoss'})
+SAME_SHAPE = sorted(set(PAIRED) - {'CodeCrossEntropyLoss', 'CodeFocalLoss', 'OhemCrossEntropyLoss'})
 
 
 @pytest.mark.parametrize('criterion', PAIRED, indirect=True)

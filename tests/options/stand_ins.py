@@ -12,9 +12,9 @@ def make(folder):
         for key, value in scalars(yaml.safe_load(path.read_text())):
             if not isinstance(value, str):
                 continue
-            if key.startswith('dataroot_'):
+            if key.startswith('dataroot'):
                 (folder / value).mkdir(parents=True, exist_ok=True)
-            elif key.startswith('pretrain_network_') or key == 'weights':
+            elif key.startswith('pretrain_network_') or key in ('weights', 'meta_info_file'):
                 (folder / value).parent.mkdir(parents=True, exist_ok=True)
                 (folder / value).touch()
 

@@ -1,9 +1,11 @@
 """Losses and gradients that are not finite: the step leaves no trace, and too many of them stop the run."""
 import copy
+import re
 
 import pytest
 import torch
 
+from pgtf_basicsr.data import VFHQDataset
 from pgtf_basicsr.errors import UserError
 
 from ..models.test_training_step import batch, make, weights  # noqa: F401  (a fixture)
@@ -110,3 +112,8 @@ def test_diverging_run_ends_in_one_line_and_keeps_its_checkpoint(project, world_
     assert len(lines) == 1 and 'losses or gradients are not finite' in lines[0] and 'Traceback' not in output
     assert lines[0].count('/0000000') == world_size
     assert not list((project / 'experiments/diverging/models').iterdir())
+    # Each sample it went wrong on can be made again from its line in the log.
+    drawn = re.findall(r'ERROR: .* a sample of the last one was (.*)', output)
+    dataset = VFHQDataset({**opt['datasets']['train'], 'dataroot_gt': project / 'datasets/sample/train/GT',
+                           'dataroot_landmarks': project / 'datasets/sample/train/landmarks'})
+    assert len(drawn) == 2 and [dataset.reproduce(line)['drawn'] for line in drawn] == drawn

@@ -1,0 +1,81 @@
+"""Training of E_p, the face parsing network that guides PGTFormer."""
+from collections import OrderedDict
+
+import torch
+from basicsr.utils.registry import MODEL_REGISTRY
+
+from ..checkpoints import load_weights, state_dict
+from .parsing_validation import ParsingScores, parsing_strip
+from .trainable_model import TrainableModel
+from .validation import to_image
+
+__all__ = ['FaceParsingModel']
+
+
+@MODEL_REGISTRY.register()
+class FaceParsingModel(TrainableModel):
+    """Trains FaceParsingNet on pictures whose pixels are labelled; its weights are stage II's E_p.
+
+    The loss is that of the main head plus those of the two auxiliary heads, all three at the size of the picture (Yu
+    et al., *BiSeNet*, ECCV 2018).
+
+    Options beyond :class:`TrainableModel`, all under ``train``:
+        parsing_opt: Loss of logits and labels, such as OhemCrossEntropyLoss.
+        auxiliary_weight (float): Weight of the auxiliary heads' losses. Default: 1.
+
+    ``path.pretrain_network_backbone`` is a ResNet-18 as torchvision stores it, to start the backbone from.
+
+    Validation gives mean IoU and pixel accuracy over all pixels of a data set.
+    """
+
+    option_types = 'pgtf_basicsr.models.face_parsing_options:FaceParsingOptions'
+
+    def init_training_settings(self):
+        if not self.opt['path'].get('resume_state'):
+            self.load_backbone()
+        super().init_training_settings()
+
+    def load_backbone(self):
+        """Load the backbone from ``path.pretrain_network_backbone``, if the options name it."""
+        path = self.opt['path'].get('pretrain_network_backbone')
+        if path is None:
+            return
+        resnet = self.net_g.cp.resnet
+        # Files from before torch 0.4.1 count no batches.
+        state = {name: tensor for name, tensor in resnet.state_dict().items() if name.endswith('num_batches_tracked')}
+        state.update((name, tensor) for name, tensor in state_dict(path).items() if not name.startswith('fc.'))
+        load_weights(resnet, state, path)
+
+    def init_losses(self):
+        self.cri_parsing = self.build_loss('parsing_opt')
+        self.auxiliary_weight = self.opt['train'].get('auxiliary_weight', 1.0)
+
+    def feed_data(self, data):
+        """Take a batch from the loader: 'image' (B, 3, H, W) in [0, 1] and 'mask' (B, H, W) int64."""
+        self.image = data['image'].to(self.device, non_blocking=True)
+        self.mask = data['mask'].to(self.device, non_blocking=True)
+        self.samples, self.drawn = data.get('key', []), data.get('drawn', [])
+
+    def compute_gradients(self, current_iter, step):
+        losses = OrderedDict()
+        with self.gradients_for(self.net_g, step):
+            with self.autocast():
+                main, context8, context16 = self.net_g(self.image)
+                losses['l_main'] = self.cri_parsing(main, self.mask)
+                for name, logits in (('l_context8', context8), ('l_context16', context16)):
+                    losses[name] = self.auxiliary_weight * self.cri_parsing(logits, self.mask)
+            self.backward(sum(losses.values()))
+        losses['pixel_accuracy'] = (main.detach().argmax(1) == self.mask).float().mean()
+        return losses
+
+    def new_scores(self):
+        return ParsingScores(self.get_bare_model(self.net_g).num_classes)
+
+    @torch.no_grad()
+    def score(self, net, item, scores):
+        """Label a picture and count its pixels; a test saves no more than the strip."""
+        with self.autocast():
+            logits = net(item['image'].unsqueeze(0).to(self.device))[0]
+        prediction, truth = logits[0].argmax(0).cpu().numpy(), item['mask'].numpy()
+        scores.add(prediction, truth)
+        return item['key'], parsing_strip(to_image(item['image']), prediction, truth, net.num_classes), ()
