@@ -3,7 +3,7 @@
     python benchmarks/data_pipeline.py [--samples 40] [--frames 96]
 
 Windows of three 512x512 frames, aligned, degraded on the fly with VFHQ's ranges, of one thread.  The clips are
-moving portraits, written as PNG folders, as an LMDB of the same files and as H.264 videos.
+moving portraits, written as PNG folders, as an LMDB of the same files, and as H.264 videos as prepare makes them.
 """
 import argparse
 import cProfile
@@ -26,13 +26,13 @@ import torch
 
 from pgtf_basicsr.data import VFHQDataset
 from pgtf_basicsr.data.clips import Clip, write_frame, write_landmarks, write_meta_info
+from pgtf_basicsr.data.preparation.staging import ClipEncoder
 from pgtf_basicsr.data.sample_data import FacePath, portraits
-from pgtf_basicsr.restoration.video import VideoWriter
 
 SIZE = 512
 STORAGES = ('frames', 'lmdb', 'video')
 # Functions whose time is told apart, by name and by what they do.
-STEPS = {'read': 'reading and decoding', 'landmarks': 'landmarks', 'warp': 'alignment', '_low_resolution': 'blur, downsampling, noise',
+STEPS = {'read': 'reading', 'landmarks': 'landmarks', 'warp': 'alignment', '_low_resolution': 'blur and noise',
          'code_and_decode': 'codec', '_enlarged': 'enlarging', '_to_tensor': 'tensors'}
 MANY, START_UP = 10_000, 16_000
 
@@ -49,12 +49,13 @@ def main():
         root = Path(folder)
         clips = write_clips(root, args.frames)
         datasets = {storage: data_set(root, storage) for storage in STORAGES}
-        write(f'{"storage":10s} {"samples/s":>10s} {"to frames":>10s}   ms of a sample: {", ".join(STEPS.values())}, rest\n')
+        heads = ''.join(f'{name:>16s}' for name in [*STEPS.values(), 'rest'])
+        write(f'{"storage":10s}{"samples/s":>10s}{"ratio":>8s}   ms of a sample in:{heads}\n')
         rates = rates_of(datasets, args.samples)
         for storage, dataset in datasets.items():
             steps = step_times(dataset, args.samples)
-            write(f'{storage:10s} {rates[storage]:10.2f} {rates[storage] / rates["frames"]:10.2f}   '
-                  f'{", ".join(f"{step:.1f}" for step in steps)}\n')
+            times = ''.join(f'{step:16.1f}' for step in steps)
+            write(f'{storage:10s}{rates[storage]:10.2f}{rates[storage] / rates["frames"]:8.2f}{"":21s}{times}\n')
         grow(root, clips, args.samples)
 
 
@@ -69,16 +70,16 @@ def write_clips(root, num_frames):
         names = [f'{index:08d}' for index in range(num_frames)]
         (root / 'frames' / name).mkdir(parents=True)
         (root / 'landmarks').mkdir(exist_ok=True)
-        (root / 'video').mkdir(exist_ok=True)
         write_landmarks(root / 'landmarks' / f'{name}.txt', dict(zip(names, map(path.landmarks_at, times))))
-        with VideoWriter(root / 'video' / f'{name}.mp4', 25, SIZE, SIZE, crf=10) as video:
-            for frame_name, moment in zip(names, times):
-                frame = path.render(face.photo, moment)
-                file = root / 'frames' / name / f'{frame_name}.png'
-                write_frame(file, frame)
-                with database.begin(write=True) as transaction:
-                    transaction.put(f'{name}/{frame_name}'.encode(), file.read_bytes())
-                video.write(frame)
+        video = ClipEncoder(root / 'video' / f'{name}.mp4', 25, 10, SIZE, SIZE)
+        for frame_name, moment in zip(names, times):
+            frame = path.render(face.photo, moment)
+            file = root / 'frames' / name / f'{frame_name}.png'
+            write_frame(file, frame)
+            with database.begin(write=True) as transaction:
+                transaction.put(f'{name}/{frame_name}'.encode(), file.read_bytes())
+            video.write(frame)
+        video.close()
         clips.append(Clip(name, num_frames, SIZE, SIZE, 0))
     database.close()
     write_meta_info(root / 'meta_info.txt', clips)
@@ -132,7 +133,8 @@ def grow(root, clips, samples):
             (folders[0] / listed[-1].name).symlink_to(root / 'frames' / clip.name)
             (folders[1] / f'{listed[-1].name}.txt').symlink_to(root / 'landmarks' / f'{clip.name}.txt')
         write_meta_info(root / f'meta_info_{count}.txt', listed)
-    names = {count: (f'frames_{count}', f'meta_info_{count}.txt', f'landmarks_{count}') for count in (10, MANY, START_UP)}
+    names = {count: (f'frames_{count}', f'meta_info_{count}.txt', f'landmarks_{count}')
+             for count in (10, MANY, START_UP)}
     rates = rates_of({count: data_set(root, *names[count]) for count in (10, MANY)}, samples)
     memory = {count: worker_memory(root, names[count], samples) for count in (10, MANY)}
     write(f'\n{MANY} clips against 10: time of a sample x {rates[10] / rates[MANY]:.3f}, memory of a worker '

@@ -1,13 +1,15 @@
-"""The command ``basicsr``: train, test, restore, sample-data, check-options."""
+"""The command ``basicsr``: train, test, restore, sample-data, prepare, preview, check-options."""
 import argparse
 import os
+import re
 import sys
 from importlib.metadata import entry_points
 
 from torch import distributed as dist
 
 from . import options
-from .data import sample_data
+from .data import preview, sample_data, sample_masks
+from .data.preparation import command as preparation
 from .errors import Interrupted, SharedError, UserError
 from .options.reference import reference_page
 from .restoration import restore
@@ -91,10 +93,22 @@ def build_parser():
     text = 'write a small data set to try things with'
     command = commands.add_parser('sample-data', help=text, description=text.capitalize() + '.')
     command.add_argument('folder', help='where to write it')
-    command.add_argument('--video', metavar='FILE', help='make it of this video of one face, not of two portraits')
+    source = command.add_mutually_exclusive_group()
+    source.add_argument('--video', metavar='FILE', help='make it of this video of one face, not of two portraits')
+    source.add_argument('--parsing', action='store_true', help='write pictures of the two portraits with their parts '
+                                                               'labelled, to train face parsing on, not clips')
     command.add_argument('--size', type=int, default=48, help='side of the faces in pixels (default: %(default)s)')
     command.add_argument('--seed', type=int, default=0, help='other seeds give other paths (default: %(default)s)')
     command.set_defaults(run=write_data)
+
+    text = 'make a data set of the downloaded VFHQ or of videos, or check one'
+    command = commands.add_parser('prepare', help=text, description=text[0].upper() + text[1:] + '.')
+    preparation.add_arguments(command)
+
+    text = 'show training windows of a prepared data set in a picture'
+    command = commands.add_parser('preview', help=text, description=text.capitalize() + '.')
+    preview.add_arguments(command)
+    command.set_defaults(run=preview.run)
 
     text = 'tell all mistakes of option files without running them'
     command = commands.add_parser('check-options', help=text, description=text.capitalize() + '.')
@@ -128,6 +142,11 @@ def test(args):
 
 def write_data(args):
     """Write the sample data set and say what it holds."""
+    if args.parsing:
+        summary = sample_masks.write_sample_masks(args.folder, image_size=4 * args.size, seed=args.seed)
+        sys.stdout.write(f'{summary.root}: {summary.train_pictures} pictures to train on and {summary.test_pictures} '
+                         'held out\n')
+        return
     # Frames are twice as wide as the face, so that there is picture around it to move in.
     sizes = dict(size=2 * args.size, video_size=args.size, seed=args.seed)
     if args.video:
@@ -175,5 +194,5 @@ def lines_of(error):
     """Lines of a message; of one raised in a data worker, torch's wrapping with traceback is taken off."""
     lines = str(error).strip().splitlines()
     if lines and lines[0].startswith('Caught '):
-        return [lines[-1].partition('UserError: ')[2]]
+        return [re.sub(r'^[\w.]+: ', '', lines[-1])]
     return lines

@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 
 from ..errors import DataError, UserError
-from ..files import replacing
 from .remote import is_url, read_text
 
 FRAME_SUFFIXES = ('.png', '.jpg', '.jpeg')

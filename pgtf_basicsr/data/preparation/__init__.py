@@ -1,0 +1,1 @@
+"""From downloaded archives or ordinary videos to the folders that training reads: ``basicsr prepare``."""
