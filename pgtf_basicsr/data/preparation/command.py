@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from .landmark_lists import FORMATS
+from .layout import REPORT_FILE
 from .staging import STORAGES
 
 __all__ = ['add_arguments']
@@ -149,6 +150,8 @@ def _options(args, detector):
 
 def _show(summary):
     sys.stdout.write(''.join(f'{line}\n' for line in summary.lines()))
+    if not summary.train_clips and not summary.val_clips:
+        raise UserError(f'no clip could be made of the {summary.source}s; {summary.root / REPORT_FILE} says why')
 
 
 def _count(text):

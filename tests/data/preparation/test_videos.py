@@ -131,7 +131,8 @@ def test_small_short_and_blurred_faces_are_left_out(films, tmp_path, prepare):
     for option, value, reason in (('--min-size', 500, 'pixels only'), ('--sharpness', 1e5, 'blurred'),
                                   ('--min-length', 16, 'good frames in a row')):
         out = tmp_path / option
-        prepare('videos', films / 'more', out, *SMALL, option, value)
+        refused = prepare('videos', films / 'more', out, *SMALL, option, value, status=2)
+        assert 'no clip could be made of the videos' in refused
         (_, told), = report(out)['alone']
         assert reason in told and all_clips(out) == {}
     prepare('videos', films / 'more', tmp_path / 'long', *SMALL, '--min-length', 2, '--max-length', 4)
