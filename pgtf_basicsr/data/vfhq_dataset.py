@@ -12,7 +12,8 @@ from ..errors import DataError, UserError
 from .alignment import (PlacementRanges, align_to_template, centre_square, compose, flip_landmarks, mirror_matrix,
                         resize_matrix, transform_points, warp)
 from .checks import from_options, require, require_choice
-from .clips import find_missing, landmark_path, read_landmarks, read_meta_info
+from .clip_files import ClipFiles
+from .clips import find_missing, landmark_path, read_meta_info
 from .degradation import Degradation, DegradationParameters, degradation_ranges
 from .remote import is_url
 from .sampling import ClipTable, ClipWeights, WindowRanges, read_clip_weights
@@ -148,10 +149,14 @@ class VFHQDataset(Dataset):
     def reproduce(self, report):
         """The item of a line ``drawn``, whatever seed, epoch and ranges are now.
 
+        Size of the frames, kernel size and codec are those of the options.
+
         Raises:
-            UserError: the line is no report, or of a clip that is not here.
+            UserError: the line is no report, of a clip that is not here, or of one degraded in another way.
         """
         draw = Draw.from_report(report)
+        require(bool(draw.degradation) != bool(self.lq_clips), self._where,
+                f'{report!r} is of a data set {"without" if self.lq_clips else "with"} ready-made degraded clips')
         clip = next((clip for clip in self.clips if clip.name == draw.clip), None)
         require(clip is not None, self._where, f'has no clip {draw.clip}')
         return self._load(draw, self._open(clip))
@@ -171,7 +176,7 @@ class VFHQDataset(Dataset):
         return self._load(self._draw_window(clip, np.random.default_rng((self.seed, epoch, index))), clip)
 
     def _open(self, clip):
-        return _ClipFiles(
+        return ClipFiles(
             clip, self._source.open(clip), self.lq_clips.open(clip) if self.gt_clips and self.lq_clips else None,
             landmark_path(self.landmark_root, clip.name) if self.landmark_root else None)
 
@@ -268,7 +273,7 @@ class VFHQDataset(Dataset):
         names = [clip.name for clip in clips]
         missing = {}
         for storage in filter(None, (self.gt_clips, self.lq_clips)):
-            missing.setdefault(storage.option, storage.find_missing(names))
+            missing[storage.option] = storage.find_missing(names)
         if self.landmark_root and not is_url(self.landmark_root):
             files = [f'{name}.txt' for name in names]
             missing['dataroot_landmarks'] = [
@@ -322,68 +327,6 @@ class VFHQDataset(Dataset):
         require(value is default or (isinstance(value, int) and not isinstance(value, bool) and value > 0),
                 self._where, f'{name} is {value!r}; it must be a whole number from 1 on')
         return value
-
-
-class _ClipFiles:
-    """The frames of a clip, those degraded before, and its landmarks."""
-
-    def __init__(self, clip, stored, degraded, landmark_file):
-        self.clip, self.stored, self.degraded, self.landmark_file = clip, stored, degraded or stored, landmark_file
-        self.name, self.names = clip.name, stored.names[:clip.num_frames]
-        if len(self.names) < clip.num_frames:
-            raise DataError(f'{stored.where} has {len(self.names)} frames; {clip.num_frames} are listed: frame '
-                            f'{self._first_missing()} is missing')
-        self._landmarks = {}
-
-    def frames_at(self, places):
-        """Names of the frames at some places; numbered ones must be as far apart as their numbers say."""
-        names = tuple(self.names[place] for place in places)
-        low, high = min(places), max(places)
-        if (self.names[low] + self.names[high]).isdecimal():
-            if int(self.names[high]) - int(self.names[low]) != high - low:
-                raise DataError(f'{self.stored.where} has a gap: frame {self._first_missing()} is missing')
-        return names
-
-    def read(self, names):
-        """Frames (H, W, 3) uint8 RGB, all of one size."""
-        frames = self._read(self.stored, names)
-        height, width = self.clip.height or frames[0].shape[0], self.clip.width or frames[0].shape[1]
-        for name, frame in zip(names, frames):
-            if frame.shape[:2] != (height, width):
-                raise DataError(f'frame {self.stored.locate(name)} is {frame.shape[1]}x{frame.shape[0]}; its clip is '
-                                f'{width}x{height}')
-        return frames
-
-    def read_degraded(self, names):
-        """The same frames degraded, of any size."""
-        return self._read(self.degraded, names)
-
-    def landmarks(self, names):
-        """Landmarks (T, 5, 2) of these frames; None where the data set has none."""
-        if self.landmark_file is None:
-            return None
-        new = set(names) - set(self._landmarks)
-        if new:
-            self._landmarks |= read_landmarks(self.landmark_file, new)
-        for name in names:
-            if name not in self._landmarks:
-                raise DataError(f'{self.landmark_file} has no line for frame {name}')
-        return np.stack([self._landmarks[name] for name in names])
-
-    def _read(self, stored, names):
-        known = set(stored.names)
-        for name in names:
-            if name not in known:
-                raise DataError(f'{stored.where} has no frame {name}')
-        unique = list(dict.fromkeys(names))
-        frames = dict(zip(unique, stored.read(unique)))
-        return [frames[name] for name in names]
-
-    def _first_missing(self):
-        """Name of the first frame that is not there."""
-        numbers = [int(name) for name in self.stored.names if name.isdecimal()]
-        first = self.clip.first if self.clip.first is not None else min(numbers, default=0)
-        return f'{min(set(range(first, first + len(numbers) + 1)) - set(numbers)):08d}'
 
 
 def _to_tensor(frames):

@@ -104,7 +104,8 @@ def test_ranks_share_an_epoch_without_overlap_and_a_resume_goes_on_with_its_rest
         dataset = make_dataset(own_root, **options)
         sampler = EnlargedSampler(dataset, ranks, rank)
         sampler.entry = 2, taken
-        loader = DataLoader(dataset, sampler=sampler, num_workers=workers, multiprocessing_context=workers and 'fork' or None)
+        loader = DataLoader(dataset, sampler=sampler, num_workers=workers,
+                            multiprocessing_context='fork' if workers else None)
         sampler.set_epoch(2)
         return [expected[digest(batch)] for batch in loader]
 

@@ -213,7 +213,7 @@ def _landmark_fault(points, size):
 
 
 def _misplaced(task, frames, landmarks):
-    """What is told of given landmarks that lie beside the face, as those of other frames or another crop would; or None.
+    """What is told of given landmarks that lie beside the face, as those of other frames or crops would; or None.
 
     One frame is looked at, and believed where a face is found in it.
     """
@@ -222,8 +222,8 @@ def _misplaced(task, frames, landmarks):
     number = sorted(landmarks)[len(landmarks) // 2]
     points = landmarks[number]
     faces = _detector(task.settings.detector).detect(decode_frame(task.clip.read(frames[number]), frames[number][0]))
-    distances = [np.linalg.norm(face.landmarks - points, axis=1).mean() / np.linalg.norm(np.subtract(*face.landmarks[:2]))
-                 for face in faces]
+    distances = [np.linalg.norm(face.landmarks - points, axis=1).mean()
+                 / np.linalg.norm(face.landmarks[0] - face.landmarks[1]) for face in faces]
     if not distances or min(distances) < MOST_MISPLACED:
         return None
     return Note(task.clip.name, f'given landmarks lie beside the face, {min(distances):.1f} times the distance of its '
