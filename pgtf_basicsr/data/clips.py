@@ -111,7 +111,10 @@ def decode_frame(data, path):
     Raises:
         DataError: they are not those of a whole image.
     """
+    # What OpenCV would write of a broken file, whoever catches the error tells better.
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    cv2.utils.logging.setLogLevel(level)
     if image is None:
         raise DataError(f'frame {path} ({len(data)} bytes) is not a whole image; '
                         'write it again or leave its clip out')
