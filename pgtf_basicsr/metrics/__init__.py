@@ -1,6 +1,28 @@
-"""Metrics, registered in BasicSR's METRIC_REGISTRY under their function names."""
-from .code_accuracy import calculate_code_accuracy
-from .mean_iou import calculate_mean_iou
-from .msrl import calculate_msrl, msrl
+"""Metrics, registered in BasicSR's METRIC_REGISTRY under their function names.
 
-__all__ = ['calculate_code_accuracy', 'calculate_mean_iou', 'calculate_msrl', 'msrl']
+A registered function may have attributes that a test loop asks for:
+
+    per_clip       it takes whole clips (T, H, W, C)
+    per_data_set   it takes all clips of a data set, and a mean over clips would be something else
+    prepare        function of the metric's options: raises UserError where a file or package is missing, returns the
+                   `backends.Backend` behind the numbers, whose label belongs into every table
+    accumulator    function of the metric's options: returns what takes a clip frame by frame, see `accumulators`
+"""
+from .code_accuracy import calculate_code_accuracy
+from .flicker import Flicker, calculate_flicker
+from .frechet import FrechetVideoDistance, calculate_fvd, frechet_distance
+from .identity import (IdentityConsistency, IdentityDistance, calculate_deg, calculate_identity_consistency,
+                       embedding_angle)
+from .landmarks import (LandmarkDistance, LandmarkJitter, LandmarkMotionError, calculate_landmark_jitter,
+                        calculate_lmd, calculate_tlme, landmark_distance, landmark_jitter, landmark_motion_error)
+from .mean_iou import calculate_mean_iou
+from .msrl import ResidualPSNR, calculate_msrl, msrl
+from .perceptual import calculate_lpips
+
+__all__ = [
+    'Flicker', 'FrechetVideoDistance', 'IdentityConsistency', 'IdentityDistance', 'LandmarkDistance', 'LandmarkJitter',
+    'LandmarkMotionError', 'ResidualPSNR', 'calculate_code_accuracy', 'calculate_deg', 'calculate_flicker',
+    'calculate_fvd', 'calculate_identity_consistency', 'calculate_landmark_jitter', 'calculate_lmd', 'calculate_lpips',
+    'calculate_mean_iou', 'calculate_msrl', 'calculate_tlme', 'embedding_angle', 'frechet_distance',
+    'landmark_distance', 'landmark_jitter', 'landmark_motion_error', 'msrl',
+]

@@ -8,7 +8,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from ..argument_types import Counts
 from ..losses.msrl_loss import temporal_difference
 
-__all__ = ['calculate_msrl', 'msrl']
+__all__ = ['ResidualPSNR', 'calculate_msrl', 'msrl']
 
 
 @METRIC_REGISTRY.register()
@@ -26,6 +26,7 @@ def calculate_msrl(img, img2, scales: Counts = (1, 2, 3), **kwargs):
 
 
 calculate_msrl.per_clip = True
+calculate_msrl.accumulator = lambda scales=(1, 2, 3), **options: ResidualPSNR(scales)
 
 
 def msrl(img, img2, scales=(1, 2, 3)):
@@ -48,19 +49,44 @@ def msrl(img, img2, scales=(1, 2, 3)):
     if img.shape != img2.shape or img.ndim != 4 or len(img) < 2:
         raise ValueError('expected two clips of one shape (T, H, W, C), T of 2 or more, '
                          f'got {img.shape} and {img2.shape}')
-    return float(np.mean([_difference_psnr(img, img2, scale) for scale in scales]))
+    residual = ResidualPSNR(scales)
+    for restored, gt in zip(img, img2):
+        residual.update(restored, gt)
+    return residual.compute()
 
 
-def _difference_psnr(img, img2, scale):
-    # Pair by pair, so that a long clip takes no more memory than a short one.
-    errors = [
-        torch.mean((_difference(img[t:t + 2], scale) - _difference(img2[t:t + 2], scale))**2).item()
-        for t in range(len(img) - 1)
-    ]
-    mse = np.mean(errors)
-    return math.inf if mse == 0 else 10 * math.log10(255**2 / mse)
+class ResidualPSNR:
+    """Accumulates `msrl` frame by frame.
+
+    Args:
+        scales (sequence of int): The factors n.
+    """
+
+    def __init__(self, scales=(1, 2, 3)):
+        self._scales = tuple(scales)
+        self._errors = np.zeros(len(self._scales))
+        self._pairs = 0
+        self._previous = None
+
+    def update(self, restored, gt):
+        """Take the next frame of each clip, (H, W, C) uint8."""
+        frames = restored, gt
+        if self._previous is not None:
+            pairs = [_video(before, now) for before, now in zip(self._previous, frames)]
+            self._errors += [
+                torch.mean((temporal_difference(pairs[0], n) - temporal_difference(pairs[1], n))**2).item()
+                for n in self._scales
+            ]
+            self._pairs += 1
+        self._previous = frames
+
+    def compute(self):
+        """Score in dB; nan before the second frame."""
+        if not self._pairs:
+            return math.nan
+        errors = self._errors / self._pairs
+        return float(np.mean([math.inf if mse == 0 else 10 * math.log10(255**2 / mse) for mse in errors]))
 
 
-def _difference(frames, scale):
-    video = torch.from_numpy(frames.astype(np.float64)).permute(0, 3, 1, 2)
-    return temporal_difference(video.unsqueeze(0), scale)
+def _video(*frames):
+    return torch.from_numpy(np.stack(frames).astype(np.float64)).permute(0, 3, 1, 2).unsqueeze(0)

@@ -7,7 +7,9 @@ from basicsr.metrics import calculate_metric
 from basicsr.utils.registry import METRIC_REGISTRY
 from torch import distributed as dist
 
-__all__ = ['ClipScores', 'comparison_strip', 'to_image']
+from ..errors import UserError
+
+__all__ = ['ClipScores', 'comparison_strip', 'prepare_metrics', 'to_image']
 
 STRIP_ROWS = 3
 
@@ -71,11 +73,41 @@ class ClipScores:
         return {'mean': named(self.means()), 'clips': {clip: named(values) for clip, values in self.clips.items()}}
 
 
+def prepare_metrics(metrics):
+    """Make sure, before anything is restored, that all files behind the metrics are there.
+
+    Args:
+        metrics (dict): The options' ``val.metrics``.
+
+    Returns:
+        dict: {name: the `metrics.backends.Backend` behind it} of those that have one.
+
+    Raises:
+        UserError: A file is missing, or a metric is not one of clips; the message says which.
+    """
+    backends = {}
+    for name, options in metrics.items():
+        metric = METRIC_REGISTRY.get(options['type'])
+        if getattr(metric, 'per_data_set', False):
+            raise UserError(f'val.metrics.{name}: {options["type"]} is a number of a whole data set; val.metrics '
+                            'scores clips, one by one')
+        if hasattr(metric, 'prepare'):
+            try:
+                backends[name] = metric.prepare(**options)
+            except UserError as error:
+                raise UserError(f'val.metrics.{name}: {error}') from error
+    return backends
+
+
 def score(options, frames, gt):
     """Score of a clip: the metric of the whole clip if it is one of those, or the mean over its frames."""
     if frames is None:
         return float('nan')
-    if getattr(METRIC_REGISTRY.get(options['type']), 'per_clip', False):
+    metric = METRIC_REGISTRY.get(options['type'])
+    if metric.__module__.partition('.')[0] != __name__.partition('.')[0]:
+        # BasicSR's own, and with them others', take their frames for BGR.
+        frames, gt = frames[..., ::-1], gt[..., ::-1]
+    if getattr(metric, 'per_clip', False):
         return calculate_metric({'img': frames, 'img2': gt}, options)
     return float(np.mean([calculate_metric({'img': a, 'img2': b}, options) for a, b in zip(frames, gt)]))
 

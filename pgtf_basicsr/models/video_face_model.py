@@ -2,12 +2,14 @@
 from collections import OrderedDict
 
 import numpy as np
+from basicsr.utils import get_root_logger
 from torch import nn
 
 from ..errors import UserError
 from ..restoration.windows import restore_frames
+from ..training.ranks import on_rank_0
 from .trainable_model import TrainableModel
-from .validation import ClipScores, comparison_strip, to_image
+from .validation import ClipScores, comparison_strip, prepare_metrics, to_image
 
 __all__ = ['VideoFaceModel']
 
@@ -24,6 +26,12 @@ class VideoFaceModel(TrainableModel):
 
     A subclass implements :meth:`generator_losses` and :meth:`restore_window`.
     """
+
+    def __init__(self, opt):
+        metrics = (opt.get('val') or {}).get('metrics') or {}
+        for name, backend in on_rank_0(lambda: prepare_metrics(metrics)).items():
+            get_root_logger().info(f'Metric [{name}] - {backend.label}.')
+        super().__init__(opt)
 
     # ----------------------------------------------------------------- set-up
 

@@ -266,6 +266,8 @@ def _metric(section):
     metric = _named(section, *_registered(METRIC_REGISTRY))
     if not any(parameter.name == 'img' for parameter in parameters_of(metric)[0]):
         raise mistake_at('type', f': {section["type"]} compares no pictures, so validation cannot use it')
+    if getattr(metric, 'per_data_set', False):
+        raise mistake_at('type', f': {section["type"]} is a number of a whole data set; val.metrics scores clips')
     is_closed = metric.__module__.partition('.')[0] in (OWN, 'basicsr')
     described = arguments_of(metric, PICTURES, (), is_closed)
     better = Field('higher', description='which scores are the better ones, for the best so far')

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import torch
 
-from pgtf_basicsr.models.validation import ClipScores, comparison_strip, to_image
+from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.models.validation import ClipScores, comparison_strip, prepare_metrics, to_image
 
 METRICS = {'psnr': {'type': 'calculate_psnr', 'crop_border': 0}, 'msrl': {'type': 'calculate_msrl'}}
 
@@ -41,3 +42,24 @@ def test_strip_puts_first_middle_and_last_frame_side_by_side():
 def test_images_are_rounded_and_clamped():
     frames = torch.tensor([-0.5, 0.5, 2.0]).view(1, 3, 1, 1)
     assert to_image(frames).tolist() == [[[[0, 128, 255]]]]
+
+
+def test_basicsrs_metrics_get_the_channel_order_that_they_expect():
+    gt, frames = np.zeros((2, 1, 16, 16, 3), np.uint8)
+    frames[..., 0] = 100  # red, which brightness gives the weight 65.481 / 255
+    scores = ClipScores({'y': {'type': 'calculate_psnr', 'crop_border': 0, 'test_y_channel': True}})
+    scores.add('clip', frames, gt, gt)
+    assert scores.means()['y'][0] == pytest.approx(20 * np.log10(255 / (100 * 65.481 / 255)), abs=1e-3)
+
+
+def test_metrics_are_refused_before_anything_is_restored(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    metrics = {**METRICS, 'face': {'type': 'calculate_lmd', 'landmarks': 'centerface', 'better': 'lower'}}
+    backend, = prepare_metrics(metrics).values()
+    assert 'CenterFace' in backend.label and not backend.of_paper
+    for options, complaint in (({'type': 'calculate_lmd'}, 'alignment_WFLW_4HG.pth is missing: .*weights'),
+                               ({'type': 'calculate_lmd', 'weights': 'absent.pth'}, 'there is no file absent.pth'),
+                               ({'type': 'calculate_deg'}, 'recognition_arcface_ir_se50.pth is missing'),
+                               ({'type': 'calculate_fvd'}, 'a number of a whole data set')):
+        with pytest.raises(UserError, match=f'val.metrics.bad: .*{complaint}'):
+            prepare_metrics({**metrics, 'bad': options})

@@ -90,6 +90,7 @@ CONTRADICTIONS = [
      'val.metrics.msrl.better'),
     (STAGE_1, '      type: calculate_msrl', '      type: calculate_msrl\n      scale: [1]', 'did you mean scales?'),
     (STAGE_1, '      type: calculate_msrl', '      type: calculate_code_accuracy', 'compares no pictures'),
+    (STAGE_1, '      type: calculate_msrl', '      type: calculate_fvd', 'a number of a whole data set'),
     (STAGE_1, '  use_tb_logger: true', '  use_tb_logger: false\n  wandb: {project: x}', 'needs logger.use_tb_logger'),
     (STAGE_1, '  val:\n', '  test_1:\n', 'datasets.test_1: training has'),
     (STAGE_1, '  val:\n', '  validation:\n', 'datasets.validation: there is no such option'),

@@ -1,0 +1,109 @@
+"""Who a face is, as a vector.
+
+A backend has a ``label`` and a method ``embed(frame, landmarks)``, which takes a frame (H, W, 3) uint8 RGB and five
+landmarks (5, 2) of the face in it, and returns a vector.
+"""
+import functools
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from facexlib.recognition.arcface_arch import Backbone
+
+from ...data.alignment import FFHQ_SIZE, align_to_template, compose, face_template, warp
+from . import dlib_models
+from .faces import aligned_face
+from .weights import Backend, NetworkFile, choose_device, load_network
+
+__all__ = ['ArcFaceIdentity', 'DlibIdentity', 'Identity', 'identity_backend', 'prepare_identity']
+
+Identity = Literal['arcface', 'dlib']
+
+ARCFACE_FILE = NetworkFile(
+    'recognition_arcface_ir_se50.pth',
+    'https://github.com/xinntao/facexlib/releases/download/v0.1.0/recognition_arcface_ir_se50.pth')
+# Five landmarks of the 112-pixel pictures that face recognition networks are trained on.
+ARCFACE_SIZE = 112
+ARCFACE_TEMPLATE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655),
+                             (70.7299, 92.2041)])
+
+
+class ArcFaceIdentity:
+    """ArcFace (Deng et al., CVPR 2019) with an IR-SE-50: vectors of 512 numbers and length 1.
+
+    Args:
+        weights (str | Path): facexlib's ``recognition_arcface_ir_se50.pth``.
+        device (str): auto, cpu or cuda.
+    """
+    label = Backend('ArcFace IR-SE-50', True)
+
+    def __init__(self, weights, device='auto'):
+        self._device = choose_device(device)
+        self._net = load_network(Backbone(50, 0.6, 'ir_se'), weights, device)
+
+    @torch.inference_mode()
+    def embed(self, frame, landmarks):
+        """Vector (512,) of the face at five landmarks (5, 2)."""
+        to_input = compose(_arcface_from_ffhq(), align_to_template(landmarks, FFHQ_SIZE))
+        face = torch.from_numpy(warp(frame, to_input, ARCFACE_SIZE)).to(self._device)
+        image = face.permute(2, 0, 1).unsqueeze(0) / 127.5 - 1
+        return self._net(image)[0].double().cpu().numpy()
+
+
+class DlibIdentity:
+    """dlib's face recognition network (a ResNet-29, 128 numbers), which needs no download."""
+    label = Backend("dlib ResNet-29, not the paper's", False)
+
+    def embed(self, frame, landmarks):
+        """Vector (128,) of the face at five landmarks (5, 2)."""
+        chip = dlib_models.face_chip(aligned_face(frame, landmarks)[0])
+        return np.array(dlib_models.identity_network().compute_face_descriptor(chip))
+
+
+def identity_backend(identity='arcface', weights=None, device='auto', download=False):
+    """The backend that a metric's options name, loaded once per process.
+
+    Args:
+        identity (str): ``arcface`` or ``dlib``.
+        weights (str | None): File of ArcFace's network; None looks in the usual places.
+        device (str): auto, cpu or cuda, for ArcFace.
+        download (bool): Whether ArcFace's file may be fetched.
+
+    Raises:
+        UserError: The file is missing or wrong, or dlib is not installed.
+    """
+    if identity == 'arcface':
+        return _arcface(ARCFACE_FILE.find(weights, download), device)
+    dlib_models.require_dlib('identity')
+    return DlibIdentity()
+
+
+def prepare_identity(identity='arcface', weights=None, device='auto', download=False, **options):
+    """Make sure that all files of a backend are there, without loading them.
+
+    Args: as in `identity_backend`; further options of a metric are left aside.
+
+    Returns:
+        Backend: Its label.
+
+    Raises:
+        UserError: A file is missing, or a package.
+    """
+    choose_device(device)
+    if identity == 'arcface':
+        ARCFACE_FILE.find(weights, download)
+        return ArcFaceIdentity.label
+    dlib_models.require_dlib('identity')
+    return DlibIdentity.label
+
+
+@functools.cache
+def _arcface(path, device):
+    return ArcFaceIdentity(path, device)
+
+
+@functools.cache
+def _arcface_from_ffhq():
+    matrix, _ = cv2.estimateAffinePartial2D(face_template(FFHQ_SIZE), ARCFACE_TEMPLATE, method=cv2.LMEDS)
+    return matrix

@@ -1,0 +1,86 @@
+"""What happens in a clip, as a vector: I3D, the network behind FVD."""
+import functools
+import warnings
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ...errors import UserError
+from .weights import Backend, NetworkFile, choose_device
+
+__all__ = ['I3DFeatures', 'prepare_frame', 'prepare_video_features', 'video_feature_backend']
+
+I3D_FILE = NetworkFile('i3d_torchscript.pt', 'https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1')
+I3D_SIZE = 224
+
+
+class I3DFeatures:
+    """I3D (Carreira and Zisserman, CVPR 2017) trained on Kinetics-400: 400 numbers before the softmax.
+
+    Args:
+        weights (str | Path): The TorchScript file that StyleGAN-V and its successors use, ``i3d_torchscript.pt``.
+        device (str): auto, cpu or cuda.
+
+    Raises:
+        UserError: The file is not TorchScript.
+    """
+    label = Backend('I3D, Kinetics-400', True)
+
+    def __init__(self, weights, device='auto'):
+        self._device = choose_device(device)
+        try:
+            with warnings.catch_warnings():
+                # TorchScript is deprecated, and it is what this network is published as.
+                warnings.simplefilter('ignore')
+                self._net = torch.jit.load(str(weights), map_location=self._device).eval()
+        except (RuntimeError, ValueError) as error:
+            reason = ' '.join(str(error).split())[:200]
+            raise UserError(f'{weights} cannot be read as TorchScript: {reason}') from error
+
+    @torch.inference_mode()
+    def __call__(self, frames):
+        """Vector (400,) of frames (T, 3, 224, 224) in [-1, 1], as `prepare_frame` makes them."""
+        video = frames.to(self._device).transpose(0, 1).unsqueeze(0)
+        features = self._net(video, rescale=False, resize=False, return_features=True)
+        return features[0].double().cpu().numpy()
+
+
+def prepare_frame(frame):
+    """Frame (H, W, 3) uint8 RGB for I3D: (3, 224, 224) in [-1, 1].
+
+    The short side becomes 224 pixels (bilinear), and the middle is cut out.
+    """
+    image = torch.from_numpy(np.array(frame)).permute(2, 0, 1).unsqueeze(0).float() / 255
+    height, width = image.shape[-2:]
+    scale = I3D_SIZE / min(height, width)
+    size = [max(round(side * scale), I3D_SIZE) for side in (height, width)]
+    image = F.interpolate(image, size, mode='bilinear', align_corners=False)
+    top, left = ((side - I3D_SIZE) // 2 for side in size)
+    return 2 * image[0, :, top:top + I3D_SIZE, left:left + I3D_SIZE] - 1
+
+
+def video_feature_backend(weights=None, device='auto', download=False):
+    """I3D, loaded once per process.
+
+    Args:
+        weights (str | None): Its TorchScript file; None looks in the usual places.
+        device (str): auto, cpu or cuda.
+        download (bool): Whether the file may be fetched.
+
+    Raises:
+        UserError: The file is missing or wrong.
+    """
+    return _i3d(I3D_FILE.find(weights, download), device)
+
+
+def prepare_video_features(weights=None, device='auto', download=False, **options):
+    """Make sure that I3D's file is there, without loading it; arguments, errors and result as elsewhere here."""
+    choose_device(device)
+    I3D_FILE.find(weights, download)
+    return I3DFeatures.label
+
+
+@functools.cache
+def _i3d(path, device):
+    return I3DFeatures(path, device)

@@ -1,0 +1,98 @@
+"""Flicker: what changes from frame to frame besides motion."""
+import cv2
+import numpy as np
+from basicsr.utils.registry import METRIC_REGISTRY
+
+from .accumulators import ChannelOrder, score_clip
+
+__all__ = ['Flicker', 'calculate_flicker', 'motion_to_previous', 'warped_difference']
+
+
+def motion_to_previous(frame, previous):
+    """Where the pixels of a frame were in the previous one, by DIS optical flow (Kroeger et al., ECCV 2016).
+
+    Args:
+        frame, previous (ndarray): (H, W, 3) uint8 RGB.
+
+    Returns:
+        tuple: Positions (H, W, 2) float32, x and y in pixels of the previous frame; (H, W) bool, which of them were
+        visible there.  A pixel was if its position lies inside the frame and the flow back from there returns to it,
+        up to ‖f + b‖² ≤ 0.01 (‖f‖² + ‖b‖²) + 0.5 (Sundaram et al., ECCV 2010).
+    """
+    method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    now, before = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (frame, previous))
+    forward, backward = method.calc(now, before, None), method.calc(before, now, None)
+    height, width = now.shape
+    positions = forward + np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
+    inside = ((positions >= 0) & (positions <= (width - 1, height - 1))).all(axis=-1)
+    back = cv2.remap(backward, positions, None, cv2.INTER_LINEAR)
+    error, bound = (np.square(flow).sum(axis=-1) for flow in (forward + back, np.dstack([forward, back])))
+    return positions, inside & (error <= 0.01 * bound + 0.5)
+
+
+def warped_difference(frame, previous, positions):
+    """A frame minus the previous one moved onto it.
+
+    Args:
+        frame, previous (ndarray): (H, W, 3) uint8.
+        positions (ndarray): Where the frame's pixels were, (H, W, 2) float32.
+
+    Returns:
+        ndarray: (H, W, 3) float32, in levels of 0 to 255.
+    """
+    moved = cv2.remap(previous.astype(np.float32), positions, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return frame.astype(np.float32) - moved
+
+
+class Flicker:
+    """Accumulates the mean of |Δ restored − Δ real| over visible pixels, channels and neighbouring frames.
+
+    Δ is `warped_difference` along the motion of the real clip.  Without a real clip, the motion is that of the restored
+    one itself, and Δ real is 0, as it is in a video that changes by motion alone.  The two kinds of numbers do not
+    compare: the latter also counts what the optical flow gets wrong, and favours blurred videos.
+    """
+
+    def __init__(self):
+        self._total, self._pairs = 0.0, 0
+        self._previous = None
+
+    def update(self, restored, gt=None):
+        """Take the next frame of each clip, (H, W, 3) uint8 RGB."""
+        frames = [restored] if gt is None else [restored, gt]
+        if self._previous is not None:
+            positions, visible = motion_to_previous(frames[-1], self._previous[-1])
+            changes = [warped_difference(*pair, positions) for pair in zip(frames, self._previous)]
+            errors = np.abs(changes[0] - changes[1] if len(changes) == 2 else changes[0])[visible]
+            if errors.size:
+                self._total += float(errors.mean(dtype=np.float64))
+                self._pairs += 1
+        self._previous = frames
+
+    def compute(self):
+        """Levels of 0 to 255; nan before the second frame."""
+        return self._total / self._pairs if self._pairs else float('nan')
+
+
+@METRIC_REGISTRY.register()
+def calculate_flicker(img, img2=None, channel_order: ChannelOrder = 'rgb', **kwargs):
+    """Mean change from frame to frame besides motion, in levels of 0 to 255, lower is better.
+
+    See `Flicker`: with ground truth, changes that the real clip has do not count; numbers with and without it do not
+    compare.  No network is needed.
+
+    Args:
+        img (ndarray): Restored clip (T, H, W, 3), uint8, T of 2 or more.
+        img2 (ndarray | None): Real clip of the same shape.
+        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+
+    Returns:
+        float: Levels; 0 for equal clips, and without ground truth for still ones.
+
+    Raises:
+        ValueError: Shapes differ, or there is a single frame.
+    """
+    return score_clip(Flicker(), img, img2, channel_order, min_frames=2)
+
+
+calculate_flicker.per_clip = True
+calculate_flicker.accumulator = lambda **options: Flicker()

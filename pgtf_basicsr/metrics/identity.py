@@ -1,0 +1,148 @@
+"""Whether the restored face is the same person's (Deg), and whether it stays so from frame to frame."""
+import math
+
+import numpy as np
+from basicsr.utils.registry import METRIC_REGISTRY
+
+from .accumulators import ChannelOrder, FaceMean, score_clip
+from .backends.faces import find_landmarks
+from .backends.identity import Identity, identity_backend, prepare_identity
+from .backends.weights import Device
+
+__all__ = [
+    'IdentityConsistency', 'IdentityDistance', 'calculate_deg', 'calculate_identity_consistency', 'embedding_angle',
+]
+
+
+def embedding_angle(first, second):
+    """Deg: angle between two vectors in degrees, from 0 to 180, lower is better.
+
+    It is arccos of the cosine, computed so that it is exact near 0 and 180 as well, where arccos is not.
+
+    Args:
+        first, second (ndarray): (D,), of any length but 0.
+    """
+    first, second = (vector / np.linalg.norm(vector) for vector in (first, second))
+    return math.degrees(2 * math.atan2(np.linalg.norm(first - second), np.linalg.norm(first + second)))
+
+
+class IdentityDistance:
+    """Accumulates `embedding_angle` of restored and real face, the mean over frames.
+
+    Both faces are cut out where the real one is: what is restored beyond recognition is still compared, and with
+    ArcFace a misplaced face costs as well.  Pairs of a small angle are not left out of the mean.
+
+    Args:
+        backend: What makes vectors of faces, see ``metrics.backends``.
+    """
+
+    def __init__(self, backend):
+        self._backend = backend
+        self._mean = FaceMean('Deg')
+
+    def update(self, restored, gt):
+        """Take a frame of each clip, (H, W, 3) uint8 RGB."""
+        landmarks = find_landmarks(gt)
+        self._mean.add(None if landmarks is None else embedding_angle(
+            *(self._backend.embed(frame, landmarks) for frame in (restored, gt))))
+
+    def compute(self):
+        """Degrees; nan where no frame had a face."""
+        return self._mean.value()
+
+
+class IdentityConsistency:
+    """Accumulates `embedding_angle` of neighbouring frames of a clip; pairs without a face are left out.
+
+    Args:
+        backend: What makes vectors of faces, see ``metrics.backends``.
+    """
+
+    def __init__(self, backend):
+        self._backend = backend
+        self._mean = FaceMean('identity consistency')
+        self._recent = []
+
+    def update(self, restored):
+        """Take the next frame, (H, W, 3) uint8 RGB."""
+        landmarks = find_landmarks(restored)
+        embedding = None if landmarks is None else self._backend.embed(restored, landmarks)
+        self._recent = [*self._recent[-1:], embedding]
+        if len(self._recent) == 2:
+            missing = any(vector is None for vector in self._recent)
+            self._mean.add(None if missing else embedding_angle(*self._recent))
+
+    def compute(self):
+        """Degrees; nan before the second frame."""
+        return self._mean.value()
+
+
+@METRIC_REGISTRY.register()
+def calculate_deg(img, img2, identity: Identity = 'arcface', weights: str | None = None, device: Device = 'auto',
+                  download: bool = False, channel_order: ChannelOrder = 'rgb', **kwargs):
+    """Deg, the angle between the identities of restored and real face in degrees, lower is better.
+
+    See `embedding_angle` and `IdentityDistance`.
+
+    Args:
+        img, img2 (ndarray): Restored and real clip (T, H, W, 3) or frame (H, W, 3), uint8.
+        identity (str): arcface (the paper's) or dlib (no download, an extra). The numbers of one do not compare with
+            those of the other.
+        weights (str | None): facexlib's ``recognition_arcface_ir_se50.pth`` for arcface; without it, ``weights/``,
+            facexlib's folder and the torch hub cache are looked through.
+        device (str): Where arcface runs; auto takes a GPU where there is one.
+        download (bool): Whether a missing file may be fetched.
+        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+
+    Returns:
+        float: Degrees; frames without a face are left out and logged, nan if that leaves none.
+
+    Raises:
+        ValueError: Shapes differ.
+        UserError: A file is missing or wrong, or dlib is not installed.
+    """
+    backend = identity_backend(identity, weights, device, download)
+    return score_clip(IdentityDistance(backend), img, img2, channel_order)
+
+
+@METRIC_REGISTRY.register()
+def calculate_identity_consistency(img, identity: Identity = 'arcface', weights: str | None = None,
+                                   device: Device = 'auto', download: bool = False,
+                                   channel_order: ChannelOrder = 'rgb', **kwargs):
+    """Mean angle between the identities of neighbouring frames in degrees, without ground truth, lower is better.
+
+    It asks what VIDD asks, how far identity moves from frame to frame; the formula is our own.  A still picture has 0,
+    and so has a clip that shows the wrong person all the time.
+
+    Args:
+        img (ndarray): Restored clip (T, H, W, 3), uint8, T of 2 or more.
+        identity (str): arcface or dlib, as for Deg.
+        weights (str | None): facexlib's ``recognition_arcface_ir_se50.pth`` for arcface, as for Deg.
+        device (str): Where arcface runs; auto takes a GPU where there is one.
+        download (bool): Whether a missing file may be fetched.
+        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+
+    Returns:
+        float: Degrees; pairs without a face are left out and logged, nan if that leaves none.
+
+    Raises:
+        ValueError: There is a single frame.
+        UserError: A file is missing or wrong, or dlib is not installed.
+    """
+    backend = identity_backend(identity, weights, device, download)
+    return score_clip(IdentityConsistency(backend), img, channel_order=channel_order, min_frames=2)
+
+
+def _accumulators(kind):
+    """Function that makes a fresh accumulator of the metric's options."""
+
+    def accumulator(identity='arcface', weights=None, device='auto', download=False, **options):
+        return kind(identity_backend(identity, weights, device, download))
+
+    return accumulator
+
+
+for _metric, _kind in ((calculate_deg, IdentityDistance), (calculate_identity_consistency, IdentityConsistency)):
+    _metric.per_clip = True
+    _metric.prepare = prepare_identity
+    _metric.accumulator = _accumulators(_kind)

@@ -1,0 +1,230 @@
+"""How well the landmarks of a face are restored (LMD), how well they move (TLME), and how much they tremble.
+
+All are in pixels of a 512-pixel frame: landmarks in frames of another size are scaled, by their shorter side.
+"""
+import numpy as np
+from basicsr.utils.registry import METRIC_REGISTRY
+
+from .accumulators import ChannelOrder, FaceMean, score_clip
+from .backends.landmarks import Landmarks, landmark_backend, prepare_landmarks
+from .backends.weights import Device
+
+__all__ = [
+    'LandmarkDistance', 'LandmarkJitter', 'LandmarkMotionError', 'calculate_landmark_jitter', 'calculate_lmd',
+    'calculate_tlme', 'landmark_distance', 'landmark_jitter', 'landmark_motion_error',
+]
+
+UNIT = 512
+
+
+def landmark_distance(restored, gt):
+    """LMD: mean Euclidean distance of landmarks, without any normalisation, lower is better.
+
+    As in VQFR (Gu et al., ECCV 2022) and in the paper.
+
+    Args:
+        restored, gt (ndarray): (..., N, 2), in pixels.
+
+    Returns:
+        float: Pixels.
+    """
+    return float(np.linalg.norm(restored - gt, axis=-1).mean())
+
+
+def landmark_motion_error(restored, gt):
+    """TLME: mean distance between the displacements of landmarks from frame to frame, lower is better.
+
+    Mean over neighbouring frames and points of ‖(r[t+1] − r[t]) − (g[t+1] − g[t])‖₂.  The paper names the measure and
+    gives no formula; this one is our own, and its table cannot be in the same unit, because this measure is at most
+    twice the LMD.
+
+    Args:
+        restored, gt (ndarray): Landmarks (T, N, 2) in pixels, T of 2 or more.
+
+    Returns:
+        float: Pixels per frame.
+    """
+    return float(np.linalg.norm(np.diff(restored, axis=0) - np.diff(gt, axis=0), axis=-1).mean())
+
+
+def landmark_jitter(landmarks):
+    """Mean norm of the second differences of landmarks in time, ‖l[t+1] − 2 l[t] + l[t−1]‖₂, lower is better.
+
+    Uniform motion has none.  A face that really accelerates has some, so that numbers compare on the same clips alone.
+
+    Args:
+        landmarks (ndarray): (T, N, 2) in pixels, T of 3 or more.
+
+    Returns:
+        float: Pixels per squared frame.
+    """
+    return float(np.linalg.norm(np.diff(landmarks, n=2, axis=0), axis=-1).mean())
+
+
+class LandmarkDistance:
+    """Accumulates `landmark_distance`, the mean over frames.
+
+    Args:
+        backend: What finds landmarks, see ``metrics.backends``.
+    """
+
+    def __init__(self, backend):
+        self._backend = backend
+        self._mean = FaceMean('LMD')
+
+    def update(self, restored, gt):
+        """Take a frame of each clip, (H, W, 3) uint8 RGB."""
+        found = _locate(self._backend, restored, gt)
+        self._mean.add(found and landmark_distance(*found))
+
+    def compute(self):
+        """Pixels; nan where no frame had a face."""
+        return self._mean.value()
+
+
+class LandmarkMotionError:
+    """Accumulates `landmark_motion_error`; pairs of frames in which a face is missing are left out.
+
+    Args:
+        backend: What finds landmarks, see ``metrics.backends``.
+    """
+
+    def __init__(self, backend):
+        self._backend = backend
+        self._mean = FaceMean('TLME')
+        self._recent = []
+
+    def update(self, restored, gt):
+        """Take the next frame of each clip, (H, W, 3) uint8 RGB."""
+        self._recent = [*self._recent[-1:], _locate(self._backend, restored, gt)]
+        if len(self._recent) == 2:
+            self._mean.add(None if None in self._recent else landmark_motion_error(*map(np.array, zip(*self._recent))))
+
+    def compute(self):
+        """Pixels per frame; nan before the second frame."""
+        return self._mean.value()
+
+
+class LandmarkJitter:
+    """Accumulates `landmark_jitter`; triples of frames in which a face is missing are left out.
+
+    Args:
+        backend: What finds landmarks, see ``metrics.backends``.
+    """
+
+    def __init__(self, backend):
+        self._backend = backend
+        self._mean = FaceMean('landmark jitter')
+        self._recent = []
+
+    def update(self, restored):
+        """Take the next frame, (H, W, 3) uint8 RGB."""
+        self._recent = [*self._recent[-2:], _locate(self._backend, restored)]
+        if len(self._recent) == 3:
+            self._mean.add(None if None in self._recent else landmark_jitter(np.concatenate(self._recent)))
+
+    def compute(self):
+        """Pixels per squared frame; nan before the third frame."""
+        return self._mean.value()
+
+
+@METRIC_REGISTRY.register()
+def calculate_lmd(img, img2, landmarks: Landmarks = 'awing', weights: str | None = None, device: Device = 'auto',
+                  download: bool = False, channel_order: ChannelOrder = 'rgb', **kwargs):
+    """LMD, the distance of landmarks in pixels of a 512-pixel frame, lower is better; see `landmark_distance`.
+
+    Args:
+        img, img2 (ndarray): Restored and real clip (T, H, W, 3) or frame (H, W, 3), uint8.
+        landmarks (str): awing (98 points, the paper's; takes the frame for an aligned face), dlib (68 points, no
+            download, an extra) or centerface (5 points, always there). The numbers of one do not compare with those
+            of another.
+        weights (str | None): facexlib's ``alignment_WFLW_4HG.pth`` for awing; without it, ``weights/``, facexlib's
+            folder and the torch hub cache are looked through.
+        device (str): Where awing runs; auto takes a GPU where there is one.
+        download (bool): Whether a missing file may be fetched.
+        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+
+    Returns:
+        float: Pixels; frames without a face are left out and logged, nan if that leaves none.
+
+    Raises:
+        ValueError: Shapes differ.
+        UserError: A file is missing or wrong, or dlib is not installed.
+    """
+    backend = landmark_backend(landmarks, weights, device, download)
+    return score_clip(LandmarkDistance(backend), img, img2, channel_order)
+
+
+@METRIC_REGISTRY.register()
+def calculate_tlme(img, img2, landmarks: Landmarks = 'awing', weights: str | None = None, device: Device = 'auto',
+                   download: bool = False, channel_order: ChannelOrder = 'rgb', **kwargs):
+    """TLME, how far landmarks move otherwise than the real ones, in pixels, lower is better.
+
+    See `landmark_motion_error`: the definition is our own.
+
+    Args:
+        img, img2 (ndarray): Restored and real clip (T, H, W, 3), uint8, T of 2 or more.
+        landmarks (str): awing (98 points, the paper's), dlib (68 points) or centerface (5 points), as for LMD.
+        weights (str | None): facexlib's ``alignment_WFLW_4HG.pth`` for awing, as for LMD.
+        device (str): Where awing runs; auto takes a GPU where there is one.
+        download (bool): Whether a missing file may be fetched.
+        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+
+    Returns:
+        float: Pixels of a 512-pixel frame, per frame; pairs without a face are left out and logged.
+
+    Raises:
+        ValueError: Shapes differ, or there is a single frame.
+        UserError: A file is missing or wrong, or dlib is not installed.
+    """
+    backend = landmark_backend(landmarks, weights, device, download)
+    return score_clip(LandmarkMotionError(backend), img, img2, channel_order, min_frames=2)
+
+
+@METRIC_REGISTRY.register()
+def calculate_landmark_jitter(img, landmarks: Landmarks = 'awing', weights: str | None = None,
+                              device: Device = 'auto', download: bool = False, channel_order: ChannelOrder = 'rgb',
+                              **kwargs):
+    """How much landmarks tremble, in pixels, without ground truth, lower is better; see `landmark_jitter`.
+
+    Args:
+        img (ndarray): Restored clip (T, H, W, 3), uint8, T of 3 or more.
+        landmarks (str): awing (98 points, the paper's), dlib (68 points) or centerface (5 points), as for LMD.
+        weights (str | None): facexlib's ``alignment_WFLW_4HG.pth`` for awing, as for LMD.
+        device (str): Where awing runs; auto takes a GPU where there is one.
+        download (bool): Whether a missing file may be fetched.
+        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+
+    Returns:
+        float: Pixels of a 512-pixel frame, per squared frame; triples without a face are left out and logged.
+
+    Raises:
+        ValueError: There are fewer than three frames.
+        UserError: A file is missing or wrong, or dlib is not installed.
+    """
+    backend = landmark_backend(landmarks, weights, device, download)
+    return score_clip(LandmarkJitter(backend), img, channel_order=channel_order, min_frames=3)
+
+
+def _accumulators(kind):
+    """Function that makes a fresh accumulator of the metric's options."""
+
+    def accumulator(landmarks='awing', weights=None, device='auto', download=False, **options):
+        return kind(landmark_backend(landmarks, weights, device, download))
+
+    return accumulator
+
+
+for _metric, _kind in ((calculate_lmd, LandmarkDistance), (calculate_tlme, LandmarkMotionError),
+                       (calculate_landmark_jitter, LandmarkJitter)):
+    _metric.per_clip = True
+    _metric.prepare = prepare_landmarks
+    _metric.accumulator = _accumulators(_kind)
+
+
+def _locate(backend, *frames):
+    """Landmarks (N, 2) of each frame in the common unit, in a list; None if a face is missing."""
+    found = [backend.locate(frame) for frame in frames]
+    if any(points is None for points in found):
+        return None
+    return [points * (UNIT / min(frame.shape[:2])) for points, frame in zip(found, frames)]

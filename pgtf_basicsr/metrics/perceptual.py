@@ -1,0 +1,81 @@
+"""LPIPS as a metric."""
+import functools
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from annotated_types import Ge
+from basicsr.utils.registry import METRIC_REGISTRY
+
+from ..losses.lpips_loss import LPIPSLoss
+from .accumulators import ChannelOrder, as_rgb
+from .backends.weights import Backend, Device, NetworkFile, choose_device
+
+__all__ = ['calculate_lpips', 'prepare_lpips']
+
+NETWORKS = {
+    'vgg': (NetworkFile('vgg16-397923af.pth', 'https://download.pytorch.org/models/vgg16-397923af.pth', '397923af'),
+            Backend('LPIPS, VGG-16', True)),
+    'alex': (NetworkFile('alexnet-owt-7be5be79.pth', 'https://download.pytorch.org/models/alexnet-owt-7be5be79.pth',
+                         '7be5be79'), Backend("LPIPS, AlexNet, not the paper's", False)),
+}
+
+
+@METRIC_REGISTRY.register()
+def calculate_lpips(img, img2, crop_border: Annotated[int, Ge(0)] = 0, net: Literal['vgg', 'alex'] = 'vgg',
+                    weights: str | None = None, device: Device = 'auto', download: bool = False,
+                    channel_order: ChannelOrder = 'rgb', **kwargs):
+    """Learned perceptual distance of two frames (Zhang et al., CVPR 2018, version 0.1), lower is better.
+
+    Args:
+        img, img2 (ndarray): Restored and real frame (H, W, 3), uint8.
+        crop_border (int): Pixels at each edge that are left out.
+        net (str): ``vgg``, as in tables, or ``alex``.
+        weights (str | None): File of the backbone with torchvision's names; without it, ``weights/``, facexlib's
+            folder and the torch hub cache are looked through.
+        device (str): Where the network runs; auto takes a GPU where there is one.
+        download (bool): Whether a missing file may be fetched.
+        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+
+    Returns:
+        float: 0 for equal frames.
+
+    Raises:
+        ValueError: Shapes differ, or the frames are too small for the network.
+        UserError: The file is missing or wrong.
+    """
+    network = _network(net, NETWORKS[net][0].find(weights, download), device)
+    with torch.inference_mode():
+        return network(*(_tensor(frame, crop_border, channel_order, device) for frame in (img, img2))).item()
+
+
+def prepare_lpips(net='vgg', weights=None, device='auto', download=False, **options):
+    """Make sure that the backbone is there, without loading it.
+
+    Args: as in `calculate_lpips`.
+
+    Returns:
+        Backend: Its label.
+
+    Raises:
+        UserError: The file is missing.
+    """
+    choose_device(device)
+    file, label = NETWORKS[net]
+    file.find(weights, download)
+    return label
+
+
+calculate_lpips.prepare = prepare_lpips
+
+
+@functools.cache
+def _network(net, path, device):
+    return LPIPSLoss(net, path).to(choose_device(device))
+
+
+def _tensor(frame, crop_border, channel_order, device):
+    height, width = frame.shape[:2]
+    cropped = frame[crop_border:height - crop_border, crop_border:width - crop_border]
+    image = torch.from_numpy(np.array(as_rgb(cropped, channel_order))).to(choose_device(device))
+    return image.permute(2, 0, 1).unsqueeze(0) / 255
