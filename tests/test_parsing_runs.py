@@ -61,7 +61,9 @@ def test_two_processes_score_as_one(project):
 def test_the_quickstart_learns_and_stage_2_starts_from_it(tmp_path):
     """Better than the most frequent class on held-out pictures; stage II takes the weights and leaves them alone."""
     run(tmp_path, 'sample-data', 'datasets/sample_parsing', '--parsing')
-    output = run(tmp_path, 'train', '-opt', quickstart.QUICKSTART / 'parsing.yml')
+    # Half of its iterations are enough to see it.
+    output = run(tmp_path, 'train', '-opt', quickstart.QUICKSTART / 'parsing.yml', '--force_yml', 'train:total_iter=60',
+                 'train:scheduler:periods=[60]')
     (score, majority), = re.findall(r'# mean_iou: ([\d.]+)\t\(majority class: ([\d.]+)\)', output)
     assert float(score) > 0.25 > 5 * float(majority)
 

@@ -78,8 +78,10 @@ def test_items_follow_from_seed_epoch_and_index(sample_root):
 
 
 @pytest.mark.parametrize('workers, start_method', [(0, None), (1, 'fork'), (4, 'fork'), (1, 'spawn')])
-def test_workers_draw_the_same_items_and_see_the_epoch(sample_root, workers, start_method):
-    dataset = make_dataset(sample_root, windows_per_clip=2)
+def test_workers_draw_the_same_items_and_see_the_epoch(sample_root, tmp_path, workers, start_method):
+    # An LMDB must not be used by two processes through one handle.
+    dataset = make_dataset(sample_root, windows_per_clip=2,
+                           dataroot_gt=write_lmdb(sample_root / 'train/GT', tmp_path / 'GT.lmdb'))
     loader = DataLoader(dataset, num_workers=workers, multiprocessing_context=start_method,
                         persistent_workers=workers > 0)
     for epoch in (0, 3):

@@ -13,7 +13,7 @@ from .experiments import assert_same_ending, score_lines
 pytestmark = pytest.mark.slow
 
 TOTAL = 12
-KILLS = 6
+KILLS = 4
 
 
 def write_stage(folder, stage, name):
