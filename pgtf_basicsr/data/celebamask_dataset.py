@@ -17,7 +17,7 @@ from ..errors import UserError
 from .alignment import PlacementRanges, centre_square, compose, mirror_matrix, resize_matrix, warp
 from .checks import from_options, require, require_choice, require_number
 from .clips import read_frame
-from .degradation import Degradation, degradation_ranges
+from .degradation import Degradation, ranges_of_data_set
 from .remote import read_text
 
 __all__ = ['IMAGES', 'MASKS', 'NUM_CLASSES', 'PARTS', 'CelebAMaskHQDataset', 'mask_path', 'merge_parts']
@@ -133,10 +133,7 @@ class CelebAMaskHQDataset(Dataset):
         return warp(image, matrix, self.size), mask
 
     def _degradation_ranges(self):
-        try:
-            ranges = degradation_ranges(**self.opt['degradation'])
-        except UserError as error:
-            raise UserError(f'{self._where}, {error}') from error
+        ranges = ranges_of_data_set(self.opt['degradation'], self._where)
         require(ranges.resize_back, self._where,
                 'degradation: resize_back must be true: pictures are as large as their masks')
         return ranges

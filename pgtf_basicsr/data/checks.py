@@ -6,6 +6,7 @@ from ..errors import UserError
 
 def from_options(cls, options, where):
     """Dataclass ``cls`` from a dict of options; what it leaves out keeps its default."""
+    require(isinstance(options, dict), where, f'is {options!r}; it must be a section with keys of its own')
     names = [field.name for field in fields(cls)]
     for name in options:
         require(name in names, where, f'has no option {name!r}; there are {", ".join(names)}')

@@ -10,13 +10,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
 
 import cv2
 import numpy as np
 
 from ..errors import DataError, UserError
-from .remote import is_url, read_text
+from .remote import is_url, read_text, url_below
 
 FRAME_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
@@ -124,7 +123,7 @@ def decode_frame(data, path):
 def landmark_path(root, clip_name):
     """The file of a clip's landmarks, below a folder or a URL."""
     inside = resolve_inside(root, f'{clip_name}.txt', 'dataroot_landmarks')
-    return f'{str(root).rstrip("/")}/{quote(clip_name, safe="/+")}.txt' if is_url(root) else inside
+    return url_below(root, f'{clip_name}.txt') if is_url(root) else inside
 
 
 def find_missing(root, names, option):

@@ -6,8 +6,7 @@ with k a Gaussian kernel, s the scale, n Gaussian noise and H264 a video codec a
 Kernel, scale, resize mode and rate factor are drawn once for a clip; the noise's level, and whether it is
 grey, once for a frame.
 """
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
@@ -16,9 +15,10 @@ import numpy as np
 
 from ..errors import UserError
 from .checks import from_options, is_number, require, require_choice, require_number, require_range
+from .reports import Reported
 
 __all__ = ['VARIANTS', 'Degradation', 'DegradationParameters', 'DegradationRanges', 'code_and_decode',
-           'degradation_ranges', 'gaussian_kernel']
+           'degradation_ranges', 'gaussian_kernel', 'ranges_of_data_set']
 
 _RESIZE_FLAGS = {'area': cv2.INTER_AREA, 'linear': cv2.INTER_LINEAR, 'cubic': cv2.INTER_CUBIC}
 # Encoder name -> decoder name and the options that keep the encoder silent and to one thread.
@@ -107,8 +107,22 @@ def degradation_ranges(variant='vfhq', **ranges):
     return from_options(DegradationRanges, {**vars(VARIANTS[variant]), **ranges}, 'degradation')
 
 
+def ranges_of_data_set(options, where):
+    """`degradation_ranges` of what a data set's options have under ``degradation``, or nothing.
+
+    Raises:
+        UserError: as there; the message begins with ``where``.
+    """
+    require(isinstance(options or {}, dict), where,
+            f'degradation is {options!r}; it must be a section with keys of its own')
+    try:
+        return degradation_ranges(**(options or {}))
+    except UserError as error:
+        raise UserError(f'{where}, {error}') from error
+
+
 @dataclass(frozen=True)
-class DegradationParameters:
+class DegradationParameters(Reported):
     """What was drawn for one clip: with the ranges' kernel size and codec, all it takes to degrade the clip again.
 
     Attributes:
@@ -129,23 +143,6 @@ class DegradationParameters:
     noise: tuple
     grey: tuple
     noise_seed: int
-
-    def report(self):
-        """All of it on one line, as `from_report` reads it."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_report(cls, line):
-        """The parameters that a report tells of, to the last bit.
-
-        Raises:
-            UserError: the line is no report.
-        """
-        try:
-            values = json.loads(line)
-            return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-        except (AttributeError, TypeError, ValueError) as error:
-            raise UserError(f'degradation: {line!r} is no report of what was drawn') from error
 
 
 class Degradation:

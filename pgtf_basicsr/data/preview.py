@@ -33,7 +33,10 @@ def run(args):
     options = {}
     if args.opt:
         from ..options import load
-        options = dict((load(args.opt).get('datasets') or {}).get('train') or {})
+        datasets = load(args.opt).get('datasets')
+        options = datasets.get('train') if isinstance(datasets, dict) else None
+        if not isinstance(options, dict):
+            raise UserError(f'{args.opt} has no section datasets.train')
     sheet = contact_sheet({**options, **split_options(args.folder, args.split)}, args.windows, args.seed)
     output = Path(args.output)
     if output.suffix.lower() not in ('.png', '.jpg', '.jpeg'):

@@ -1,13 +1,14 @@
 """Files behind URLs, through mmengine's file backends: http, https, s3 and whatever else is registered there."""
 from http.client import HTTPException
 from pathlib import Path
+from urllib.parse import quote
 from urllib.request import urlopen
 
 from mmengine.fileio import HTTPBackend, get_file_backend
 
 from ..errors import DataError, UserError
 
-__all__ = ['backend_for', 'fetch', 'is_url', 'read_text']
+__all__ = ['backend_for', 'fetch', 'is_url', 'read_text', 'url_below']
 
 HTTP_TIMEOUT = 60  # seconds
 
@@ -15,6 +16,11 @@ HTTP_TIMEOUT = 60  # seconds
 def is_url(path):
     """Whether a path is one for mmengine's backends, such as http://... or s3://..."""
     return '://' in str(path)
+
+
+def url_below(root, name):
+    """URL of what is called ``name``, of any characters, below the URL ``root``."""
+    return f'{str(root).rstrip("/")}/{quote(name, safe="/+")}'
 
 
 def backend_for(root, option, kind=None, arguments=None):

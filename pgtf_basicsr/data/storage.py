@@ -12,13 +12,12 @@ import os
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from urllib.parse import quote
 
 import lmdb
 
 from ..errors import DataError, UserError
-from .clips import FRAME_SUFFIXES, Clip, decode_frame, find_missing, resolve_inside
-from .remote import backend_for, fetch, is_url
+from .clips import FRAME_SUFFIXES, Clip, decode_frame, find_missing, read_frame, resolve_inside
+from .remote import backend_for, fetch, is_url, url_below
 from .video_clips import VIDEO_SUFFIXES, count_frames, read_frames
 
 __all__ = ['LMDB', 'LOCAL', 'ClipVideos', 'FrameFolders', 'FrameLmdb', 'RemoteClips', 'is_lmdb', 'open_storage']
@@ -220,7 +219,7 @@ class RemoteClips:
     def open(self, clip):
         """A clip, whose frames are then read by name."""
         resolve_inside('.', clip.name, self.option)
-        prefix = f'{self.root}/{quote(clip.name, safe="/+") if is_url(self.root) else clip.name}'
+        prefix = url_below(self.root, clip.name) if is_url(self.root) else f'{self.root}/{clip.name}'
         if self.suffix in VIDEO_SUFFIXES:
             path = prefix + self.suffix
             return _VideoClip(clip, path, lambda: BytesIO(self.get(path)))
@@ -247,15 +246,7 @@ class _FolderClip:
 
     def read(self, names):
         """Frames (H, W, 3) uint8 RGB of these names."""
-        frames = []
-        for name in names:
-            path = self.paths[name]
-            try:
-                data = Path(path).read_bytes()
-            except OSError as error:
-                raise DataError(f'cannot read frame {path}: {error.strerror}') from error
-            frames.append(decode_frame(data, path))
-        return frames
+        return [read_frame(self.paths[name]) for name in names]
 
 
 class _NumberedClip:
@@ -312,11 +303,12 @@ def _environment(root):
             environment.close()
         # Reading ahead would load what random access does not want.
         environment = lmdb.open(path, readonly=True, lock=False, readahead=False)
-        _environments[path] = os.getpid(), environment
         pages = environment.info()['last_pgno'] + 1
         if os.path.getsize(os.path.join(path, 'data.mdb')) < pages * environment.stat()['psize']:
             # To read beyond the end of the file would kill the process.
+            environment.close()
             raise lmdb.Error('its file data.mdb is cut short')
+        _environments[path] = os.getpid(), environment
     return environment
 
 

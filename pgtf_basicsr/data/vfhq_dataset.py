@@ -1,6 +1,5 @@
 """Clips of faces in the VFHQ layout, as degraded and ground-truth windows."""
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -8,14 +7,15 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from ..errors import DataError, UserError
+from ..errors import DataError
 from .alignment import (PlacementRanges, align_to_template, centre_square, compose, flip_landmarks, mirror_matrix,
                         resize_matrix, transform_points, warp)
 from .checks import from_options, require, require_choice
 from .clip_files import ClipFiles
 from .clips import find_missing, landmark_path, read_meta_info
-from .degradation import Degradation, DegradationParameters, degradation_ranges
+from .degradation import Degradation, DegradationParameters, ranges_of_data_set
 from .remote import is_url
+from .reports import Reported
 from .sampling import ClipTable, ClipWeights, WindowRanges, read_clip_weights
 from .storage import open_storage
 
@@ -26,7 +26,7 @@ _ATTEMPTS, _BROKEN_IN_A_ROW = 8, 100
 
 
 @dataclass(frozen=True)
-class Draw:
+class Draw(Reported):
     """All that was drawn for an item: its clip, frames, placement (2, 3) and degradation, the latter two if any."""
     clip: str
     frames: tuple
@@ -34,25 +34,11 @@ class Draw:
     placement: tuple | None = None
     degradation: DegradationParameters | None = None
 
-    def report(self):
-        """All of it on one line, as `from_report` reads it."""
-        return json.dumps(asdict(self))
-
     @classmethod
-    def from_report(cls, line):
-        """The draw that a report tells of, to the last bit.
-
-        Raises:
-            UserError: the line is no report.
-        """
-        try:
-            values = json.loads(line)
-            degradation = values.pop('degradation')
-            if degradation:
-                values['degradation'] = DegradationParameters.from_report(json.dumps(degradation))
-            return cls(**values)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f'{line!r} is no report of what was drawn for an item') from error
+    def from_values(cls, values):
+        degradation = values['degradation']
+        return super().from_values({
+            **values, 'degradation': DegradationParameters.from_values(degradation) if degradation else None})
 
 
 @DATASET_REGISTRY.register()
@@ -114,7 +100,7 @@ class VFHQDataset(Dataset):
         if opt.get('placement') or not self._choice('aligned', True, (True, False)):
             self.placement = from_options(
                 PlacementRanges, opt.get('placement') or {}, f'{self._where}, placement')
-        self.degradation = Degradation(self._degradation_ranges())
+        self.degradation = Degradation(ranges_of_data_set(opt.get('degradation'), self._where))
 
         self.gt_clips = self._storage('dataroot_gt')
         self.lq_clips = self._storage('dataroot_lq')
@@ -296,13 +282,6 @@ class VFHQDataset(Dataset):
             num_frame=self._count('num_frame', 3), intervals=intervals,
             random_reverse=self._choice('random_reverse', False, (True, False)),
             beyond_ends=self._choice('clip_ends', 'inside', ('inside', 'repeat')) == 'repeat')
-
-    def _degradation_ranges(self):
-        options = self.opt.get('degradation') or {}
-        try:
-            return degradation_ranges(**options)
-        except UserError as error:
-            raise UserError(f'{self._where}, {error}') from error
 
     def _clip_weights(self):
         choice = self.opt.get('clip_weights')

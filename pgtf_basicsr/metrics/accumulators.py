@@ -5,9 +5,10 @@ which returns the score so far.  It remembers a frame or two, however long the c
 truth take ``update(restored)``.
 """
 import logging
+from collections import deque
 from typing import Literal
 
-__all__ = ['ChannelOrder', 'FaceMean', 'as_rgb', 'score_clip']
+__all__ = ['ChannelOrder', 'FaceMean', 'NeighbourMean', 'as_rgb', 'score_clip']
 
 ChannelOrder = Literal['rgb', 'bgr']
 
@@ -37,6 +38,28 @@ class FaceMean:
             logging.getLogger('basicsr').warning(
                 f'{self.metric}: no face was found {self.left_out} times, {self.count} values remain')
         return self.total / self.count if self.count else float('nan')
+
+
+class NeighbourMean(FaceMean):
+    """Mean of a measure over runs of neighbouring frames; runs in which a face is missing are left out.
+
+    Args:
+        metric (str): What the log calls it.
+        length (int): Frames of a run.
+        measure (Callable): Of what was found in a run's frames, as arguments.
+    """
+
+    def __init__(self, metric, length, measure):
+        super().__init__(metric)
+        self._measure = measure
+        self._recent = deque(maxlen=length)
+
+    def add_frame(self, found):
+        """Take what was found in the next frame, None where no face was."""
+        self._recent.append(found)
+        if len(self._recent) == self._recent.maxlen:
+            missing = any(item is None for item in self._recent)
+            self.add(None if missing else self._measure(*self._recent))
 
 
 def score_clip(accumulator, img, img2=None, channel_order='rgb', min_frames=1):

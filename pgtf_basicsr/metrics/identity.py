@@ -4,7 +4,7 @@ import math
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from .accumulators import ChannelOrder, FaceMean, score_clip
+from .accumulators import ChannelOrder, FaceMean, NeighbourMean, score_clip
 from .backends.faces import find_landmarks
 from .backends.identity import Identity, identity_backend, prepare_identity
 from .backends.weights import Device
@@ -60,17 +60,12 @@ class IdentityConsistency:
 
     def __init__(self, backend):
         self._backend = backend
-        self._mean = FaceMean('identity consistency')
-        self._recent = []
+        self._mean = NeighbourMean('identity consistency', 2, embedding_angle)
 
     def update(self, restored):
         """Take the next frame, (H, W, 3) uint8 RGB."""
         landmarks = find_landmarks(restored)
-        embedding = None if landmarks is None else self._backend.embed(restored, landmarks)
-        self._recent = [*self._recent[-1:], embedding]
-        if len(self._recent) == 2:
-            missing = any(vector is None for vector in self._recent)
-            self._mean.add(None if missing else embedding_angle(*self._recent))
+        self._mean.add_frame(None if landmarks is None else self._backend.embed(restored, landmarks))
 
     def compute(self):
         """Degrees; nan before the second frame."""

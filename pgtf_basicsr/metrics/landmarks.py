@@ -5,7 +5,7 @@ All are in pixels of a 512-pixel frame: landmarks in frames of another size are 
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from .accumulators import ChannelOrder, FaceMean, score_clip
+from .accumulators import ChannelOrder, FaceMean, NeighbourMean, score_clip
 from .backends.landmarks import Landmarks, landmark_backend, prepare_landmarks
 from .backends.weights import Device
 
@@ -91,14 +91,11 @@ class LandmarkMotionError:
 
     def __init__(self, backend):
         self._backend = backend
-        self._mean = FaceMean('TLME')
-        self._recent = []
+        self._mean = NeighbourMean('TLME', 2, _motion_error)
 
     def update(self, restored, gt):
         """Take the next frame of each clip, (H, W, 3) uint8 RGB."""
-        self._recent = [*self._recent[-1:], _locate(self._backend, restored, gt)]
-        if len(self._recent) == 2:
-            self._mean.add(None if None in self._recent else landmark_motion_error(*map(np.array, zip(*self._recent))))
+        self._mean.add_frame(_locate(self._backend, restored, gt))
 
     def compute(self):
         """Pixels per frame; nan before the second frame."""
@@ -114,14 +111,11 @@ class LandmarkJitter:
 
     def __init__(self, backend):
         self._backend = backend
-        self._mean = FaceMean('landmark jitter')
-        self._recent = []
+        self._mean = NeighbourMean('landmark jitter', 3, _jitter)
 
     def update(self, restored):
         """Take the next frame, (H, W, 3) uint8 RGB."""
-        self._recent = [*self._recent[-2:], _locate(self._backend, restored)]
-        if len(self._recent) == 3:
-            self._mean.add(None if None in self._recent else landmark_jitter(np.concatenate(self._recent)))
+        self._mean.add_frame(_locate(self._backend, restored))
 
     def compute(self):
         """Pixels per squared frame; nan before the third frame."""
@@ -220,6 +214,16 @@ for _metric, _kind in ((calculate_lmd, LandmarkDistance), (calculate_tlme, Landm
     _metric.per_clip = True
     _metric.prepare = prepare_landmarks
     _metric.accumulator = _accumulators(_kind)
+
+
+def _motion_error(*pairs):
+    """`landmark_motion_error` of neighbouring frames, of each the restored and the real landmarks."""
+    return landmark_motion_error(*map(np.array, zip(*pairs)))
+
+
+def _jitter(*frames):
+    """`landmark_jitter` of neighbouring frames, of each a list of its landmarks alone."""
+    return landmark_jitter(np.concatenate(frames))
 
 
 def _locate(backend, *frames):

@@ -152,8 +152,10 @@ def test_an_lmdb_that_is_cut_short_is_named_and_kills_nobody(root, tmp_path):
     (tmp_path / 'cut.lmdb').mkdir()
     data = (root / 'GT.lmdb/data.mdb').read_bytes()
     (tmp_path / 'cut.lmdb/data.mdb').write_bytes(data[:len(data) // 2])
-    with pytest.raises(DataError, match='cannot read the LMDB .*cut.lmdb: .*cut short'):
-        open_storage(tmp_path / 'cut.lmdb', 'dataroot_gt').open(CLIP).read(NAMES)
+    storage = open_storage(tmp_path / 'cut.lmdb', 'dataroot_gt')
+    for _ in range(2):  # a training that leaves broken data out comes back to it
+        with pytest.raises(DataError, match='cannot read the LMDB .*cut.lmdb: .*cut short'):
+            storage.open(CLIP).read(NAMES)
 
 
 @pytest.mark.parametrize('arguments, complaint', [

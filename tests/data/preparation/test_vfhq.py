@@ -129,13 +129,16 @@ def test_a_killed_run_goes_on_to_the_same_result(download, tmp_path, prepare_giv
 
 
 def test_ctrl_c_leaves_what_can_be_gone_on_with(download, tmp_path, prepare):
-    run = Run(tmp_path, 'prepare', 'vfhq', download / 'clips', 'out', '--min-length', 3, '--workers', 1)
+    # Enough of them that the signal comes in time.
+    for number in range(24):
+        shutil.copytree(download / 'clips' / 'group1' / ANNA, tmp_path / 'clips' / f'Clip+take{number:02d}+P0+C0+F0-7')
+    run = Run(tmp_path, 'prepare', 'vfhq', 'clips', 'out', '--min-length', 3, '--workers', 1)
     run.wait_for('clip')
     run.signal(2)
     assert run.statuses() == [130] and 'Traceback' not in run.output()
     assert not (tmp_path / 'out' / '.prepare').exists()
-    prepare('vfhq', download / 'clips', tmp_path / 'out', '--min-length', 3)
-    assert len(all_clips(tmp_path / 'out')) == 3
+    prepare('vfhq', tmp_path / 'clips', tmp_path / 'out', '--min-length', 3)
+    assert len(all_clips(tmp_path / 'out')) == 24
 
 
 def entries(path):
