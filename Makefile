@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 QUICKSTART := options/quickstart
+# Tests run in one thread each; files are shared out over processes.
+WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile
 HELD_OUT := datasets/sample/test/degraded/collins_000.mp4
 
 .PHONY: demo test
@@ -21,8 +23,8 @@ demo: .venv/installed
 	$(BIN)/python $(QUICKSTART)/summary.py
 
 test: .venv/tested
-	$(BIN)/python -m pytest -m "not slow"
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest $(WORKERS) -m slow
 
 # torch comes first and BasicSR is built without isolation: its build lists torch among what it
 # needs, and an isolated build would fetch a second copy.

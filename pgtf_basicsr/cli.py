@@ -1,4 +1,4 @@
-"""The command ``basicsr``: train, test, restore, sample-data, prepare, preview, check-options."""
+"""The command ``basicsr`` and its subcommands: train, test, restore, evaluate, compare and those about data."""
 import argparse
 import os
 import re
@@ -11,6 +11,7 @@ from . import options
 from .data import preview, sample_data, sample_masks
 from .data.preparation import command as preparation
 from .errors import Interrupted, SharedError, UserError
+from .evaluation import compare_command, evaluate_command
 from .options.reference import reference_page
 from .restoration import restore
 from .training import pipelines
@@ -89,6 +90,12 @@ def build_parser():
     command = commands.add_parser('restore', help=text, description=text.capitalize() + '.')
     restore.add_arguments(command)
     command.set_defaults(run=restore.run)
+
+    for name, module, text in (('evaluate', evaluate_command, 'score ready-made clips, such as those of other methods'),
+                               ('compare', compare_command, 'compare the results of several tests or evaluations')):
+        command = commands.add_parser(name, help=text, description=text.capitalize() + '.')
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
 
     text = 'write a small data set to try things with'
     command = commands.add_parser('sample-data', help=text, description=text.capitalize() + '.')

@@ -1,8 +1,10 @@
 """What holds for all tests: no network, and threads that do not get in each other's way."""
 import socket
+import warnings
 
 import pytest
 import torch
+from torch import nn
 
 import pgtf_basicsr  # noqa: F401  before any test imports basicsr, which does not import on its own
 
@@ -52,3 +54,34 @@ def trained_project(tmp_path_factory):
     for stage in (1, 2, 3, 4):
         run(folder, 'train', '-opt', write_options(folder, stage_options(stage), f'stage{stage}.yml'))
     return folder
+
+
+@pytest.fixture
+def nowhere(monkeypatch, tmp_path):
+    """No weights in any of the usual places; the folder that stands for the torch hub cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    monkeypatch.setattr('pgtf_basicsr.metrics.backends.weights.package_folder', lambda name: None)
+    return tmp_path / 'hub' / 'checkpoints'
+
+
+class TinyVideoNet(nn.Module):
+    """Called as the published I3D is."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 6, (2, 8, 8), stride=(2, 8, 8))
+
+    def forward(self, x: torch.Tensor, rescale: bool = True, resize: bool = True, return_features: bool = False):
+        assert not rescale and not resize and return_features
+        return self.conv(x).abs().mean(dim=(2, 3, 4))
+
+
+@pytest.fixture(scope='session')
+def i3d_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp('i3d') / 'tiny.pt'
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        torch.jit.script(TinyVideoNet()).save(str(path))
+    return str(path)

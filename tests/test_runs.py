@@ -6,11 +6,12 @@ import av
 import cv2
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pgtf_basicsr import options
 
 from .processes import run
-from .quickstart import QUICKSTART, SMALL, basicsr, stage_options, write_data, write_options
+from .quickstart import QUICKSTART, SMALL, basicsr, changed, stage_options, write_data, write_options
 
 pytestmark = pytest.mark.slow
 
@@ -97,6 +98,7 @@ def test_two_processes_in_step(project, stage):
 RANKS = '''
 import os, sys
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from pgtf_basicsr import cli, models
 from pgtf_basicsr.models.resumable_model import cpu_state_dict
 from pgtf_basicsr.models.video_face_model import VideoFaceModel
@@ -117,36 +119,59 @@ def test_mistakes_under_torchrun_are_told_once(project):
     assert output.count('cannot read the option file nothing.yml') == 1
 
 
-def test_test_command_writes_frames_strips_and_scores(project):
+def small_test(**changes):
+    """Options of the quickstart's test of stage IV, made smaller."""
     opt = options.load(QUICKSTART / 'test_stage4.yml')
     opt['network_g'].update(SMALL, tfr_levels=[16, 8])
     for dataset in opt['datasets'].values():
         dataset['gt_size'] = 32
-    run(project, 'test', '-opt', write_options(project, opt, 'test.yml'))
+    return changed(opt, changes)
+
+
+def test_test_command_writes_frames_scores_and_a_page(project):
+    output = run(project, 'test', '-opt', write_options(
+        project, small_test(logger={'use_tb_logger': True}), 'test.yml'))
     results = project / 'results' / 'quickstart_test_stage4'
     for name in ('aligned', 'unaligned'):
         scores = json.loads((results / f'metrics_{name}.json').read_text())
         clip, = scores['clips']
         assert set(scores['mean']) == {'psnr', 'ssim', 'msrl'}
-        pictures = sorted(path.name for path in (results / 'visualization' / name / clip).iterdir())
-        assert len(pictures) == 5 and pictures[-1].startswith('strip_')
-        # The table says what the saved frames say.
-        assert scores['mean']['psnr']['restored'] == scores['clips'][clip]['psnr']['restored']
+        frames = sorted(path.name for path in (results / 'visualization' / name / clip).iterdir())
+        assert frames == [f'{number:08d}_quickstart_test_stage4.png' for number in range(4)]
+        assert len(scores['curves'][clip]['psnr']['restored']) == 4
+        for path in scores['pictures'][clip].values():
+            assert (results / path).is_file()
+        assert f'{scores["mean"]["psnr"]["restored"]:.2f}' in output
+    written = {path.name for path in results.iterdir()}
+    assert {'metrics.md', 'metrics.html', 'clips.csv', 'frames.csv'} <= written
+    events = EventAccumulator(str(results / 'tb_logger')).Reload()
+    assert [event.value for event in events.Scalars('metrics/aligned/psnr')] == pytest.approx([
+        json.loads((results / 'metrics_aligned.json').read_text())['mean']['psnr']['restored']])
+    assert [event.step for event in events.Scalars(f'unaligned/{clip}/ssim')] == [0, 1, 2, 3]
+    # What was saved scores as what was tested: PNG is lossless.
+    run(project, 'evaluate', '--restored', results / 'visualization/aligned', '--gt', results / 'visualization/aligned',
+        '--metrics', 'psnr', '-o', 'again')
+    assert json.loads((project / 'again/metrics_clips.json').read_text())['mean']['psnr']['restored'] == 'inf'
 
 
-def test_two_processes_score_as_one(project):
-    opt = options.load(QUICKSTART / 'test_stage4.yml')
-    opt['network_g'].update(SMALL, tfr_levels=[16, 8])
-    for dataset in opt['datasets'].values():
-        dataset.update(gt_size=32, dataroot_gt='datasets/sample/train/GT',
-                       dataroot_landmarks='datasets/sample/train/landmarks')
-    scores = []
-    for name, arguments in (('one', {}), ('two', {'launch': TORCHRUN})):
-        opt['name'] = name
-        launcher = ['--launcher', 'pytorch'] if arguments else []
-        basicsr(project, 'test', '-opt', write_options(project, opt, f'{name}.yml'), *launcher, **arguments)
-        scores.append(json.loads((project / 'results' / name / 'metrics_aligned.json').read_text()))
-    assert scores[0] == scores[1] and len(scores[0]['clips']) == 2
+def test_scores_depend_neither_on_processes_nor_on_the_batch_of_windows(project):
+    clips = {'dataroot_gt': 'datasets/sample/train/GT', 'dataroot_landmarks': 'datasets/sample/train/landmarks'}
+    metrics = {'t1': {'type': 'calculate_code_accuracy'}, 't5': {'type': 'calculate_code_accuracy', 'k': 5}}
+    found = []
+    for name, batch, world_size in (('one', 1, 1), ('batch', 3, 1), ('two', 3, 2)):
+        opt = small_test(name=name, **{'val:batch_size': batch})
+        opt['val']['metrics'].update(metrics)
+        opt['network_vqgan'] = stage_options(4)['network_vqgan']
+        opt['path']['pretrain_network_vqgan'] = str(models(project, 1) / 'net_g_latest.pth')
+        for dataset in opt['datasets'].values():
+            dataset.update(clips)
+        run(project, 'test', '-opt', write_options(project, opt, f'{name}.yml'), world_size=world_size)
+        scores = json.loads((project / 'results' / name / 'metrics_aligned.json').read_text())
+        found.append({key: scores[key] for key in ('mean', 'clips', 'curves', 'pictures')})
+    assert len(found[0]['clips']) == 2
+    assert found[1] == found[2] == found[0]
+    t1, t5 = (found[0]['mean'][name]['restored'] for name in ('t1', 't5'))
+    assert 0 <= t1 <= t5 <= 1
 
 
 def test_restore_with_trained_weights(project):
@@ -164,6 +189,7 @@ FOREIGN_MSRL = '''
 import sys
 import pgtf_basicsr
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from basicsr.train import train_pipeline
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY
 

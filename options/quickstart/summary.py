@@ -31,6 +31,7 @@ def main():
     write(f'Stage III against degraded: {gain["psnr"]:+.2f} dB PSNR, {gain["ssim"]:+.3f} SSIM')
     write(f'Restored video:  {RESULTS / "quickstart_restored.mp4"}')
     write(f'Comparison (degraded | restored | ground truth): {PICTURE}')
+    write(f'Curves over time and more pictures: {RESULTS / "quickstart_test_stage3" / "metrics.html"}')
 
 
 def means(test, dataset):
@@ -40,8 +41,8 @@ def means(test, dataset):
 
 def write_picture():
     """Put the strips of the aligned clips, made by the test of stage III, side by side and enlarge them."""
-    folder = RESULTS / 'quickstart_test_stage3' / 'visualization' / 'aligned'
-    strips = [cv2.imread(str(path)) for path in sorted(folder.glob('*/strip_*.png'))]
+    folder = RESULTS / 'quickstart_test_stage3' / 'pictures' / 'aligned'
+    strips = [cv2.imread(str(path)) for path in sorted(folder.glob('*_frames.png'))]
     gap = np.full((strips[0].shape[0], 4, 3), 255, np.uint8)
     row = np.concatenate([part for strip in strips for part in (strip, gap)][:-1], axis=1)
     cv2.imwrite(str(PICTURE), cv2.resize(row, None, fx=ENLARGEMENT, fy=ENLARGEMENT, interpolation=cv2.INTER_CUBIC))

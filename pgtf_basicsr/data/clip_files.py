@@ -13,7 +13,7 @@ class ClipFiles:
     Args:
         clip (Clip): What is known of it.
         stored: The clip in its storage, see `storage`.
-        degraded: The same degraded, in its storage; None where the frames themselves are degraded or none are.
+        degraded: The same degraded, in its storage; None where there is only one kind of frames.
         landmark_file (str | Path | None): The file of its landmarks, if the data set has landmarks.
 
     Raises:
@@ -21,7 +21,7 @@ class ClipFiles:
     """
 
     def __init__(self, clip, stored, degraded, landmark_file):
-        self.clip, self.stored, self.degraded, self.landmark_file = clip, stored, degraded or stored, landmark_file
+        self.clip, self.stored, self.degraded, self.landmark_file = clip, stored, degraded, landmark_file
         self.name, self.names = clip.name, stored.names[:clip.num_frames]
         if len(self.names) < clip.num_frames:
             raise DataError(f'{stored.where} has {len(self.names)} frames; {clip.num_frames} are listed: frame '
@@ -37,19 +37,42 @@ class ClipFiles:
                 raise DataError(f'{self.stored.where} has a gap: frame {self._first_missing()} is missing')
         return names
 
+    def check_frames(self, names, whole):
+        """Make sure that frames are there, wherever they can be listed.
+
+        Args:
+            names (Sequence[str]): Of the frames that are to be read.
+            whole (bool): Whether they are all of the clip, so that others would have no counterpart.
+
+        Raises:
+            DataError: Frames are missing, or there are others.
+        """
+        for source in filter(None, (self.stored, self.degraded)):
+            found = source.list_frames()
+            if found is None:
+                continue
+            missing, others = set(names).difference(found), set(found).difference(names) if whole else set()
+            if missing or others:
+                raise DataError(
+                    f'clip {self.name} has {len(found)} frames in {source.where}; it should have {len(names)}, '
+                    f'{names[0]} to {names[-1]}{"" if source is self.stored else f" as in {self.stored.where}"}: '
+                    + (f'frame {min(missing)} is missing' if missing else f'frame {min(others)} is none of them'))
+
     def read(self, names):
         """Frames (H, W, 3) uint8 RGB, all of one size."""
-        frames = self._read(self.stored, names)
-        height, width = self.clip.height or frames[0].shape[0], self.clip.width or frames[0].shape[1]
-        for name, frame in zip(names, frames):
-            if frame.shape[:2] != (height, width):
-                raise DataError(f'frame {self.stored.locate(name)} is {frame.shape[1]}x{frame.shape[0]}; its clip is '
-                                f'{width}x{height}')
-        return frames
+        return list(self._of_one_size(names, self._read(self.stored, names)))
+
+    def iterate(self, names):
+        """The same one after another, for names in the order of the clip."""
+        return self._of_one_size(names, self._iterate(self.stored, names))
 
     def read_degraded(self, names):
-        """The same frames degraded, of any size."""
-        return self._read(self.degraded, names)
+        """The same frames degraded, of any size; None where there is only one kind of frames."""
+        return self._read(self.degraded, names) if self.degraded else None
+
+    def iterate_degraded(self, names):
+        """The same one after another, for names in the order of the clip."""
+        return self._iterate(self.degraded, names) if self.degraded else None
 
     def landmarks(self, names):
         """Landmarks (T, 5, 2) of these frames; None where the data set has none."""
@@ -64,13 +87,29 @@ class ClipFiles:
         return np.stack([self._landmarks[name] for name in names])
 
     def _read(self, stored, names):
+        self._require_known(stored, names)
+        unique = list(dict.fromkeys(names))
+        frames = dict(zip(unique, stored.read(unique)))
+        return [frames[name] for name in names]
+
+    def _iterate(self, stored, names):
+        self._require_known(stored, names)
+        return stored.iterate(names)
+
+    def _require_known(self, stored, names):
         known = set(stored.names)
         for name in names:
             if name not in known:
                 raise DataError(f'{stored.where} has no frame {name}')
-        unique = list(dict.fromkeys(names))
-        frames = dict(zip(unique, stored.read(unique)))
-        return [frames[name] for name in names]
+
+    def _of_one_size(self, names, frames):
+        height, width = self.clip.height, self.clip.width
+        for name, frame in zip(names, frames):
+            height, width = height or frame.shape[0], width or frame.shape[1]
+            if frame.shape[:2] != (height, width):
+                raise DataError(f'frame {self.stored.locate(name)} is {frame.shape[1]}x{frame.shape[0]}; its clip is '
+                                f'{width}x{height}')
+            yield frame
 
     def _first_missing(self):
         """Name of the first frame that is not there."""

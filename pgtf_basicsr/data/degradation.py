@@ -8,6 +8,7 @@ grey, once for a frame.
 """
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain, starmap
 
 import av
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 
 from ..errors import UserError
 from .checks import from_options, is_number, require, require_choice, require_number, require_range
+from .clip_stream import with_size
 from .reports import Reported
 
 __all__ = ['VARIANTS', 'Degradation', 'DegradationParameters', 'DegradationRanges', 'code_and_decode',
@@ -151,6 +153,8 @@ class Degradation:
         degrade = Degradation(VARIANTS['vfhq'])
         parameters = degrade.draw(np.random.default_rng(seed), len(frames))
         degraded = degrade.apply(frames, parameters)
+
+    or, a frame after the other, ``for frame in degrade.stream(frames, parameters)``.
     """
 
     def __init__(self, ranges=DegradationRanges()):
@@ -178,10 +182,29 @@ class Degradation:
         """Degrade frames (T, H, W, 3) uint8 RGB; same layout, and same size unless ``resize_back`` is false.
 
         The same frames and parameters give the same bytes, in any process.
+
+        Raises:
+            ValueError: The parameters are of another number of frames, or there are none.
         """
-        coded = code_and_decode(self._low_resolution(frames, parameters), self.ranges.codec, parameters.crf,
-                                self.ranges.preset)
-        return self._enlarged(coded, parameters, frames.shape[2:0:-1]) if self.ranges.resize_back else coded
+        return np.stack(list(self.stream(frames, parameters)))
+
+    def stream(self, frames, parameters):
+        """The same one after another, with no more frames in memory than the codec looks ahead.
+
+        Args:
+            frames (Iterable[ndarray]): (H, W, 3) uint8 RGB each, all of one size.
+            parameters (DegradationParameters): Drawn for as many frames.
+
+        Yields:
+            ndarray: (H, W, 3) uint8 RGB, smaller if ``resize_back`` is false.
+
+        Raises:
+            ValueError: The parameters are of another number of frames, which shows at the end, or there are none.
+        """
+        (height, width), frames = with_size(frames)
+        low = starmap(self._low_resolution(parameters), zip(frames, parameters.noise, parameters.grey, strict=True))
+        for frame in code_and_decode(low, self.ranges.codec, parameters.crf, self.ranges.preset):
+            yield _enlarge(frame, (width, height), parameters.resize) if self.ranges.resize_back else frame
 
     def __call__(self, frames, rng):
         """Draw parameters and apply them."""
@@ -191,24 +214,18 @@ class Degradation:
         """Side of the result for square frames of ``size`` pixels."""
         return size if self.ranges.resize_back else max(round(size / self.ranges.scale[0]), 1)
 
-    def _low_resolution(self, frames, parameters):
-        """Frames blurred, downsampled and noisy."""
-        height, width = frames.shape[1:3]
-        size = max(round(width / parameters.scale), 1), max(round(height / parameters.scale), 1)
-        rng = np.random.default_rng(parameters.noise_seed)
+    def _low_resolution(self, parameters):
+        """What comes before the codec, a function from a frame, its noise and whether that is grey to a small frame."""
         blur = self._blur(parameters)
-        low = []
-        for frame, noise, grey in zip(frames, parameters.noise, parameters.grey, strict=True):
+        rng = np.random.default_rng(parameters.noise_seed)
+
+        def shrink(frame, noise, grey):
+            size = [max(round(side / parameters.scale), 1) for side in frame.shape[1::-1]]
             small = cv2.resize(blur(frame), size, interpolation=_RESIZE_FLAGS[parameters.resize])
             small += noise * rng.standard_normal(small.shape[:2] + (1 if grey else 3,), dtype=np.float32)
-            low.append(_to_uint8(small))
-        return np.stack(low)
+            return _to_uint8(small)
 
-    def _enlarged(self, frames, parameters, size):
-        """Frames resized to ``size`` (width, height)."""
-        # Enlarging by area repeats pixels; what stands for it is linear.
-        mode = 'linear' if parameters.resize == 'area' else parameters.resize
-        return np.stack([cv2.resize(frame, size, interpolation=_RESIZE_FLAGS[mode]) for frame in frames])
+        return shrink
 
     def _blur(self, parameters):
         """The blur of one clip, a function from a uint8 frame to a float32 one."""
@@ -231,32 +248,51 @@ def gaussian_kernel(size, sigma_x, sigma_y, angle):
 
 
 def code_and_decode(frames, codec, crf, preset):
-    """Frames (T, H, W, 3) uint8 RGB through a lossy video codec (yuv420p) in memory and back, same layout."""
-    height, width = frames.shape[1:3]
-    decoder_name, codec_options = _CODECS[codec]
-    # yuv420p halves the colour planes, so sides have to be even.
-    pad_y, pad_x = (max(side + side % 2, _MIN_CODED_SIZE) - side for side in (height, width))
-    padded = np.pad(frames, ((0, 0), (0, pad_y), (0, pad_x), (0, 0)), mode='edge')
+    """Frames through a lossy video codec (yuv420p) in memory and back, each as soon as the codec gives it.
 
+    Args:
+        frames (Iterable[ndarray]): (H, W, 3) uint8 RGB each, all of one size.
+        codec (str): 'libx264' or 'libx265'.
+        crf (int): Constant rate factor, 0 to 51.
+        preset (str): The codec's.
+
+    Yields:
+        ndarray: (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: There are no frames.
+    """
+    (height, width), frames = with_size(frames)
+    # yuv420p halves the colour planes, so sides have to be even.
+    padding = [(0, max(side + side % 2, _MIN_CODED_SIZE) - side) for side in (height, width)] + [(0, 0)]
+    decoder_name, codec_options = _CODECS[codec]
     encoder = av.CodecContext.create(codec, 'w')
-    encoder.height, encoder.width = padded.shape[1:3]
+    encoder.height, encoder.width = height + padding[0][1], width + padding[1][1]
     encoder.pix_fmt = 'yuv420p'
     encoder.time_base = Fraction(1, 25)
     encoder.thread_count = 1  # more threads give other bytes
     encoder.options = {'crf': str(crf), 'preset': preset, **codec_options}
-    packets = []
-    for index, frame in enumerate(padded):
-        picture = av.VideoFrame.from_ndarray(frame, format='rgb24')
-        picture.pts = index
-        packets += encoder.encode(picture)
-    packets += encoder.encode(None)
-
     decoder = av.CodecContext.create(decoder_name, 'r')
     decoder.thread_count = 1
-    pictures = [picture for packet in [*packets, None] for picture in decoder.decode(packet)]
-    # PyAV's conversion to RGB sets up a thread pool for every frame, at many times the cost of decoding it.
-    decoded = np.stack([cv2.cvtColor(picture.to_ndarray(), cv2.COLOR_YUV2RGB_I420) for picture in pictures])
-    return decoded[:, :height, :width]
+
+    pictures = (_picture(np.pad(frame, padding, mode='edge'), number) for number, frame in enumerate(frames))
+    packets = chain.from_iterable(map(encoder.encode, chain(pictures, [None])))
+    for packet in chain(packets, [None]):
+        for picture in decoder.decode(packet):
+            # PyAV's conversion to RGB sets up a thread pool for every frame, at many times the cost of decoding it.
+            yield cv2.cvtColor(picture.to_ndarray(), cv2.COLOR_YUV2RGB_I420)[:height, :width]
+
+
+def _picture(frame, number):
+    picture = av.VideoFrame.from_ndarray(frame, format='rgb24')
+    picture.pts = number
+    return picture
+
+
+def _enlarge(frame, size, mode):
+    """A frame resized to ``size`` (width, height)."""
+    # Enlarging by area repeats pixels; what stands for it is linear.
+    return cv2.resize(frame, size, interpolation=_RESIZE_FLAGS['linear' if mode == 'area' else mode])
 
 
 def _to_uint8(frame):

@@ -11,6 +11,7 @@ frames are then numbered without gaps.
 import os
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 
 import lmdb
@@ -18,7 +19,7 @@ import lmdb
 from ..errors import DataError, UserError
 from .clips import FRAME_SUFFIXES, Clip, decode_frame, find_missing, read_frame, resolve_inside
 from .remote import backend_for, fetch, is_url, url_below
-from .video_clips import VIDEO_SUFFIXES, count_frames, read_frames
+from .video_clips import VIDEO_SUFFIXES, count_frames, iterate_frames, read_frames
 
 __all__ = ['LMDB', 'LOCAL', 'ClipVideos', 'FrameFolders', 'FrameLmdb', 'RemoteClips', 'is_lmdb', 'open_storage']
 
@@ -139,6 +140,16 @@ class FrameLmdb:
         """A clip, whose frames are then read by name."""
         return _KeyedClip(self, clip, f'{clip.name}/', '')
 
+    def list_frames(self, prefix):
+        """Names of the frames whose keys begin with a prefix."""
+        names, start = [], prefix.encode()
+        with self._transaction() as transaction:
+            cursor = transaction.cursor()
+            if cursor.set_range(start):
+                for key in takewhile(lambda key: key.startswith(start), cursor.iternext(values=False)):
+                    names.append(key.removeprefix(start).decode(errors='replace'))
+        return [name for name in names if name.isdigit()]
+
     def locate(self, key):
         """An entry as messages call it."""
         return f'{self.root}:{key}'
@@ -225,6 +236,10 @@ class RemoteClips:
             return _VideoClip(clip, path, lambda: BytesIO(self.get(path)))
         return _KeyedClip(self, clip, f'{prefix}/', self.suffix)
 
+    def list_frames(self, prefix):
+        """None: they cannot be listed."""
+        return None
+
     def locate(self, key):
         """A file as messages call it."""
         return key
@@ -241,12 +256,20 @@ class _FolderClip:
         self.where, self.paths = folder, paths
         self.names = list(paths)
 
+    def list_frames(self):
+        """Names of the frames that there are."""
+        return self.names
+
     def locate(self, name):
         return self.paths[name]
 
     def read(self, names):
         """Frames (H, W, 3) uint8 RGB of these names."""
-        return [read_frame(self.paths[name]) for name in names]
+        return list(self.iterate(names))
+
+    def iterate(self, names):
+        """The same one after another."""
+        return (read_frame(self.paths[name]) for name in names)
 
 
 class _NumberedClip:
@@ -254,7 +277,11 @@ class _NumberedClip:
 
     def __init__(self, clip):
         self.first = clip.first or 0
-        self.names = [f'{number:08d}' for number in range(self.first, self.first + clip.num_frames)]
+        self.names = self.names_of(clip.num_frames)
+
+    def names_of(self, num_frames):
+        """Names of the first frames, so many."""
+        return [f'{number:08d}' for number in range(self.first, self.first + num_frames)]
 
 
 class _KeyedClip(_NumberedClip):
@@ -265,18 +292,24 @@ class _KeyedClip(_NumberedClip):
         self.where = storage.locate(prefix)
         self.storage, self.prefix, self.suffix = storage, prefix, suffix
 
+    def list_frames(self):
+        """Names of the frames that there are, None where they cannot be listed."""
+        return self.storage.list_frames(self.prefix)
+
     def locate(self, name):
         return self.storage.locate(f'{self.prefix}{name}{self.suffix}')
 
     def read(self, names):
         """Frames (H, W, 3) uint8 RGB of these names."""
-        frames = []
+        return list(self.iterate(names))
+
+    def iterate(self, names):
+        """The same one after another."""
         for name in names:
             data = self.storage.get(f'{self.prefix}{name}{self.suffix}')
             if data is None:
                 raise DataError(f'{self.storage.option}: there is no frame {self.locate(name)}')
-            frames.append(decode_frame(data, self.locate(name)))
-        return frames
+            yield decode_frame(data, self.locate(name))
 
 
 class _VideoClip(_NumberedClip):
@@ -286,13 +319,24 @@ class _VideoClip(_NumberedClip):
         super().__init__(clip)
         self.where, self.source = path, source
 
+    def list_frames(self):
+        """Names of the frames that there are, None for a video that would have to be fetched."""
+        return None if callable(self.source) else self.names_of(count_frames(self.source))
+
     def locate(self, name):
         return f'{self.where}:{name}'
 
     def read(self, names):
         """Frames (H, W, 3) uint8 RGB of these names."""
+        return read_frames(*self._arguments(names))
+
+    def iterate(self, names):
+        """The same one after another; the names must be in order."""
+        return iterate_frames(*self._arguments(names))
+
+    def _arguments(self, names):
         source = self.source() if callable(self.source) else self.source
-        return read_frames(source, [int(name) - self.first for name in names], self.where)
+        return source, [int(name) - self.first for name in names], self.where
 
 
 def _environment(root):

@@ -1,5 +1,7 @@
 """Clips of faces in the VFHQ layout, as degraded and ground-truth windows."""
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import repeat, tee
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from .alignment import (PlacementRanges, align_to_template, centre_square, compo
                         resize_matrix, transform_points, warp)
 from .checks import from_options, require, require_choice
 from .clip_files import ClipFiles
+from .clip_stream import ClipStream, with_size
 from .clips import find_missing, landmark_path, read_meta_info
 from .degradation import Degradation, DegradationParameters, ranges_of_data_set
 from .remote import is_url
@@ -58,7 +61,8 @@ class VFHQDataset(Dataset):
         left_out   messages on broken items that this one stands for, a line each; only with ``broken_data: skip``
 
     In validation item ``index`` is the whole clip ``index`` with its L frames in place of T, and without gt
-    and gt_path where there is no ``dataroot_gt``.
+    and gt_path where there is no ``dataroot_gt``.  :meth:`stream` gives the same frames one after another, in memory
+    that does not grow with L.
 
     One transform places all frames of a window or clip: aligned, it takes the landmarks of the centre frame
     to the FFHQ template; unaligned (stage IV), a random shift, turn and zoom follow.  Without landmarks the
@@ -74,7 +78,8 @@ class VFHQDataset(Dataset):
 
     Raises:
         UserError: a folder is missing, no clip is long enough, or an option has an impossible value.
-        DataError: when items are read: a frame or its landmarks are missing or broken.
+        DataError: in validation, a clip has not the frames that it should have, or other ones in ``dataroot_lq`` than
+            in ``dataroot_gt``; when items are read: a frame or its landmarks are missing or broken.
     """
 
     option_types = 'pgtf_basicsr.data.vfhq_options:VFHQOptions'
@@ -104,11 +109,14 @@ class VFHQDataset(Dataset):
 
         self.gt_clips = self._storage('dataroot_gt')
         self.lq_clips = self._storage('dataroot_lq')
+        self.has_gt = self.gt_clips is not None
         self._source = self.gt_clips or self.lq_clips
         require(self.gt_clips or (self.lq_clips and not self.is_train), self._where, 'dataroot_gt is not given')
         self.landmark_root = opt.get('dataroot_landmarks')
         self.clips = ClipTable(self._find_clips())
         self._weights = self._clip_weights()
+        if not self.is_train:
+            self._check_clips()
         # In shared memory, so that workers that already run see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -120,8 +128,7 @@ class VFHQDataset(Dataset):
         return len(self.clips) * (self.windows_per_clip if self.is_train else 1)
 
     def __getitem__(self, index):
-        if not 0 <= index < len(self):
-            raise IndexError(f'{self._where} has {len(self)} items, not one of index {index}')
+        self._check_index(index)
         if not self.skips_broken:
             return self._item(index)
         left_out = []
@@ -131,6 +138,25 @@ class VFHQDataset(Dataset):
             except DataError as error:
                 left_out.append(str(error))
         raise DataError(f'{self._where}: {len(left_out)} items in a row are broken, the last one: {left_out[-1]}')
+
+    def stream(self, index):
+        """The clip of a validation item, frame by frame, with ground truth for each whatever ``gt_frames`` says.
+
+        Returns:
+            ClipStream: Its frames are those of ``lq`` and ``gt`` of the item to the last bit.
+
+        Raises:
+            UserError: The data set is one of training.
+            DataError: Here or while iterating: a frame or its landmarks are missing or broken.
+        """
+        require(not self.is_train, self._where, 'its phase is train; only val and test have clips to iterate over')
+        self._check_index(index)
+        draw, clip = self._draw_clip(index)
+        return ClipStream(clip.name, len(draw.frames), self.has_gt, partial(self._iterate, draw, clip))
+
+    def clip_lengths(self):
+        """{clip name: frames of it that validation reads}."""
+        return {clip.name: len(self._places(clip.num_frames)) for clip in self.clips}
 
     def reproduce(self, report):
         """The item of a line ``drawn``, whatever seed, epoch and ranges are now.
@@ -149,11 +175,7 @@ class VFHQDataset(Dataset):
 
     def _item(self, index):
         if not self.is_train:
-            clip = self._open(self.clips[index])
-            rng = np.random.default_rng((self.seed, _VALIDATION_EPOCH, index))
-            frames = clip.frames_at(range(len(clip.names))[:self.max_frames])
-            draw = Draw(clip.name, frames, placement=self._draw_placement(rng))
-            return self._load(self._with_degradation(draw, rng), clip)
+            return self._load(*self._draw_clip(index))
         epoch = int(self._epoch)
         number = index % len(self.clips)
         if self._weights is not None:
@@ -165,6 +187,17 @@ class VFHQDataset(Dataset):
         return ClipFiles(
             clip, self._source.open(clip), self.lq_clips.open(clip) if self.gt_clips and self.lq_clips else None,
             landmark_path(self.landmark_root, clip.name) if self.landmark_root else None)
+
+    def _places(self, num_frames):
+        """Places of the frames that validation reads."""
+        return range(num_frames)[:self.max_frames]
+
+    def _draw_clip(self, index):
+        """A validation clip and what is drawn for it."""
+        clip = self._open(self.clips[index])
+        rng = np.random.default_rng((self.seed, _VALIDATION_EPOCH, index))
+        draw = Draw(clip.name, clip.frames_at(self._places(len(clip.names))), placement=self._draw_placement(rng))
+        return self._with_degradation(draw, rng), clip
 
     def _draw_window(self, clip, rng):
         """Draw a training window, and again where the face does not stay in the picture."""
@@ -194,31 +227,45 @@ class VFHQDataset(Dataset):
         return bool(((middles >= 0) & (middles < self.gt_size)).all())
 
     def _load(self, draw, clip):
-        frames = clip.read(draw.frames)
-        centre = len(frames) // 2
-        height, width = frames[0].shape[:2]
-        matrix, landmarks = self._place(draw, clip, height, width)
+        size, frames = with_size(clip.read(draw.frames))
+        matrix, landmarks = self._place(draw, clip, size)
+        first = draw.frames[0]
 
-        item = {'key': f'{clip.name}/{draw.frames[0]}', 'folder': clip.name, 'drawn': draw.report(),
-                'lq_path': clip.stored.locate(draw.frames[0])}
+        item = {'key': f'{clip.name}/{first}', 'folder': clip.name, 'drawn': draw.report(),
+                'lq_path': (clip.degraded or clip.stored).locate(first)}
         if landmarks is not None:
             item['landmarks'] = torch.from_numpy(landmarks.astype(np.float32))
-        if self.gt_clips:
-            gt = np.stack([warp(frame, matrix, self.gt_size) for frame in frames])
-            item['gt'] = _to_tensor(gt[centre] if self.centre_only else gt)
-            item['gt_path'] = item['lq_path']
-        if self.lq_clips:
-            item['lq_path'] = clip.degraded.locate(draw.frames[0])
-            lq = np.stack([self._place_lq(frame, matrix, height, width) for frame in clip.read_degraded(draw.frames)])
-        else:
-            lq = self.degradation.apply(gt, draw.degradation)
-        item['lq'] = _to_tensor(lq)
+        lq, gt = zip(*self._pairs(draw, matrix, size, frames, clip.read_degraded(draw.frames)))
+        item['lq'] = _to_tensor(np.stack(lq))
+        if self.has_gt:
+            item['gt'] = _to_tensor(gt[len(gt) // 2] if self.centre_only else np.stack(gt))
+            item['gt_path'] = clip.stored.locate(first)
         return item
 
-    def _place(self, draw, clip, height, width):
-        """Transform from the draw's height x width frames to gt, and landmarks (T, 5, 2) in gt or None."""
+    def _iterate(self, draw, clip):
+        """Tensors (lq, gt) of one frame after another, see `ClipStream`."""
+        size, frames = with_size(clip.iterate(draw.frames))
+        matrix, _ = self._place(draw, clip, size)
+        for lq, gt in self._pairs(draw, matrix, size, frames, clip.iterate_degraded(draw.frames)):
+            yield _to_tensor(lq), _to_tensor(gt) if self.has_gt else None
+
+    def _pairs(self, draw, matrix, size, frames, degraded):
+        """Frames (lq, gt) as items have them but uint8, one after another; gt is None where there is none.
+
+        ``size`` is (height, width) of ``frames``; ``degraded`` are those of ready-made clips beside ground truth.
+        """
+        gt = (warp(frame, matrix, self.gt_size) for frame in frames) if self.has_gt else repeat(None)
+        if self.lq_clips:
+            lq = (self._place_lq(frame, matrix, size) for frame in (degraded if self.has_gt else frames))
+        else:
+            gt, undegraded = tee(gt)
+            lq = self.degradation.stream(undegraded, draw.degradation)
+        return zip(lq, gt)
+
+    def _place(self, draw, clip, size):
+        """Transform from the draw's frames of ``size`` to gt, and landmarks (T, 5, 2) in gt or None."""
         landmarks = clip.landmarks(draw.frames)
-        matrix = (centre_square(height, width, self.gt_size) if landmarks is None
+        matrix = (centre_square(*size, self.gt_size) if landmarks is None
                   else self._aligned(clip, draw.frames, landmarks))
         if draw.placement:
             matrix = compose(np.array(draw.placement), matrix)
@@ -237,12 +284,28 @@ class VFHQDataset(Dataset):
         except ValueError as error:
             raise DataError(f'{clip.landmark_file}, frame {frames[centre]}: {error}') from error
 
-    def _place_lq(self, frame, matrix, height, width):
-        """Place a degraded frame of any size as ``matrix`` places its height x width original."""
+    def _place_lq(self, frame, matrix, size):
+        """Place a degraded frame of any size as ``matrix`` places its original of ``size``."""
+        height, width = size
         lq_size = self.degradation.output_size(self.gt_size)
         enlarge = resize_matrix(width / frame.shape[1], height / frame.shape[0])
         shrink = resize_matrix(lq_size / self.gt_size, lq_size / self.gt_size)
         return warp(frame, compose(shrink, compose(matrix, enlarge)), lq_size)
+
+    def _check_index(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(f'{self._where} has {len(self)} items, not one of index {index}')
+
+    def _check_clips(self):
+        """Make sure that all frames of validation are there before the first one is read."""
+        listed = bool(self.opt.get('meta_info_file'))
+        for clip in self.clips:
+            try:
+                files = self._open(clip)
+                places = self._places(len(files.names))
+                files.check_frames(files.frames_at(places), whole=not listed and len(places) == len(files.names))
+            except DataError as error:
+                raise DataError(f'{self._where}: {error}') from error
 
     def _find_clips(self):
         """The clips that are long enough and there."""

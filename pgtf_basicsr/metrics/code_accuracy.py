@@ -27,4 +27,7 @@ def calculate_code_accuracy(logits, codes, k: Count = 1, **kwargs):
     if not 1 <= k <= logits.size(-1):
         raise ValueError(f'k must be from 1 to the number of codes, {logits.size(-1)}, got {k}')
     predicted = logits.topk(k, dim=-1).indices
-    return (predicted == codes.unsqueeze(-1)).any(dim=-1).float().mean().item()
+    return (predicted == codes.unsqueeze(-1)).any(dim=-1).double().mean().item()
+
+
+calculate_code_accuracy.of_codes = True

@@ -1,24 +1,38 @@
 """Flicker: what changes from frame to frame besides motion."""
+import math
+
 import cv2
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from .accumulators import ChannelOrder, score_clip
+from .backends.recent import of_recent_frames
 
-__all__ = ['Flicker', 'calculate_flicker', 'motion_to_previous', 'warped_difference']
+__all__ = ['Flicker', 'MIN_SIDE', 'calculate_flicker', 'motion_to_previous', 'warped_difference']
+
+# Below this side OpenCV's optical flow refuses some frames, and wide ones end the process.
+MIN_SIDE = 16
 
 
+# The flow of one pair at a time is asked for, by several metrics or for several clips.
+@of_recent_frames(2)
 def motion_to_previous(frame, previous):
     """Where the pixels of a frame were in the previous one, by DIS optical flow (Kroeger et al., ECCV 2016).
 
     Args:
-        frame, previous (ndarray): (H, W, 3) uint8 RGB.
+        frame, previous (ndarray): (H, W, 3) uint8 RGB, of 16 pixels or more.
 
     Returns:
         tuple: Positions (H, W, 2) float32, x and y in pixels of the previous frame; (H, W) bool, which of them were
         visible there.  A pixel was if its position lies inside the frame and the flow back from there returns to it,
         up to ‖f + b‖² ≤ 0.01 (‖f‖² + ‖b‖²) + 0.5 (Sundaram et al., ECCV 2010).
+
+    Raises:
+        ValueError: The frames are too small.
     """
+    if min(frame.shape[:2]) < MIN_SIDE:
+        raise ValueError(f'optical flow needs frames of {MIN_SIDE}×{MIN_SIDE} pixels or more, '
+                         f'got {frame.shape[0]}×{frame.shape[1]}')
     method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     now, before = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (frame, previous))
     forward, backward = method.calc(now, before, None), method.calc(before, now, None)
@@ -51,26 +65,35 @@ class Flicker:
     one itself, and Δ real is 0, as it is in a video that changes by motion alone.  The two kinds of numbers do not
     compare: the latter also counts what the optical flow gets wrong, and favours blurred videos.
     """
+    min_frames = 2
 
     def __init__(self):
         self._total, self._pairs = 0.0, 0
         self._previous = None
 
     def update(self, restored, gt=None):
-        """Take the next frame of each clip, (H, W, 3) uint8 RGB."""
+        """Take the next frame of each clip, (H, W, 3) uint8 RGB.
+
+        Returns:
+            float: Mean of this frame and the previous one; nan for the first, or where no pixel was visible in both.
+        """
         frames = [restored] if gt is None else [restored, gt]
-        if self._previous is not None:
-            positions, visible = motion_to_previous(frames[-1], self._previous[-1])
-            changes = [warped_difference(*pair, positions) for pair in zip(frames, self._previous)]
-            errors = np.abs(changes[0] - changes[1] if len(changes) == 2 else changes[0])[visible]
-            if errors.size:
-                self._total += float(errors.mean(dtype=np.float64))
-                self._pairs += 1
-        self._previous = frames
+        previous, self._previous = self._previous, frames
+        if previous is None:
+            return math.nan
+        positions, visible = motion_to_previous(frames[-1], previous[-1])
+        changes = [warped_difference(*pair, positions) for pair in zip(frames, previous)]
+        errors = np.abs(changes[0] - changes[1] if len(changes) == 2 else changes[0])[visible]
+        if not errors.size:
+            return math.nan
+        value = float(errors.mean(dtype=np.float64))
+        self._total += value
+        self._pairs += 1
+        return value
 
     def compute(self):
         """Levels of 0 to 255; nan before the second frame."""
-        return self._total / self._pairs if self._pairs else float('nan')
+        return self._total / self._pairs if self._pairs else math.nan
 
 
 @METRIC_REGISTRY.register()
@@ -81,7 +104,7 @@ def calculate_flicker(img, img2=None, channel_order: ChannelOrder = 'rgb', **kwa
     compare.  No network is needed.
 
     Args:
-        img (ndarray): Restored clip (T, H, W, 3), uint8, T of 2 or more.
+        img (ndarray): Restored clip (T, H, W, 3), uint8, T of 2 or more, H and W of 16 or more.
         img2 (ndarray | None): Real clip of the same shape.
         channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
 
@@ -89,10 +112,11 @@ def calculate_flicker(img, img2=None, channel_order: ChannelOrder = 'rgb', **kwa
         float: Levels; 0 for equal clips, and without ground truth for still ones.
 
     Raises:
-        ValueError: Shapes differ, or there is a single frame.
+        ValueError: Shapes differ, there is a single frame, or frames are too small.
     """
-    return score_clip(Flicker(), img, img2, channel_order, min_frames=2)
+    return score_clip(Flicker(), img, img2, channel_order)
 
 
 calculate_flicker.per_clip = True
+calculate_flicker.min_frames = lambda **options: Flicker.min_frames
 calculate_flicker.accumulator = lambda **options: Flicker()

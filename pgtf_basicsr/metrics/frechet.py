@@ -1,4 +1,5 @@
 """FVD: how far the restored clips of a data set are from the real ones, as a whole."""
+import math
 from typing import Annotated
 
 import numpy as np
@@ -11,7 +12,7 @@ from .accumulators import ChannelOrder, as_rgb
 from .backends.video_features import prepare_frame, prepare_video_features, video_feature_backend
 from .backends.weights import Device
 
-__all__ = ['FeatureStatistics', 'FrechetVideoDistance', 'calculate_fvd', 'frechet_distance']
+__all__ = ['VideoFeatures', 'calculate_fvd', 'frechet_distance', 'frechet_video_distance']
 
 # I3D halves time several times.
 MIN_WINDOW = 10
@@ -35,50 +36,36 @@ def frechet_distance(mean1, cov1, mean2, cov2):
     return float(np.square(mean1 - mean2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * overlap)
 
 
-class FeatureStatistics:
-    """Mean and covariance of vectors, one after another, in double precision and constant memory.
+def frechet_video_distance(collected):
+    """FVD (Unterthiner et al., 2018) of the clips of a data set, lower is better.
 
-    Attributes:
-        count (int): Vectors so far.
-        mean (ndarray): (D,); None before the first.
-    """
-
-    def __init__(self):
-        self.count, self.mean, self._scatter = 0, None, None
-
-    def update(self, features):
-        """Take a vector (D,)."""
-        features = np.asarray(features, np.float64)
-        single = FeatureStatistics()
-        single.count, single.mean, single._scatter = 1, features, np.zeros((features.size, features.size))
-        self.merge(single)
-
-    def merge(self, other):
-        """Take all vectors of another one, such as another process' (Chan et al., 1979)."""
-        if not other.count:
-            return
-        if not self.count:
-            self.count, self.mean, self._scatter = other.count, other.mean.copy(), other._scatter.copy()
-            return
-        total = self.count + other.count
-        shift = other.mean - self.mean
-        self._scatter += other._scatter + np.outer(shift, shift) * (self.count * other.count / total)
-        self.mean = self.mean + shift * (other.count / total)
-        self.count = total
-
-    def covariance(self):
-        """Unbiased covariance (D, D); of 2 vectors or more."""
-        return self._scatter / (self.count - 1)
-
-
-class FrechetVideoDistance:
-    """Accumulates FVD (Unterthiner et al., 2018) over the clips of a data set.
-
-    Each run of ``window`` frames of a clip, one after the other, is a sample; what is left at a clip's end is not used.
-    Memory does not grow with the number or length of clips.
+    Mean and covariance are numpy's, in double precision, over the samples of all clips in the order given: the number
+    does not depend on which process has collected which clip.
 
     Args:
-        extract: What makes a vector of frames (T, 3, 224, 224) in [-1, 1]: I3D for FVD, see ``metrics.backends``.
+        collected (list): Of each clip what `VideoFeatures.collect` returns.
+
+    Returns:
+        float: 0 for equal clips, up to rounding.
+
+    Raises:
+        UserError: There are fewer than two clips.
+    """
+    if len(collected) < 2:
+        raise UserError('FVD is a distance between two sets of clips and says nothing of a single one: '
+                        f'two clips or more are needed, got {len(collected)}')
+    restored, real = (np.concatenate(features).astype(np.float64) for features in zip(*collected))
+    return frechet_distance(restored.mean(axis=0), np.cov(restored, rowvar=False),
+                            real.mean(axis=0), np.cov(real, rowvar=False))
+
+
+class VideoFeatures:
+    """Accumulates what FVD is made of: features of a restored and a real clip.
+
+    Each run of ``window`` frames, one after the other, is a sample; what is left at the clip's end is not used.
+
+    Args:
+        extract: What makes a vector (D,) of frames (T, 3, 224, 224) in [-1, 1]: I3D for FVD, see ``metrics.backends``.
         window (int): Frames of a sample, 10 or more.  Distances of different windows do not compare.
 
     Raises:
@@ -88,53 +75,34 @@ class FrechetVideoDistance:
     def __init__(self, extract, window=16):
         if window < MIN_WINDOW:
             raise UserError(f'FVD: window is {window}; I3D needs {MIN_WINDOW} frames or more')
-        self.window = window
-        self.clips = 0
+        self.min_frames = window
         self._extract = extract
-        self._statistics = FeatureStatistics(), FeatureStatistics()
         self._frames = [], []
-        self._clip_frames = 0
+        self._features = [], []
+        self._count = 0
 
     def update(self, restored, gt):
-        """Take the next frame of a restored and a real clip, (H, W, 3) uint8 RGB."""
-        self._clip_frames += 1
-        for frames, frame, statistics in zip(self._frames, (restored, gt), self._statistics):
+        """Take the next frame of each clip, (H, W, 3) uint8 RGB; nan, for no frame has a value of its own."""
+        self._count += 1
+        for frames, features, frame in zip(self._frames, self._features, (restored, gt)):
             frames.append(prepare_frame(frame))
-            if len(frames) == self.window:
-                statistics.update(self._extract(torch.stack(frames)))
+            if len(frames) == self.min_frames:
+                features.append(self._extract(torch.stack(frames)))
                 frames.clear()
+        return math.nan
 
-    def end_clip(self):
-        """Tell that the clip is over.
+    def collect(self):
+        """Features of the restored and of the real clip, a pair of arrays (n, D) float32 for n whole windows.
+
+        I3D has a D of 400: each window takes 3200 bytes.
 
         Raises:
-            UserError: It was shorter than the window.
+            UserError: The clip was shorter than the window.
         """
-        if self._clip_frames < self.window:
-            raise UserError(f'FVD: a clip has {self._clip_frames} frames; {self.window} are needed (option `window`, '
+        if self._count < self.min_frames:
+            raise UserError(f'FVD: a clip has {self._count} frames; {self.min_frames} are needed (option `window`, '
                             f'{MIN_WINDOW} or more)')
-        self.clips += 1
-        self._clip_frames = 0
-        for frames in self._frames:
-            frames.clear()
-
-    def merge(self, other):
-        """Take all clips of another one, such as another process'."""
-        self.clips += other.clips
-        for mine, others in zip(self._statistics, other._statistics):
-            mine.merge(others)
-
-    def compute(self):
-        """The distance.
-
-        Raises:
-            UserError: There were fewer than two clips.
-        """
-        if self.clips < 2:
-            raise UserError('FVD is a distance between two sets of clips and says nothing of a single one: '
-                            f'two clips or more are needed, got {self.clips}')
-        restored, real = self._statistics
-        return frechet_distance(restored.mean, restored.covariance(), real.mean, real.covariance())
+        return tuple(np.array(features, np.float32) for features in self._features)
 
 
 @METRIC_REGISTRY.register()
@@ -142,9 +110,9 @@ def calculate_fvd(img, img2, window: Annotated[int, Ge(MIN_WINDOW)] = 16, weight
                   device: Device = 'auto', download: bool = False, channel_order: ChannelOrder = 'rgb', **kwargs):
     """FVD, the Fréchet distance of I3D's features of restored and real clips, lower is better.
 
-    It is one number of a data set and not a mean over clips, see `FrechetVideoDistance`; its attribute ``per_data_set``
-    tells validation so.  With fewer clips than I3D has features, 400, it is biased, and numbers compare only for the
-    same clips and the same ``window``.
+    It is one number of a data set and not a mean over clips, see `VideoFeatures` and `frechet_video_distance`; its
+    attribute ``per_data_set`` tells validation so.  With fewer clips than I3D has features, 400, it is biased, and
+    numbers compare only for the same clips and the same ``window``.
 
     Args:
         img, img2 (list): Restored and real clips, 2 or more of each, (T, H, W, 3) uint8 with T of ``window`` or more.
@@ -167,21 +135,24 @@ def calculate_fvd(img, img2, window: Annotated[int, Ge(MIN_WINDOW)] = 16, weight
     if list(map(len, img)) != list(map(len, img2)):
         raise ValueError('expected as many restored clips as real ones, of the same lengths, '
                          f'got {list(map(len, img))} and {list(map(len, img2))} frames')
-    distance = _accumulator(window, weights, device, download)
+    backend, collected = video_feature_backend(weights, device, download), []
     for restored, real in zip(img, img2):
+        features = VideoFeatures(backend, window)
         for frames in zip(restored, real):
-            distance.update(*(as_rgb(frame, channel_order) for frame in frames))
-        distance.end_clip()
-    return distance.compute()
+            features.update(*(as_rgb(frame, channel_order) for frame in frames))
+        collected.append(features.collect())
+    return frechet_video_distance(collected)
 
 
 def _accumulator(window=16, weights=None, device='auto', download=False, **options):
-    return FrechetVideoDistance(video_feature_backend(weights, device, download), window)
+    return VideoFeatures(video_feature_backend(weights, device, download), window)
 
 
 calculate_fvd.per_data_set = True
+calculate_fvd.min_frames = lambda window=16, **options: window
 calculate_fvd.prepare = prepare_video_features
 calculate_fvd.accumulator = _accumulator
+calculate_fvd.combine = frechet_video_distance
 
 
 def _root(covariance):

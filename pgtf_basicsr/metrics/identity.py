@@ -4,7 +4,7 @@ import math
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from .accumulators import ChannelOrder, FaceMean, NeighbourMean, score_clip
+from .accumulators import ChannelOrder, FaceMean, accumulated, score_clip
 from .backends.faces import find_landmarks
 from .backends.identity import Identity, identity_backend, prepare_identity
 from .backends.weights import Device
@@ -26,8 +26,8 @@ def embedding_angle(first, second):
     return math.degrees(2 * math.atan2(np.linalg.norm(first - second), np.linalg.norm(first + second)))
 
 
-class IdentityDistance:
-    """Accumulates `embedding_angle` of restored and real face, the mean over frames.
+class IdentityDistance(FaceMean):
+    """Accumulates `embedding_angle` of restored and real face in degrees, the mean over frames.
 
     Both faces are cut out where the real one is: what is restored beyond recognition is still compared, and with
     ArcFace a misplaced face costs as well.  Pairs of a small angle are not left out of the mean.
@@ -35,44 +35,38 @@ class IdentityDistance:
     Args:
         backend: What makes vectors of faces, see ``metrics.backends``.
     """
+    metric = 'Deg'
 
-    def __init__(self, backend):
-        self._backend = backend
-        self._mean = FaceMean('Deg')
-
-    def update(self, restored, gt):
-        """Take a frame of each clip, (H, W, 3) uint8 RGB."""
+    def find(self, restored, gt):
+        """Vectors of both faces; None where the real clip has no face."""
         landmarks = find_landmarks(gt)
-        self._mean.add(None if landmarks is None else embedding_angle(
-            *(self._backend.embed(frame, landmarks) for frame in (restored, gt))))
+        return None if landmarks is None else [self.backend.embed(frame, landmarks) for frame in (restored, gt)]
 
-    def compute(self):
-        """Degrees; nan where no frame had a face."""
-        return self._mean.value()
+    def measure(self, found):
+        """Degrees between the two."""
+        return embedding_angle(*found)
 
 
-class IdentityConsistency:
-    """Accumulates `embedding_angle` of neighbouring frames of a clip; pairs without a face are left out.
+class IdentityConsistency(FaceMean):
+    """Accumulates `embedding_angle` of neighbouring frames of a clip in degrees; pairs without a face are left out.
 
     Args:
         backend: What makes vectors of faces, see ``metrics.backends``.
     """
+    metric, min_frames = 'identity consistency', 2
 
-    def __init__(self, backend):
-        self._backend = backend
-        self._mean = NeighbourMean('identity consistency', 2, embedding_angle)
-
-    def update(self, restored):
-        """Take the next frame, (H, W, 3) uint8 RGB."""
+    def find(self, restored):
+        """Vector of the face; None where there is none."""
         landmarks = find_landmarks(restored)
-        self._mean.add_frame(None if landmarks is None else self._backend.embed(restored, landmarks))
+        return None if landmarks is None else self.backend.embed(restored, landmarks)
 
-    def compute(self):
-        """Degrees; nan before the second frame."""
-        return self._mean.value()
+    def measure(self, previous, current):
+        """Degrees between two frames."""
+        return embedding_angle(previous, current)
 
 
 @METRIC_REGISTRY.register()
+@accumulated(IdentityDistance, identity_backend, prepare_identity)
 def calculate_deg(img, img2, identity: Identity = 'arcface', weights: str | None = None, device: Device = 'auto',
                   download: bool = False, channel_order: ChannelOrder = 'rgb', **kwargs):
     """Deg, the angle between the identities of restored and real face in degrees, lower is better.
@@ -101,6 +95,7 @@ def calculate_deg(img, img2, identity: Identity = 'arcface', weights: str | None
 
 
 @METRIC_REGISTRY.register()
+@accumulated(IdentityConsistency, identity_backend, prepare_identity)
 def calculate_identity_consistency(img, identity: Identity = 'arcface', weights: str | None = None,
                                    device: Device = 'auto', download: bool = False,
                                    channel_order: ChannelOrder = 'rgb', **kwargs):
@@ -125,19 +120,4 @@ def calculate_identity_consistency(img, identity: Identity = 'arcface', weights:
         UserError: A file is missing or wrong, or dlib is not installed.
     """
     backend = identity_backend(identity, weights, device, download)
-    return score_clip(IdentityConsistency(backend), img, channel_order=channel_order, min_frames=2)
-
-
-def _accumulators(kind):
-    """Function that makes a fresh accumulator of the metric's options."""
-
-    def accumulator(identity='arcface', weights=None, device='auto', download=False, **options):
-        return kind(identity_backend(identity, weights, device, download))
-
-    return accumulator
-
-
-for _metric, _kind in ((calculate_deg, IdentityDistance), (calculate_identity_consistency, IdentityConsistency)):
-    _metric.per_clip = True
-    _metric.prepare = prepare_identity
-    _metric.accumulator = _accumulators(_kind)
+    return score_clip(IdentityConsistency(backend), img, channel_order=channel_order)

@@ -5,7 +5,7 @@ All are in pixels of a 512-pixel frame: landmarks in frames of another size are 
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from .accumulators import ChannelOrder, FaceMean, NeighbourMean, score_clip
+from .accumulators import ChannelOrder, FaceMean, accumulated, score_clip
 from .backends.landmarks import Landmarks, landmark_backend, prepare_landmarks
 from .backends.weights import Device
 
@@ -61,68 +61,57 @@ def landmark_jitter(landmarks):
     return float(np.linalg.norm(np.diff(landmarks, n=2, axis=0), axis=-1).mean())
 
 
-class LandmarkDistance:
-    """Accumulates `landmark_distance`, the mean over frames.
+class _LandmarkMean(FaceMean):
+    """Of landmarks (N, 2) in the common unit, one set for each clip."""
+
+    def find(self, *frames):
+        found = [self.backend.locate(frame) for frame in frames]
+        if any(points is None for points in found):
+            return None
+        return [points * (UNIT / min(frame.shape[:2])) for points, frame in zip(found, frames)]
+
+
+class LandmarkDistance(_LandmarkMean):
+    """Accumulates `landmark_distance` in pixels, the mean over frames.
 
     Args:
         backend: What finds landmarks, see ``metrics.backends``.
     """
+    metric = 'LMD'
 
-    def __init__(self, backend):
-        self._backend = backend
-        self._mean = FaceMean('LMD')
-
-    def update(self, restored, gt):
-        """Take a frame of each clip, (H, W, 3) uint8 RGB."""
-        found = _locate(self._backend, restored, gt)
-        self._mean.add(found and landmark_distance(*found))
-
-    def compute(self):
-        """Pixels; nan where no frame had a face."""
-        return self._mean.value()
+    def measure(self, found):
+        """Pixels, of a frame's restored and real landmarks."""
+        return landmark_distance(*found)
 
 
-class LandmarkMotionError:
-    """Accumulates `landmark_motion_error`; pairs of frames in which a face is missing are left out.
+class LandmarkMotionError(_LandmarkMean):
+    """Accumulates `landmark_motion_error` in pixels per frame; pairs in which a face is missing are left out.
 
     Args:
         backend: What finds landmarks, see ``metrics.backends``.
     """
+    metric, min_frames = 'TLME', 2
 
-    def __init__(self, backend):
-        self._backend = backend
-        self._mean = NeighbourMean('TLME', 2, _motion_error)
-
-    def update(self, restored, gt):
-        """Take the next frame of each clip, (H, W, 3) uint8 RGB."""
-        self._mean.add_frame(_locate(self._backend, restored, gt))
-
-    def compute(self):
-        """Pixels per frame; nan before the second frame."""
-        return self._mean.value()
+    def measure(self, *pairs):
+        """Pixels per frame, of neighbouring frames' restored and real landmarks."""
+        return landmark_motion_error(*map(np.array, zip(*pairs)))
 
 
-class LandmarkJitter:
-    """Accumulates `landmark_jitter`; triples of frames in which a face is missing are left out.
+class LandmarkJitter(_LandmarkMean):
+    """Accumulates `landmark_jitter` in pixels per squared frame; triples in which a face is missing are left out.
 
     Args:
         backend: What finds landmarks, see ``metrics.backends``.
     """
+    metric, min_frames = 'landmark jitter', 3
 
-    def __init__(self, backend):
-        self._backend = backend
-        self._mean = NeighbourMean('landmark jitter', 3, _jitter)
-
-    def update(self, restored):
-        """Take the next frame, (H, W, 3) uint8 RGB."""
-        self._mean.add_frame(_locate(self._backend, restored))
-
-    def compute(self):
-        """Pixels per squared frame; nan before the third frame."""
-        return self._mean.value()
+    def measure(self, *found):
+        """Pixels per squared frame, of neighbouring frames' landmarks."""
+        return landmark_jitter(np.concatenate(found))
 
 
 @METRIC_REGISTRY.register()
+@accumulated(LandmarkDistance, landmark_backend, prepare_landmarks)
 def calculate_lmd(img, img2, landmarks: Landmarks = 'awing', weights: str | None = None, device: Device = 'auto',
                   download: bool = False, channel_order: ChannelOrder = 'rgb', **kwargs):
     """LMD, the distance of landmarks in pixels of a 512-pixel frame, lower is better; see `landmark_distance`.
@@ -150,6 +139,7 @@ def calculate_lmd(img, img2, landmarks: Landmarks = 'awing', weights: str | None
 
 
 @METRIC_REGISTRY.register()
+@accumulated(LandmarkMotionError, landmark_backend, prepare_landmarks)
 def calculate_tlme(img, img2, landmarks: Landmarks = 'awing', weights: str | None = None, device: Device = 'auto',
                    download: bool = False, channel_order: ChannelOrder = 'rgb', **kwargs):
     """TLME, how far landmarks move otherwise than the real ones, in pixels, lower is better.
@@ -172,10 +162,11 @@ def calculate_tlme(img, img2, landmarks: Landmarks = 'awing', weights: str | Non
         UserError: A file is missing or wrong, or dlib is not installed.
     """
     backend = landmark_backend(landmarks, weights, device, download)
-    return score_clip(LandmarkMotionError(backend), img, img2, channel_order, min_frames=2)
+    return score_clip(LandmarkMotionError(backend), img, img2, channel_order)
 
 
 @METRIC_REGISTRY.register()
+@accumulated(LandmarkJitter, landmark_backend, prepare_landmarks)
 def calculate_landmark_jitter(img, landmarks: Landmarks = 'awing', weights: str | None = None,
                               device: Device = 'auto', download: bool = False, channel_order: ChannelOrder = 'rgb',
                               **kwargs):
@@ -197,38 +188,4 @@ def calculate_landmark_jitter(img, landmarks: Landmarks = 'awing', weights: str 
         UserError: A file is missing or wrong, or dlib is not installed.
     """
     backend = landmark_backend(landmarks, weights, device, download)
-    return score_clip(LandmarkJitter(backend), img, channel_order=channel_order, min_frames=3)
-
-
-def _accumulators(kind):
-    """Function that makes a fresh accumulator of the metric's options."""
-
-    def accumulator(landmarks='awing', weights=None, device='auto', download=False, **options):
-        return kind(landmark_backend(landmarks, weights, device, download))
-
-    return accumulator
-
-
-for _metric, _kind in ((calculate_lmd, LandmarkDistance), (calculate_tlme, LandmarkMotionError),
-                       (calculate_landmark_jitter, LandmarkJitter)):
-    _metric.per_clip = True
-    _metric.prepare = prepare_landmarks
-    _metric.accumulator = _accumulators(_kind)
-
-
-def _motion_error(*pairs):
-    """`landmark_motion_error` of neighbouring frames, of each the restored and the real landmarks."""
-    return landmark_motion_error(*map(np.array, zip(*pairs)))
-
-
-def _jitter(*frames):
-    """`landmark_jitter` of neighbouring frames, of each a list of its landmarks alone."""
-    return landmark_jitter(np.concatenate(frames))
-
-
-def _locate(backend, *frames):
-    """Landmarks (N, 2) of each frame in the common unit, in a list; None if a face is missing."""
-    found = [backend.locate(frame) for frame in frames]
-    if any(points is None for points in found):
-        return None
-    return [points * (UNIT / min(frame.shape[:2])) for points, frame in zip(found, frames)]
+    return score_clip(LandmarkJitter(backend), img, channel_order=channel_order)

@@ -26,6 +26,7 @@ def calculate_msrl(img, img2, scales: Counts = (1, 2, 3), **kwargs):
 
 
 calculate_msrl.per_clip = True
+calculate_msrl.min_frames = lambda **options: ResidualPSNR.min_frames
 calculate_msrl.accumulator = lambda scales=(1, 2, 3), **options: ResidualPSNR(scales)
 
 
@@ -46,7 +47,7 @@ def msrl(img, img2, scales=(1, 2, 3)):
     Raises:
         ValueError: Shapes differ or are not those of a clip.
     """
-    if img.shape != img2.shape or img.ndim != 4 or len(img) < 2:
+    if img.shape != img2.shape or img.ndim != 4 or len(img) < ResidualPSNR.min_frames:
         raise ValueError('expected two clips of one shape (T, H, W, C), T of 2 or more, '
                          f'got {img.shape} and {img2.shape}')
     residual = ResidualPSNR(scales)
@@ -61,6 +62,7 @@ class ResidualPSNR:
     Args:
         scales (sequence of int): The factors n.
     """
+    min_frames = 2
 
     def __init__(self, scales=(1, 2, 3)):
         self._scales = tuple(scales)
@@ -69,23 +71,30 @@ class ResidualPSNR:
         self._previous = None
 
     def update(self, restored, gt):
-        """Take the next frame of each clip, (H, W, C) uint8."""
-        frames = restored, gt
-        if self._previous is not None:
-            pairs = [_video(before, now) for before, now in zip(self._previous, frames)]
-            self._errors += [
-                torch.mean((temporal_difference(pairs[0], n) - temporal_difference(pairs[1], n))**2).item()
-                for n in self._scales
-            ]
-            self._pairs += 1
-        self._previous = frames
+        """Take the next frame of each clip, (H, W, C) uint8.
+
+        Returns:
+            float: dB of this change alone, of which the score is no mean; nan for the first frame.
+        """
+        previous, self._previous = self._previous, (restored, gt)
+        if previous is None:
+            return math.nan
+        pairs = [_video(before, now) for before, now in zip(previous, self._previous)]
+        errors = np.array([
+            torch.mean((temporal_difference(pairs[0], n) - temporal_difference(pairs[1], n))**2).item()
+            for n in self._scales
+        ])
+        self._errors += errors
+        self._pairs += 1
+        return _decibels(errors)
 
     def compute(self):
         """Score in dB; nan before the second frame."""
-        if not self._pairs:
-            return math.nan
-        errors = self._errors / self._pairs
-        return float(np.mean([math.inf if mse == 0 else 10 * math.log10(255**2 / mse) for mse in errors]))
+        return _decibels(self._errors / self._pairs) if self._pairs else math.nan
+
+
+def _decibels(errors):
+    return float(np.mean([math.inf if mse == 0 else 10 * math.log10(255**2 / mse) for mse in errors]))
 
 
 def _video(*frames):

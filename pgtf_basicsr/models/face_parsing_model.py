@@ -1,4 +1,6 @@
 """Training of E_p, the face parsing network that guides PGTFormer."""
+import json
+import os
 from collections import OrderedDict
 
 import torch
@@ -68,14 +70,19 @@ class FaceParsingModel(TrainableModel):
         losses['pixel_accuracy'] = (main.detach().argmax(1) == self.mask).float().mean()
         return losses
 
-    def new_scores(self):
-        return ParsingScores(self.get_bare_model(self.net_g).num_classes)
+    def new_scores(self, data_set):
+        return ParsingScores(data_set, self.get_bare_model(self.net_g).num_classes)
 
     @torch.no_grad()
-    def score(self, net, item, scores):
-        """Label a picture and count its pixels; a test saves no more than the strip."""
+    def score(self, net, dataset, index, scores, save_img):
+        """Label a picture and count its pixels."""
+        item = dataset[index]
         with self.autocast():
             logits = net(item['image'].unsqueeze(0).to(self.device))[0]
         prediction, truth = logits[0].argmax(0).cpu().numpy(), item['mask'].numpy()
         scores.add(prediction, truth)
-        return item['key'], parsing_strip(to_image(item['image']), prediction, truth, net.num_classes), ()
+        return item['key'], parsing_strip(to_image(item['image']), prediction, truth, net.num_classes)
+
+    def save_results(self, scores):
+        with open(os.path.join(self.opt['path']['results_root'], f'metrics_{scores.data_set}.json'), 'w') as file:
+            json.dump(scores.as_dict(), file, indent=2)

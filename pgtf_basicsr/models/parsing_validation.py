@@ -15,12 +15,14 @@ class ParsingScores:
     """Mean IoU and pixel accuracy over all pixels of a data set, and those of predicting its most frequent class.
 
     Args:
+        data_set (str): Name of the data set.
         num_classes (int): Number of classes.
     """
     # What the second of two scores is of.
     baseline = 'majority class'
 
-    def __init__(self, num_classes):
+    def __init__(self, data_set, num_classes):
+        self.data_set = data_set
         self.confusion = np.zeros((num_classes, num_classes), np.int64)
         self.pictures = 0
 
@@ -34,7 +36,7 @@ class ParsingScores:
 
     def gathered(self):
         """Scores of all ranks; every rank must call it."""
-        scores = ParsingScores(len(self.confusion))
+        scores = ParsingScores(self.data_set, len(self.confusion))
         for confusion, pictures in gathered((self.confusion, self.pictures)):
             scores.confusion += confusion
             scores.pictures += pictures

@@ -1,9 +1,10 @@
 """Stages II to IV: PGTFormer learns to predict codes, then to restore."""
 from collections import OrderedDict
+from itertools import tee
 
 import torch
 from basicsr.utils import get_root_logger
-from basicsr.utils.registry import MODEL_REGISTRY
+from basicsr.utils.registry import METRIC_REGISTRY, MODEL_REGISTRY
 
 from ..checkpoints import checksum
 from ..errors import UserError
@@ -33,6 +34,9 @@ class PGTFormerModel(VideoFaceModel):
         path.pretrain_network_parsing: Weights of E_p as facexlib stores them. Stage II trains E_p
             along where it gets none.
         val.fidelity (float): The paper's w in validation. Default: 1.
+
+    Metrics of codes compare what is predicted with the teacher's codes of the ground truth; a test then needs
+    network_vqgan and its weights too.
     """
 
     option_types = 'pgtf_basicsr.models.pgtformer_options:PGTFormerOptions'
@@ -40,6 +44,10 @@ class PGTFormerModel(VideoFaceModel):
     def __init__(self, opt):
         super().__init__(opt)
         self.fidelity = (opt.get('val') or {}).get('fidelity', 1.0)
+        self.measures_codes = any(
+            hasattr(METRIC_REGISTRY.get(info.options['type']), 'of_codes') for info in self.metrics.values())
+        if self.measures_codes and not self.is_train:
+            self.teacher = self.load_teacher()
 
     def init_training_settings(self):
         self.stage = self.opt['train'].get('stage')
@@ -104,3 +112,11 @@ class PGTFormerModel(VideoFaceModel):
 
     def restore_window(self, net, window):
         return net(window, fidelity=self.fidelity)
+
+    def codes(self, net, clip):
+        if not (self.measures_codes and clip.has_gt):
+            return super().codes(net, clip)
+        # A pass of its own through encoder and predictor, which saves restoration from carrying what few ask for.
+        degraded, real = tee(clip)
+        logits = self.middle_frames(lambda window: net(window, code_only=True)[0], (lq for lq, _ in degraded))
+        return zip(logits, self.middle_frames(self.teacher.encode_codes, (gt for _, gt in real)))

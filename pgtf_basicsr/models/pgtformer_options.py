@@ -1,7 +1,7 @@
 """What an option file may hold for PGTFormerModel."""
 from typing import Literal
 
-from basicsr.utils.registry import ARCH_REGISTRY
+from basicsr.utils.registry import ARCH_REGISTRY, METRIC_REGISTRY
 from pydantic import Field
 
 from ..options.registered import Loss, Network, look_up, network_argument
@@ -42,8 +42,10 @@ class PGTFormerValidation(VideoFaceValidation):
 class PGTFormerOptions(VideoFaceOptions):
     """An option file for PGTFormerModel: stages II to IV."""
     needed_of_network = 'load_autoencoder'
+    can_measure = ('combine', 'of_codes')
 
-    network_vqgan: Network | None = Field(None, description="stage I's autoencoder, the teacher; needed in training")
+    network_vqgan: Network | None = Field(
+        None, description="stage I's autoencoder, the teacher; needed in training and for metrics of codes")
     path: PGTFormerPath = Field(description='weights and states to start from')
     train: PGTFormerTraining | None = Field(None, description='how to train')
     val: PGTFormerValidation | None = Field(None, description='how to validate and test')
@@ -59,15 +61,21 @@ class PGTFormerOptions(VideoFaceOptions):
         losses = OF_CODES if train.get('stage') == 2 else OF_CODES + OF_PIXELS
         if train and not any(is_used(train, name) for name in losses):
             yield ('train',), f' has no loss; there are {", ".join(losses)}'
-        if is_train:
+        if is_train or measures_codes(options):
             yield from teacher(options)
+
+
+def measures_codes(options):
+    """Whether a metric needs the teacher's codes."""
+    metrics = value(options, 'val', 'metrics') or {}
+    return any(hasattr(look_up(METRIC_REGISTRY, section.get('type', '')), 'of_codes') for section in metrics.values())
 
 
 def teacher(options):
     """Stages II to IV learn the codes of a stage I autoencoder, which has to count frames and codes alike."""
     section = options.get('network_vqgan')
     if not section:
-        yield ('network_vqgan',), ' is missing: PGTFormerModel learns the codes of stage I'
+        yield ('network_vqgan',), ' is missing: training and metrics of codes take the codes of stage I from it'
     if value(options, 'path', 'pretrain_network_vqgan') is None:
         yield ('path', 'pretrain_network_vqgan'), ' is missing: name the weights that stage I made'
     network = look_up(ARCH_REGISTRY, (section or {}).get('type', ''))

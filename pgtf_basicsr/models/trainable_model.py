@@ -1,6 +1,5 @@
 """What models of one trained network share: weights, mixed precision, accumulation, EMA, validation, saving."""
 import inspect
-import json
 import os
 from collections import OrderedDict
 from contextlib import nullcontext
@@ -298,7 +297,7 @@ class TrainableModel(ResumableModel):
             current_iter = min(current_iter, self.opt['train']['total_iter'])
             if self.stopping or self.validated.get(name) == current_iter:
                 return
-        scores = self.new_scores()
+        scores = self.new_scores(name)
         # The bare network: its wrapper would wait for the other ranks.
         net = getattr(self, 'net_g_ema', None) or self.get_bare_model(self.net_g)
         net.eval()
@@ -306,9 +305,9 @@ class TrainableModel(ResumableModel):
             for index in range(self.opt['rank'], len(dataset), self.opt['world_size']):
                 if self.is_train and stop_request.made():
                     break
-                label, strip, frames = self.score(net, dataset[index], scores)
-                if save_img:
-                    self.save_pictures(name, label, current_iter, strip, frames)
+                label, strip = self.score(net, dataset, index, scores, save_img)
+                if save_img and strip is not None:
+                    self.save_strip(name, label, current_iter, strip)
                     if tb_logger:
                         tb_logger.add_image(f'{name}/{label}', strip, current_iter, dataformats='HWC')
         if self.is_train:
@@ -319,30 +318,33 @@ class TrainableModel(ResumableModel):
             self.validated[name] = current_iter
         self.report(scores.gathered(), name, current_iter, tb_logger)
 
-    def new_scores(self):
+    def check_data_set(self, dataset):
+        """Refuse a validation or test set that cannot be scored, before the run starts.
+
+        Raises:
+            UserError: It says which clip and why.
+        """
+
+    def new_scores(self, data_set):
         """Scores without an item; see :class:`~pgtf_basicsr.models.validation.ClipScores` for what they must have."""
         raise NotImplementedError
 
-    def score(self, net, item, scores):
-        """Run the network on an item of a validation set and add it to the scores.
+    def score(self, net, dataset, index, scores, save_img):
+        """Run the network on an item of a validation set and add it to the scores; a test saves what came of it.
 
         Returns:
-            tuple: The item's name, a picture of what came of it, and the frames that a test saves, all (H, W, 3)
-            uint8 arrays, RGB.
+            tuple: The item's name, and a picture (H, W, 3) uint8 RGB for the folder of visualizations, or None.
         """
         raise NotImplementedError
 
-    def save_pictures(self, dataset_name, label, current_iter, strip, frames):
-        """Save an item's picture, and in a test its frames."""
-        folder = os.path.join(self.opt['path']['visualization'], dataset_name, label)
+    def save_strip(self, dataset_name, label, current_iter, strip):
+        """Save an item's picture."""
         suffix = self.opt['val'].get('suffix') or current_iter
-        imwrite(strip[..., ::-1], os.path.join(folder, f'strip_{suffix}.png'))
-        if not self.is_train:
-            for index, frame in enumerate(frames):
-                imwrite(frame[..., ::-1], os.path.join(folder, f'{index:08d}_{suffix}.png'))
+        imwrite(strip[..., ::-1], os.path.join(
+            self.opt['path']['visualization'], dataset_name, label, f'strip_{suffix}.png'))
 
     def report(self, scores, dataset_name, current_iter, tb_logger):
-        """Log the scores, BasicSR's way; rank 0 alone. A test writes them to metrics_<data set>.json as well."""
+        """Log the scores, BasicSR's way; rank 0 alone. A test saves them as well."""
         if self.opt['rank'] != 0 or not len(scores):
             return
         best_results = self.best_metric_results.setdefault(dataset_name, {
@@ -358,8 +360,11 @@ class TrainableModel(ResumableModel):
                 tb_logger.add_scalar(f'metrics/{dataset_name}/{metric}', value, current_iter)
         get_root_logger().info(message)
         if not self.is_train:
-            with open(os.path.join(self.opt['path']['results_root'], f'metrics_{dataset_name}.json'), 'w') as file:
-                json.dump(scores.as_dict(), file, indent=2)
+            self.save_results(scores)
+
+    def save_results(self, scores):
+        """Save the scores of a test, with metrics_<data set>.json among the files."""
+        raise NotImplementedError
 
     # ----------------------------------------------------------------- saving
 

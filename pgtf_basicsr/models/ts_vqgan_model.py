@@ -30,5 +30,5 @@ class TSVQGANModel(VideoFaceModel):
     def restore_window(self, net, window):
         return net(window)[0]
 
-    def input_frames(self, clip):
-        return clip[self.opt['val'].get('reconstruct', 'gt')]
+    def input_frame(self, lq, gt):
+        return lq if self.opt['val'].get('reconstruct', 'gt') == 'lq' else gt

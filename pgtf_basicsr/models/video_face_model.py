@@ -1,15 +1,23 @@
 """What the stages share: losses of frames, the discriminator, restoring whole clips in validation."""
+import os
+import time
 from collections import OrderedDict
+from functools import partial
+from itertools import repeat, tee
 
-import numpy as np
-from basicsr.utils import get_root_logger
+from basicsr.utils import get_root_logger, imwrite
 from torch import nn
 
+from ..data.clip_stream import open_stream
 from ..errors import UserError
+from ..evaluation.pictures import ClipPictures
+from ..evaluation.report import log_results, write_pictures, write_report
+from ..evaluation.scoring import ClipScorer, describe_metrics, is_measured, require_clips
+from ..evaluation.tables import markdown_table
 from ..restoration.windows import restore_frames
 from ..training.ranks import on_rank_0
 from .trainable_model import TrainableModel
-from .validation import ClipScores, comparison_strip, prepare_metrics, to_image
+from .validation import ClipScores, to_image
 
 __all__ = ['VideoFaceModel']
 
@@ -21,16 +29,17 @@ class VideoFaceModel(TrainableModel):
         activation_checkpointing (bool): Compute activations twice to save memory. Default: False.
         net_d_start_iter (int): First iteration with adversarial loss. Default: 1.
 
-    Under ``val``: ``batch_size``, windows restored in one pass (default 1), and BasicSR's
-    ``metrics``, of which those marked ``per_clip`` get whole clips (T, H, W, C).
+    Under ``val``: ``batch_size``, windows restored in one pass (default 1), and BasicSR's ``metrics``.
 
     A subclass implements :meth:`generator_losses` and :meth:`restore_window`.
     """
 
     def __init__(self, opt):
         metrics = (opt.get('val') or {}).get('metrics') or {}
-        for name, backend in on_rank_0(lambda: prepare_metrics(metrics)).items():
-            get_root_logger().info(f'Metric [{name}] - {backend.label}.')
+        self.metrics = on_rank_0(lambda: describe_metrics(metrics))
+        for name, info in self.metrics.items():
+            get_root_logger().info(f'Metric [{name}] - {info.label or info.title}.')
+        self.results = []
         super().__init__(opt)
 
     # ----------------------------------------------------------------- set-up
@@ -135,29 +144,84 @@ class VideoFaceModel(TrainableModel):
         """Restore a batch of windows; (B, T, 3, H, W) -> (B, T, 3, H, W)."""
         raise NotImplementedError
 
-    def input_frames(self, clip):
-        """Frames of a clip that are restored in validation, (T, 3, H, W)."""
-        return clip['lq']
+    def input_frame(self, lq, gt):
+        """The frame of a clip that is restored in validation, of its degraded and its real one; (3, H, W)."""
+        return lq
 
-    def new_scores(self):
-        return ClipScores(self.opt['val'].get('metrics') or {})
+    def check_data_set(self, dataset):
+        if not hasattr(dataset, 'clip_lengths'):
+            return
+        name = dataset.opt['name']
+        metrics = {metric: info.options for metric, info in self.metrics.items()}
+        require_clips(metrics, f'dataset {name}', dataset.clip_lengths(), dataset.has_gt, dataset.gt_size)
+        left_out = [metric for metric, options in metrics.items() if not is_measured(options, dataset.has_gt)]
+        if left_out:
+            get_root_logger().warning(f'{name} has no ground truth: {", ".join(left_out)} cannot be measured on it.')
 
-    def score(self, net, item, scores):
-        """Restore a whole clip window by window and score every frame."""
-        restored = self.restore_clip(net, self.input_frames(item))
-        degraded = to_image(item['lq'])
-        gt = to_image(item['gt']) if 'gt' in item else None
-        if gt is not None:
-            scores.add(item['folder'], restored, degraded, gt)
-        return item['folder'], comparison_strip(degraded, restored, gt), restored
+    def new_scores(self, data_set):
+        return ClipScores(self.opt['name'], data_set, self.metrics)
 
-    def restore_clip(self, net, frames):
-        """Restore a clip of any length; (L, 3, H, W) tensor -> (L, H, W, 3) uint8 array, RGB."""
+    def score(self, net, dataset, index, scores, save_img):
+        """Restore a clip of any length, a few frames in memory at a time, and score every frame."""
+        clip, data_set = open_stream(dataset, index), dataset.opt['name']
+        scorer = ClipScorer({name: info.options for name, info in self.metrics.items()}, clip.has_gt)
+        pictures = ClipPictures(clip.num_frames)
+        start = time.time()
+        for number, (restored, degraded, gt, codes) in enumerate(self.restored_frames(net, clip)):
+            scorer.update(restored, gt, degraded, codes)
+            pictures.update(restored, degraded, gt)
+            if save_img and not self.is_train:
+                self.save_frame(restored, data_set, clip.name, number)
+        result = scorer.result(clip.name)
+        scores.add(result, scorer.collected())
+        if self.is_train:
+            return clip.name, pictures.frames()
+        result.pictures = write_pictures(pictures, self.opt['path']['results_root'], data_set, clip.name)
+        get_root_logger().info(f'{data_set}, clip {index + 1} of {len(dataset)}: {clip.name}, {result.num_frames} '
+                               f'frames in {time.time() - start:.1f} s')
+        return clip.name, None
 
-        def restore(window):
+    def restored_frames(self, net, clip):
+        """Restore a clip window by window.
+
+        Args:
+            net (nn.Module): The network.
+            clip (ClipStream): The clip.
+
+        Yields:
+            tuple: A restored, degraded and real frame, (H, W, 3) uint8 RGB, the last one None where there is no
+            ground truth; and what metrics of codes compare, see :meth:`codes`.
+        """
+        inputs, shown = tee(clip)
+        restored = self.middle_frames(partial(self.restore_window, net), (self.input_frame(*pair) for pair in inputs))
+        for frame, (lq, gt), codes in zip(restored, shown, self.codes(net, clip)):
+            yield to_image(frame.float()), to_image(lq), None if gt is None else to_image(gt), codes
+
+    def middle_frames(self, function, frames):
+        """What a function of windows (B, T, 3, H, W) gives for the middle frame of each, a frame after the other."""
+        net = self.get_bare_model(self.net_g)
+
+        def run(window):
             with self.autocast():
-                return self.restore_window(net, window).float()
+                return function(window)
 
-        batch_size = self.opt['val'].get('batch_size', 1)
-        restored = restore_frames(restore, frames, net.num_frames, batch_size, self.device)
-        return np.stack([to_image(frame) for frame in restored])
+        return restore_frames(run, frames, net.num_frames, self.opt['val'].get('batch_size', 1), self.device)
+
+    def codes(self, net, clip):
+        """For each frame of a clip, logits (h, w, N) and the codes (h, w) that they should predict, or None."""
+        return repeat(None)
+
+    def save_frame(self, frame, data_set, clip, number):
+        """Save a restored frame of a test, named as BasicSR names those of videos."""
+        suffix = self.opt['val'].get('suffix') or self.opt['name']
+        imwrite(frame[..., ::-1], os.path.join(
+            self.opt['path']['visualization'], data_set, clip, f'{number:08d}_{suffix}.png'))
+
+    def save_results(self, scores):
+        self.results.append(scores.result)
+        folder = self.opt['path']['results_root']
+        write_report(self.results, folder)
+        get_root_logger().info(f'Results of {scores.result.data_set}, more of them in {folder}/metrics.html:\n'
+                               + markdown_table([scores.result]))
+        if self.tb_logger:
+            log_results(self.tb_logger, scores.result, folder)

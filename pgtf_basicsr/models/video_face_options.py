@@ -40,6 +40,7 @@ class VideoFaceValidation(ValOptions):
 class VideoFaceOptions(TrainableOptions):
     """An option file for a model of videos."""
     needed_of_network: ClassVar[str] = 'last_layer'
+    can_measure: ClassVar[tuple] = ('combine',)
 
     network_d: Network | None = Field(None, description='the discriminator; needed with gan_opt')
     path: VideoFacePath = Field(description='weights and states to start from')

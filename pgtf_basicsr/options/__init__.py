@@ -7,7 +7,7 @@
 A registered data set or model that takes BasicSR's ``opt`` may bring its own description of it: see
 :mod:`pgtf_basicsr.options.schema`.
 """
-from .checking import check
-from .reading import OptionFile, load, read
+from .checking import check, check_metrics
+from .reading import OptionFile, load, parse, read
 
-__all__ = ['OptionFile', 'check', 'load', 'read']
+__all__ = ['OptionFile', 'check', 'check_metrics', 'load', 'parse', 'read']

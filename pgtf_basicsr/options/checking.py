@@ -2,15 +2,16 @@
 from copy import deepcopy
 
 from basicsr.utils.registry import MODEL_REGISTRY
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from ..errors import UserError
 from .reading import one_line
-from .registered import description_of, look_up
+from .registered import Metric, description_of, look_up
 from .schema import RunOptions
+from .sections import Section
 from .value_types import MISSING_FILE, shown
 
-__all__ = ['check']
+__all__ = ['check', 'check_metrics']
 
 # One screen.
 MOST_LINES = 20
@@ -29,7 +30,45 @@ def check(file, is_train):
     Raises:
         UserError: With one line for each mistake.
     """
-    mistakes = sorted(find_mistakes(file.options, is_train), key=lambda mistake: file.line(mistake[0]))
+    refuse_mistakes(file, find_mistakes(file.options, is_train))
+
+
+def check_metrics(file):
+    """Refuse ``val.metrics`` with a mistake, whatever else the file holds.
+
+    Args:
+        file (OptionFile): The options of one file.
+
+    Returns:
+        dict: The metrics, {name: dict(type=..., **arguments)}.
+
+    Raises:
+        UserError: With one line for each mistake.
+    """
+    try:
+        OnlyMetrics.model_validate(file.options)
+    except ValidationError as error:
+        refuse_mistakes(file, [(keys_of(item), message_of(item)) for item in error.errors(include_url=False)])
+    return file.options['val']['metrics']
+
+
+class MetricsOfValidation(Section):
+    """``val``, of which the metrics alone matter."""
+    is_open = True
+
+    metrics: dict[str, Metric] = Field(min_length=1)
+
+
+class OnlyMetrics(Section):
+    """An option file of which ``val.metrics`` alone matters."""
+    is_open = True
+
+    val: MetricsOfValidation
+
+
+def refuse_mistakes(file, mistakes):
+    """Raise a UserError of (keys, message) pairs, in the order of the file's lines; nothing of none."""
+    mistakes = sorted(mistakes, key=lambda mistake: file.line(mistake[0]))
     lines = [f'{file.place(keys)}: {one_line(dotted(keys) + message)}' for keys, message in mistakes]
     if len(lines) > MOST_LINES:
         lines[MOST_LINES:] = [f'{file.path}: and {len(lines) - MOST_LINES} more']

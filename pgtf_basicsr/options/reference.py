@@ -8,7 +8,7 @@ from typing import Annotated
 import yaml
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
 
-from .registered import (PICTURES, SCHEDULERS, UNSUITABLE, ArgumentsOf, arguments_of, description_of, is_own,
+from .registered import (COMPARED, SCHEDULERS, UNSUITABLE, ArgumentsOf, arguments_of, description_of, is_own,
                          scheduler_arguments)
 from .schema import DataSetOptions, RunOptions
 from .sections import Section
@@ -42,12 +42,12 @@ def reference_page():
             parts += [part for item in tried_out(type_of(field)) for part in (
                 f'### {key}', first_sentence(item), table(argument_rows(item, arguments_of(item))))]
     for title, registry, left_out in (('Networks', ARCH_REGISTRY, ()), ('Losses', LOSS_REGISTRY, ()),
-                                      ('Metrics', METRIC_REGISTRY, PICTURES)):
+                                      ('Metrics', METRIC_REGISTRY, COMPARED)):
         parts.append(f'## {title}')
         for item in own(registry):
             parts += [f'### {item.__name__}', first_sentence(item),
                       table(argument_rows(item, arguments_of(item, left_out)))]
-    parts.append("Metrics take `better` as well: higher (default) or lower, for the best score so far.")
+    parts.append('Metrics take `better` as well, higher or lower, where it is not known which are the better ones.')
     # Which there are depends on the version of torch.
     parts += ['## Optimisers', 'Those of `torch.optim`, such as Adam, AdamW and SGD, with its arguments; '
               f'all but {", ".join(UNSUITABLE)}.', '## Schedulers']

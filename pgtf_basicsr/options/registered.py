@@ -18,18 +18,19 @@ from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTR
 from pydantic import AfterValidator, Field, create_model
 
 from ..argument_types import Counts, NonNegative, Positive
+from ..metrics.columns import column_of
 from .sections import Section, mistake_at
 from .value_types import ExistingFile, Words, nearest, refuse, shown, type_of_annotation, type_of_default
 
 __all__ = [
-    'ArgumentsOf', 'DataSet', 'Loss', 'Metric', 'ModelType', 'Network', 'OPTIMIZERS', 'Optimizer', 'PICTURES',
+    'ArgumentsOf', 'COMPARED', 'DataSet', 'Loss', 'Metric', 'ModelType', 'Network', 'OPTIMIZERS', 'Optimizer',
     'SCHEDULERS', 'Scheduler', 'UNSUITABLE', 'arguments_of', 'description_of', 'is_own', 'look_up', 'network_argument',
     'scheduler_arguments',
 ]
 
 OWN = __name__.partition('.')[0]
-# What validation itself hands to a metric.
-PICTURES = ('img', 'img2')
+# What validation itself hands to a metric: pictures, or codes and what predicts them.
+COMPARED = ('img', 'img2', 'logits', 'codes')
 # These want something else than a convolutional network's gradients: a closure, matrices, sparse gradients.
 UNSUITABLE = ('LBFGS', 'Muon', 'SparseAdam')
 OPTIMIZERS = {
@@ -264,13 +265,11 @@ def _loss(section):
 
 def _metric(section):
     metric = _named(section, *_registered(METRIC_REGISTRY))
-    if not any(parameter.name == 'img' for parameter in parameters_of(metric)[0]):
+    if not {'img', 'logits'} & {parameter.name for parameter in parameters_of(metric)[0]}:
         raise mistake_at('type', f': {section["type"]} compares no pictures, so validation cannot use it')
-    if getattr(metric, 'per_data_set', False):
-        raise mistake_at('type', f': {section["type"]} is a number of a whole data set; val.metrics scores clips')
     is_closed = metric.__module__.partition('.')[0] in (OWN, 'basicsr')
-    described = arguments_of(metric, PICTURES, (), is_closed)
-    better = Field('higher', description='which scores are the better ones, for the best so far')
+    described = arguments_of(metric, COMPARED, (), is_closed)
+    better = Field(column_of({'type': section['type']}).better, description='which scores are the better ones')
     described = create_model(described.__name__, __base__=described, better=(Literal['higher', 'lower'], better))
     described.is_open = not is_closed and described.__base__.is_open
     described.model_validate(_arguments(section))

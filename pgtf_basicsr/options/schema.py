@@ -21,7 +21,7 @@ BasicSR's, in which only the misspelt ones of unknown keys are refused.
 from typing import Any, ClassVar, Literal
 
 import torch
-from basicsr.utils.registry import DATASET_REGISTRY, MODEL_REGISTRY
+from basicsr.utils.registry import DATASET_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
 from pydantic import Field
 
 from .registered import DataSet, Loss, Metric, ModelType, Network, Optimizer, Scheduler, description_of, look_up
@@ -29,6 +29,12 @@ from .sections import Section
 from .value_types import ExistingFile, ExistingPath, NumberOfGPUs, RunName
 
 __all__ = ['DataSetOptions', 'PathOptions', 'RunOptions', 'TrainOptions', 'ValOptions']
+
+# Attributes of metrics that not every model's validation can measure, and what they say of a metric.
+SPECIAL_METRICS = {
+    'combine': 'is a number of a whole data set',
+    'of_codes': 'compares codes',
+}
 
 
 class DataSetOptions(Section):
@@ -115,9 +121,9 @@ class WandbOptions(Section):
 
 class LoggerOptions(Section):
     """``logger``: what is written down how often, in iterations."""
-    print_freq: int = Field(ge=1, description='iterations between lines of the log')
-    save_checkpoint_freq: int = Field(ge=1, description='iterations between checkpoints')
-    use_tb_logger: bool = Field(description='write for TensorBoard below tb_logger/')
+    print_freq: int = Field(None, ge=1, description='iterations between lines of the log; needed in training')
+    save_checkpoint_freq: int = Field(None, ge=1, description='iterations between checkpoints; needed in training')
+    use_tb_logger: bool = Field(description="write for TensorBoard below tb_logger/, a test's below its results")
     wandb: WandbOptions | None = Field(None, description='write for Weights and Biases')
 
 
@@ -144,6 +150,8 @@ class RunOptions(Section):
     """An option file."""
     is_open: ClassVar[bool] = True
     families: ClassVar[dict] = {'network_*': (Network, 'a network: a registered type and its arguments')}
+    # Those of SPECIAL_METRICS that the model's validation can measure.
+    can_measure: ClassVar[tuple] = ()
 
     name: RunName = Field(description='name of the run: its folder below experiments/ or results/')
     model_type: ModelType = Field(description='registered name of the model, which drives training and tests')
@@ -176,6 +184,7 @@ class RunOptions(Section):
         if (value(options, 'logger', 'wandb', 'project') is not None
                 and value(options, 'logger', 'use_tb_logger') is False):
             yield ('logger', 'wandb', 'project'), ' needs logger.use_tb_logger: true'
+        yield from _metrics(options, cls.can_measure)
         model = look_up(MODEL_REGISTRY, options.get('model_type', ''))
         if model is not None and model.__module__.partition('.')[0] == 'basicsr':
             yield from _basicsr_models(options, is_train)
@@ -194,10 +203,22 @@ def _gpus(options):
         yield ('num_gpu',), f' is {wanted}, but {present} can be used here: set it to 0 for the CPU, or to auto'
 
 
+def _metrics(options, can_measure):
+    for name, section in (value(options, 'val', 'metrics') or {}).items():
+        metric = look_up(METRIC_REGISTRY, section.get('type', ''))
+        for attribute, words in SPECIAL_METRICS.items():
+            if hasattr(metric, attribute) and attribute not in can_measure:
+                yield ('val', 'metrics', name, 'type'), (
+                    f': {section["type"]} {words}, which {options.get("model_type")} cannot measure')
+
+
 def _needed_to_train(options):
     for keys in (('train',), ('logger',), ('datasets', 'train')):
         if value(options, *keys) is None:
             yield keys, ' is missing'
+    for key in ('print_freq', 'save_checkpoint_freq'):
+        if options.get('logger') is not None and key not in options['logger']:
+            yield ('logger', key), ' is missing'
     if options.get('val') is not None and 'val_freq' not in options['val']:
         yield ('val', 'val_freq'), ' is missing'
 

@@ -73,7 +73,7 @@ def as_test(file, forced_keys=()):
             'experiments', str(opt.get('name')), 'models', 'net_g_latest.pth')
     if isinstance(opt.get('datasets'), dict):
         opt['datasets'] = {phase: section for phase, section in opt['datasets'].items() if phase != 'train'}
-    for key in ('train', 'logger', 'network_d', 'network_vqgan'):
+    for key in ('train', 'logger', 'network_d'):
         opt.pop(key, None)
 
 

@@ -26,7 +26,7 @@ import yaml
 from basicsr import test, train
 from basicsr.data import build_dataset
 from basicsr.models import build_model
-from basicsr.utils import get_root_logger, get_time_str
+from basicsr.utils import get_root_logger, get_time_str, init_tb_logger
 from basicsr.utils import logger as basicsr_logger
 from basicsr.utils.options import copy_opt_file
 
@@ -86,6 +86,7 @@ class Starts:
             self.loaders, position = on_all_ranks(
                 partial(loaders_from, self._create_loaders, opt, get_root_logger(), state))
             self.model = on_all_ranks(partial(build_checked_model, opt, state))
+            on_all_ranks(partial(check_data_sets, self.model, [loader.dataset for loader in self.loaders[2]]))
         self.model.position = position
         if state:
             self._resume_folders(opt)
@@ -140,8 +141,12 @@ class Starts:
             self.datasets = on_all_ranks(lambda: {
                 id(options): build_dataset(options) for options in opt['datasets'].values()})
             self.model = on_all_ranks(partial(build_model, opt))
+            on_all_ranks(partial(check_data_sets, self.model, self.datasets.values()))
         self.make_folders(opt)
         on_rank_0(partial(write_options, self.options, opt['path']['results_root']))
+        if (opt.get('logger') or {}).get('use_tb_logger') and opt['rank'] == 0:
+            self.model.tb_logger = init_tb_logger(os.path.join(opt['path']['results_root'], 'tb_logger'))
+            atexit.register(self.model.tb_logger.close)
 
     def hand_over_dataset(self, options):
         self._tell(get_root_logger())
@@ -160,6 +165,13 @@ def build_checked_model(opt, state):
     if state and hasattr(model, 'check_state'):
         model.check_state(state)
     return model
+
+
+def check_data_sets(model, datasets):
+    """Let the model refuse validation or test sets that it cannot score."""
+    if hasattr(model, 'check_data_set'):
+        for dataset in datasets:
+            model.check_data_set(dataset)
 
 
 def validate_all(model, loaders, tb_logger, current_iter):
@@ -204,6 +216,7 @@ def make_folders(paths):
     fresh = root.with_name(f'.{root.name}.starting-{os.getpid()}')
     archived = unused_name(f'{root}_archived_{get_time_str()}') if root.exists() else None
     try:
+        fresh.mkdir(parents=True)
         for name in FOLDERS:
             if name in paths:
                 (fresh / Path(paths[name]).relative_to(root)).mkdir(parents=True, exist_ok=True)

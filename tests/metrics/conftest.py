@@ -3,8 +3,6 @@ import functools
 
 import cv2
 import numpy as np
-import pytest
-import torch
 
 from pgtf_basicsr.data.sample_data import FacePath, portraits
 
@@ -55,12 +53,3 @@ def jittering(clip, radius):
     """Each frame moved by a vector of the same length, in turn to all sides."""
     angles = np.arange(len(clip)) * 2.4
     return np.stack([shifted(frame, *(radius * np.cos(a), radius * np.sin(a))) for frame, a in zip(clip, angles)])
-
-
-@pytest.fixture
-def nowhere(monkeypatch, tmp_path):
-    """No weights in any of the usual places; the folder that stands for the torch hub cache."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
-    monkeypatch.setattr('pgtf_basicsr.metrics.backends.weights.package_folder', lambda name: None)
-    return tmp_path / 'hub' / 'checkpoints'

@@ -7,6 +7,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 
 from pgtf_basicsr import metrics
 from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.metrics import backends
 from pgtf_basicsr.metrics.backends import NetworkFile
 from pgtf_basicsr.metrics.backends.weights import choose_device
 
@@ -107,10 +108,16 @@ def test_accumulators_take_the_options_of_a_file(nowhere):
 
 
 def test_defaults_of_hooks_are_those_of_metrics():
+    loaders = {
+        'calculate_deg': backends.identity_backend, 'calculate_lmd': backends.landmark_backend,
+        'calculate_fvd': backends.video_feature_backend,
+    }
     for name in FILES:
         metric = METRIC_REGISTRY.get(name)
         defaults = {key: value.default for key, value in inspect.signature(metric).parameters.items()}
-        for hook in (metric.prepare, getattr(metric, 'accumulator', metric.prepare)):
+        hooks = [metric.prepare, *(getattr(metric, hook) for hook in ('accumulator', 'min_frames')
+                                   if hasattr(metric, hook)), *([loaders[name]] if name in loaders else [])]
+        for hook in hooks:
             for key, parameter in inspect.signature(hook).parameters.items():
                 if parameter.kind is not parameter.VAR_KEYWORD:
                     assert defaults[key] == parameter.default, (name, key)

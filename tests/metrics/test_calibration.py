@@ -4,8 +4,9 @@ import warnings
 import lpips
 import numpy as np
 import pytest
+import skimage
 import torch
-from basicsr.metrics import calculate_metric, calculate_psnr, calculate_ssim
+from basicsr.metrics import calculate_metric, calculate_niqe, calculate_psnr, calculate_ssim
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from pgtf_basicsr.metrics import calculate_lpips, calculate_msrl
@@ -29,7 +30,7 @@ def test_psnr_and_ssim_are_scikit_images(distortion, strength):
 
 
 def test_psnr_ssim_and_msrl_get_worse_with_every_step():
-    clip, _ = moving_portrait()
+    clip = moving_portrait()[0][:3]
     for distortion, strengths in ((blurred, (1, 2, 4)), (noisy, (5, 10, 20)), (jittering, (1, 2, 4))):
         clips = [distortion(clip, strength) for strength in strengths]
         for score in (calculate_msrl, frame_mean(calculate_psnr), frame_mean(calculate_ssim)):
@@ -43,6 +44,16 @@ def test_msrl_counts_jitter_where_psnr_sees_no_difference():
     psnr = [frame_mean(calculate_psnr)(moved, clip) for moved in (steady, trembling)]
     assert abs(psnr[0] - psnr[1]) < 1.5
     assert calculate_msrl(trembling, clip) < calculate_msrl(steady, clip) - 5
+
+
+def test_niqe_gets_worse_with_every_step():
+    face = skimage.data.astronaut()[:256, 96:352, ::-1]
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        for distortion, strengths in ((blurred, (1, 2, 4, 8)), (noisy, (4, 8, 16, 32))):
+            scores = [calculate_niqe(distortion(face[None], strength)[0], 0) for strength in strengths]
+            assert calculate_niqe(face, 0) == calculate_niqe(face.copy(), 0) < scores[0]
+            assert sorted(scores) == scores and len(set(scores)) == 4, (distortion, scores)
 
 
 def frame_mean(metric):

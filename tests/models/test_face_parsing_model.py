@@ -146,14 +146,14 @@ def test_scores_of_a_test_are_of_all_pixels(tmp_path):
 def test_the_best_score_is_kept():
     model = make()
     for iteration, mask in ((1, 1), (2, 3)):
-        scores = ParsingScores(19)
+        scores = ParsingScores('two', 19)
         scores.add(np.array([[1, 1]]), np.array([[1, mask]]))
         model.report(scores, 'two', iteration, None)
     assert model.best_metric_results['two']['mean_iou'] == {'better': 'higher', 'val': 1.0, 'iter': 1}
 
 
 def test_classes_that_are_nowhere_are_no_numbers():
-    scores = ParsingScores(4)
+    scores = ParsingScores('data', 4)
     scores.add(np.array([[1, 1]]), np.array([[1, 2]]))
     assert scores.as_dict()['iou_of_class'] == [None, 0.5, 0.0, None]
     assert scores.gathered().means() == scores.means() and len(scores.gathered()) == 1

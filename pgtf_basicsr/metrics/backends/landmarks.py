@@ -3,7 +3,6 @@
 A backend has a ``label`` and a method ``locate(frame)``, which takes a frame (H, W, 3) uint8 RGB and returns landmarks
 (N, 2), x and y in pixels of the frame, or None where it finds no face.  Pixel centres are whole numbers.
 """
-import functools
 from typing import Literal
 
 import cv2
@@ -14,7 +13,8 @@ from facexlib.alignment import FAN
 from ...data.alignment import resize_matrix, transform_points
 from . import dlib_models
 from .faces import aligned_face, find_landmarks
-from .weights import Backend, NetworkFile, choose_device, load_network
+from .recent import of_recent_frames
+from .weights import Backend, NetworkFile, choose_device, load_backend, load_network, prepare_backend
 
 __all__ = [
     'AwingLandmarks', 'CenterFaceLandmarks', 'DlibLandmarks', 'Landmarks', 'heatmap_peaks', 'landmark_backend',
@@ -22,9 +22,6 @@ __all__ = [
 ]
 
 Landmarks = Literal['awing', 'dlib', 'centerface']
-
-AWING_FILE = NetworkFile('alignment_WFLW_4HG.pth',
-                         'https://github.com/xinntao/facexlib/releases/download/v0.1.0/alignment_WFLW_4HG.pth')
 
 
 class AwingLandmarks:
@@ -37,6 +34,8 @@ class AwingLandmarks:
         device (str): auto, cpu or cuda.
     """
     label = Backend('AWING FAN, 98 landmarks', True)
+    source = NetworkFile('alignment_WFLW_4HG.pth',
+                         'https://github.com/xinntao/facexlib/releases/download/v0.1.0/alignment_WFLW_4HG.pth')
     # The network's own sizes, of its input and of its heat maps.
     INPUT, HEATMAP = 256, 64
 
@@ -44,6 +43,7 @@ class AwingLandmarks:
         self._device = choose_device(device)
         self._net = load_network(FAN(num_modules=4, num_landmarks=98, device=self._device), weights, device)
 
+    @of_recent_frames(8)
     @torch.inference_mode()
     def locate(self, frame):
         """Landmarks (98, 2) in pixels of the frame."""
@@ -62,7 +62,9 @@ class DlibLandmarks:
     They look at the face that CenterFace finds, upright and in the FFHQ template.
     """
     label = Backend("dlib, 68 landmarks, not the paper's", False)
+    source = dlib_models.InstalledModels('landmarks')
 
+    @of_recent_frames(8)
     def locate(self, frame):
         """Landmarks (68, 2) in pixels of the frame, or None where there is no face."""
         five = find_landmarks(frame)
@@ -75,13 +77,17 @@ class DlibLandmarks:
 class CenterFaceLandmarks:
     """Five landmarks by CenterFace (Xu et al., 2019), always there: eyes, nose, corners of the mouth."""
     label = Backend("CenterFace, 5 landmarks, not the paper's", False)
+    source = None
 
     def locate(self, frame):
         """Landmarks (5, 2) in pixels of the frame, or None where there is no face."""
         return find_landmarks(frame)
 
 
-def landmark_backend(landmarks='awing', weights=None, device='auto', download=False):
+KINDS = {'awing': AwingLandmarks, 'dlib': DlibLandmarks, 'centerface': CenterFaceLandmarks}
+
+
+def landmark_backend(landmarks='awing', weights=None, device='auto', download=False, **options):
     """The backend that a metric's options name, loaded once per process.
 
     Args:
@@ -89,21 +95,16 @@ def landmark_backend(landmarks='awing', weights=None, device='auto', download=Fa
         weights (str | None): File of awing's network; None looks in the usual places.
         device (str): auto, cpu or cuda, for awing.
         download (bool): Whether awing's file may be fetched.
+        **options: Others of the metric, which are left aside.
 
     Raises:
         UserError: The file is missing or wrong, or dlib is not installed.
     """
-    if landmarks == 'awing':
-        return _awing(AWING_FILE.find(weights, download), device)
-    if landmarks == 'dlib':
-        dlib_models.require_dlib('landmarks')
-    return _without_weights(landmarks)
+    return load_backend(KINDS[landmarks], weights, device, download)
 
 
 def prepare_landmarks(landmarks='awing', weights=None, device='auto', download=False, **options):
-    """Make sure that all files of a backend are there, without loading them.
-
-    Args: as in `landmark_backend`; further options of a metric are left aside.
+    """Make sure that all that a backend needs is there, without loading it; arguments as in `landmark_backend`.
 
     Returns:
         Backend: Its label.
@@ -111,13 +112,7 @@ def prepare_landmarks(landmarks='awing', weights=None, device='auto', download=F
     Raises:
         UserError: A file is missing, or a package.
     """
-    choose_device(device)
-    if landmarks == 'awing':
-        AWING_FILE.find(weights, download)
-        return AwingLandmarks.label
-    if landmarks == 'dlib':
-        dlib_models.require_dlib('landmarks')
-    return _without_weights(landmarks).label
+    return prepare_backend(KINDS[landmarks], weights, device, download)
 
 
 def heatmap_peaks(heatmaps):
@@ -138,13 +133,3 @@ def heatmap_peaks(heatmaps):
     towards_x = np.where((x > 0) & (x < width - 1), np.sign(right - left), 0)
     towards_y = np.where((y > 0) & (y < height - 1), np.sign(below - above), 0)
     return np.stack([x + towards_x / 4, y + towards_y / 4], axis=1)
-
-
-@functools.cache
-def _awing(path, device):
-    return AwingLandmarks(path, device)
-
-
-@functools.cache
-def _without_weights(landmarks):
-    return {'dlib': DlibLandmarks, 'centerface': CenterFaceLandmarks}[landmarks]()

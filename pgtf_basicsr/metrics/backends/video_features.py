@@ -1,5 +1,4 @@
 """What happens in a clip, as a vector: I3D, the network behind FVD."""
-import functools
 import warnings
 
 import numpy as np
@@ -7,11 +6,10 @@ import torch
 from torch.nn import functional as F
 
 from ...errors import UserError
-from .weights import Backend, NetworkFile, choose_device
+from .weights import Backend, NetworkFile, choose_device, load_backend, prepare_backend
 
 __all__ = ['I3DFeatures', 'prepare_frame', 'prepare_video_features', 'video_feature_backend']
 
-I3D_FILE = NetworkFile('i3d_torchscript.pt', 'https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1')
 I3D_SIZE = 224
 
 
@@ -26,6 +24,7 @@ class I3DFeatures:
         UserError: The file is not TorchScript.
     """
     label = Backend('I3D, Kinetics-400', True)
+    source = NetworkFile('i3d_torchscript.pt', 'https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1')
 
     def __init__(self, weights, device='auto'):
         self._device = choose_device(device)
@@ -40,10 +39,10 @@ class I3DFeatures:
 
     @torch.inference_mode()
     def __call__(self, frames):
-        """Vector (400,) of frames (T, 3, 224, 224) in [-1, 1], as `prepare_frame` makes them."""
+        """Vector (400,) float32 of frames (T, 3, 224, 224) in [-1, 1], as `prepare_frame` makes them."""
         video = frames.to(self._device).transpose(0, 1).unsqueeze(0)
         features = self._net(video, rescale=False, resize=False, return_features=True)
-        return features[0].double().cpu().numpy()
+        return features[0].float().cpu().numpy()
 
 
 def prepare_frame(frame):
@@ -60,27 +59,28 @@ def prepare_frame(frame):
     return 2 * image[0, :, top:top + I3D_SIZE, left:left + I3D_SIZE] - 1
 
 
-def video_feature_backend(weights=None, device='auto', download=False):
+def video_feature_backend(weights=None, device='auto', download=False, **options):
     """I3D, loaded once per process.
 
     Args:
         weights (str | None): Its TorchScript file; None looks in the usual places.
         device (str): auto, cpu or cuda.
         download (bool): Whether the file may be fetched.
+        **options: Others of the metric, which are left aside.
 
     Raises:
         UserError: The file is missing or wrong.
     """
-    return _i3d(I3D_FILE.find(weights, download), device)
+    return load_backend(I3DFeatures, weights, device, download)
 
 
 def prepare_video_features(weights=None, device='auto', download=False, **options):
-    """Make sure that I3D's file is there, without loading it; arguments, errors and result as elsewhere here."""
-    choose_device(device)
-    I3D_FILE.find(weights, download)
-    return I3DFeatures.label
+    """Make sure that I3D's file is there, without loading it; arguments as in `video_feature_backend`.
 
+    Returns:
+        Backend: Its label.
 
-@functools.cache
-def _i3d(path, device):
-    return I3DFeatures(path, device)
+    Raises:
+        UserError: The file is missing.
+    """
+    return prepare_backend(I3DFeatures, weights, device, download)

@@ -1,4 +1,5 @@
-"""Files that hold the networks behind metrics: where they lie, and how they get into a network."""
+"""Networks behind metrics and the files that hold them: where they lie, and how they get into a network."""
+import functools
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -8,7 +9,10 @@ import torch
 from ...checkpoints import read_torch_file
 from ...errors import UserError
 
-__all__ = ['Backend', 'Device', 'NetworkFile', 'choose_device', 'load_network', 'package_folder']
+__all__ = [
+    'Backend', 'Device', 'NetworkFile', 'choose_device', 'load_backend', 'load_network', 'package_folder',
+    'prepare_backend',
+]
 
 Device = Literal['auto', 'cpu', 'cuda']
 
@@ -83,6 +87,36 @@ class NetworkFile(NamedTuple):
         return path
 
 
+def prepare_backend(kind, weights=None, device='auto', download=False):
+    """Make sure that all that a backend needs is there, without loading it.
+
+    Args:
+        kind (type): The backend's class, with a ``label``, and ``source``, whose ``find`` is that of `NetworkFile`, or
+            None where nothing is needed.
+        weights (str | None): File of its network; None looks in the usual places.
+        device (str): auto, cpu or cuda.
+        download (bool): Whether the file may be fetched.
+
+    Returns:
+        Backend: The label.
+
+    Raises:
+        UserError: A file is missing, or a package, or there is no such device.
+    """
+    choose_device(device)
+    _find(kind, weights, download)
+    return kind.label
+
+
+def load_backend(kind, weights=None, device='auto', download=False):
+    """A backend, loaded once per process and arguments, which are those of `prepare_backend`.
+
+    Raises:
+        UserError: A file is missing or wrong, or a package is missing.
+    """
+    return _loaded(kind, _find(kind, weights, download), device)
+
+
 def package_folder(name):
     """Folder of an installed package, found without importing it; None where it is not installed."""
     spec = find_spec(name)
@@ -116,3 +150,12 @@ def load_network(net, path, device):
         reason = ' '.join(str(error).split())[:200]
         raise UserError(f'{path} cannot be loaded into {type(net).__name__}: {reason}') from error
     return net.requires_grad_(False).eval().to(choose_device(device))
+
+
+def _find(kind, weights, download):
+    return kind.source and kind.source.find(weights, download)
+
+
+@functools.cache
+def _loaded(kind, path, device):
+    return kind(path, device) if path else kind()

@@ -1,0 +1,1 @@
+"""Scores of restored clips: how they are measured, kept, shown and compared."""

@@ -1,0 +1,195 @@
+"""Results as a page to look at: one HTML file with tables, curves over time and pictures, which needs nothing else."""
+import base64
+import html
+import json
+import math
+from importlib import resources
+from pathlib import Path
+
+import cv2
+
+from ..data.clips import read_frame
+from ..errors import DataError
+from ..files import replacing
+from .pictures import CAPTIONS
+from .results import ClipResult
+
+__all__ = ['write_page']
+
+# Pictures are copied into the page as JPEG, no wider than this; the originals stay beside the results.
+MAX_WIDTH = 1200
+JPEG_OPTIONS = [
+    cv2.IMWRITE_JPEG_QUALITY, 88,
+    # Colours of half the width, but of full height: slices have neighbouring frames there.
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+]
+CURVE_DIGITS = 5
+NOT_OF_PAPER = '†'
+
+HEAD = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
+script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header><h1>{title}</h1></header>
+<main><noscript><p>JavaScript, which draws the tables and curves of this page, is switched off.</p></noscript></main>
+"""
+
+
+def write_page(path, title, results):
+    """Write scores, curves and pictures of runs as one HTML file that needs no other file and no network.
+
+    Args:
+        path (str | Path): The file; its folder must exist.
+        title (str): Heading of the page.
+        results (list): Pairs (DataSetResult, folder), in the order of the tables' rows.  Paths of pictures are relative
+            to the folder.  Results of the same data set are compared with each other.  A picture that is not there, or
+            not readable, is left out, and the page says so.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    pictures = []
+    contents = _contents(results, pictures)
+    # Names come from file systems, where they need not be valid Unicode.
+    with replacing(path) as partial, open(partial, 'w', encoding='utf-8', errors='replace') as page:
+        page.write(HEAD.format(title=html.escape(title), style=_asset('page.css')))
+        page.write(f'<script type="application/json" id="contents">{_embedded(contents)}</script>\n')
+        for number, picture in enumerate(pictures):
+            page.write(_picture(f'picture-{number}', *picture))
+        page.write(f'<script>\n{_asset("page.js")}</script>\n</body>\n</html>\n')
+
+
+def _contents(results, pictures):
+    """What the page tells, as plain values; lists of values follow the order of `metrics` and of a data set's `clips`.
+
+    The pictures it refers to by number are appended to `pictures`, as pairs (kind, path).
+    """
+    infos, data_sets = {}, {}
+    for result, folder in results:
+        data_sets.setdefault(result.data_set, []).append((result, folder))
+        for metric, info in result.metrics.items():
+            infos.setdefault(metric, []).append((result.run, info))
+    notes = {}
+    metrics = [_metric(of_runs, notes) for of_runs in infos.values()]
+    in_order = sorted(notes.items(), key=lambda note: note[1] != NOT_OF_PAPER)
+    return {
+        'metrics': metrics,
+        'notes': [{'mark': mark, 'text': text} for text, mark in in_order],
+        'captions': CAPTIONS,
+        'dataSets': [_data_set(name, of_runs, list(infos), pictures) for name, of_runs in data_sets.items()],
+    }
+
+
+def _metric(infos, notes):
+    """Of a metric, what tables tell; `infos` are pairs (run, MetricInfo), and `notes` gets {text: mark}."""
+    info = infos[0][1]
+    marks = []
+    if not all(info.of_paper for _, info in infos):
+        marks.append(notes.setdefault("Does not compare with the paper's numbers", NOT_OF_PAPER))
+    labels = {}
+    for run, other in infos:
+        labels.setdefault(other.label, {})[run] = None
+    comparable = all(other == info for _, other in infos)
+    if len(labels) > 1:
+        text = '; '.join(f'{", ".join(runs)}: {label or "no note"}' for label, runs in labels.items())
+    else:
+        text = info.label
+    if not comparable:
+        text = '. '.join(filter(None, [text, 'Measured with different options, so that none is marked best']))
+    if text:
+        number = 1 + sum(mark.isdigit() for mark in notes.values())
+        marks.append(notes.setdefault(text, str(number)))
+    return {'title': info.title, 'unit': info.unit, 'better': info.better, 'marks': marks, 'comparable': comparable}
+
+
+def _data_set(name, results, metrics, pictures):
+    lengths = {}
+    for clip in (clip for result, _ in results for clip in result.clips):
+        lengths[clip.name] = max(clip.num_frames, lengths.get(clip.name, 0))
+    degraded, restored = [], []
+    for result, folder in results:
+        if 'degraded' in result.sides():
+            series = _series(result, 'degraded', metrics, lengths)
+            # Runs restore the same clips as a rule: what these were like before is told once.
+            if all({**series, 'run': other['run']} != other for other in degraded):
+                degraded.append(series)
+        numbers = [_numbered(clip.pictures, folder, pictures) for clip in _in_order(result, lengths)]
+        restored.append({**_series(result, 'restored', metrics, lengths), 'pictures': numbers})
+    return {
+        'name': name,
+        'clips': [{'name': clip, 'frames': length} for clip, length in lengths.items()],
+        'series': degraded + restored,
+    }
+
+
+def _series(result, side, metrics, clips):
+    """The numbers of one side of one run."""
+    in_order = _in_order(result, clips)
+    return {
+        'run': result.run,
+        'side': side,
+        'means': [_number(result.mean(metric, side)) for metric in metrics],
+        'counts': [len(result.clip_scores(metric, side)) for metric in metrics],
+        'scores': [[_number(clip.scores.get(metric, {}).get(side, math.nan)) for metric in metrics]
+                   for clip in in_order],
+        'curves': [[[_number(float(f'{value:.{CURVE_DIGITS}g}')) for value in clip.curves.get(metric, {}).get(side, [])]
+                    for metric in metrics] for clip in in_order],
+    }
+
+
+def _in_order(result, clips):
+    """A ClipResult for each of the names; an empty one for a clip that the run does not have."""
+    known = {clip.name: clip for clip in result.clips}
+    return [known.get(name, ClipResult(name, 0, {})) for name in clips]
+
+
+def _numbered(paths, folder, pictures):
+    """{kind: number} of the pictures of a clip, which are appended to `pictures`."""
+    first = len(pictures)
+    pictures.extend((kind, Path(folder) / path) for kind, path in paths.items())
+    return {kind: number for number, kind in enumerate(paths, first)}
+
+
+def _number(value):
+    """A number as JSON and JavaScript's Number() take it: nan is null, and infinity a text."""
+    if math.isnan(value):
+        return None
+    if math.isinf(value):
+        return 'Infinity' if value > 0 else '-Infinity'
+    return float(value)
+
+
+def _embedded(contents):
+    """JSON that can stand between the tags of a script: `<` could end it, or begin a comment."""
+    text = json.dumps(contents, ensure_ascii=False, allow_nan=False, separators=(',', ':'))
+    return text.replace('<', '\\u003c').replace('\u2028', '\\u2028').replace('\u2029', '\\u2029')
+
+
+def _picture(name, kind, path):
+    """A picture as base64 in a script that is not run, so that the browser only decodes those that are looked at."""
+    try:
+        picture = cv2.cvtColor(read_frame(path), cv2.COLOR_RGB2BGR)
+    except DataError:
+        return ''
+    height, width = picture.shape[:2]
+    if width > MAX_WIDTH:
+        # Slices keep their height: averaged over neighbouring frames, flicker would vanish.
+        height = height if kind == 'slices' else round(height * MAX_WIDTH / width)
+        width = MAX_WIDTH
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    _, data = cv2.imencode('.jpg', picture, JPEG_OPTIONS)
+    text = base64.b64encode(data).decode('ascii')
+    return f'<script type="text/plain" id="{name}" data-width="{width}" data-height="{height}">{text}</script>\n'
+
+
+def _asset(name):
+    return resources.files(__package__).joinpath(name).read_text(encoding='utf-8')
