@@ -113,11 +113,10 @@ def step_times(dataset, samples):
     profile.disable()
     stats = pstats.Stats(profile)
     cumulative = {step: 0. for step in STEPS}
-    for (file, _, function), (_, _, _, seconds, _) in stats.stats.items():
+    for (file, _, function), (_, _, own, seconds, _) in stats.stats.items():
         if function in STEPS and 'pgtf_basicsr' in file and not (function == 'read' and 'storage' in file):
-            cumulative[function] += seconds
-    # The codec asks for its frames while it works.
-    cumulative['code_and_decode'] -= cumulative['shrink'] + cumulative['warp']
+            # The codec asks for its frames while it works.
+            cumulative[function] += own if function == 'code_and_decode' else seconds
     times = [1000 * seconds / samples for seconds in cumulative.values()]
     return [*times, 1000 * stats.total_tt / samples - sum(times)]
 

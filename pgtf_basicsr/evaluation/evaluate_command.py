@@ -48,8 +48,10 @@ def run(args):
     infos = describe_metrics(metrics)
     restored, gt, degraded = find_all(args)
     check(metrics, args.data_set, restored, gt, degraded)
-    name = args.name or Path(args.restored).absolute().stem
-    folder = args.output or os.path.join('results', name)
+    path = Path(args.restored).absolute()
+    name = args.name or (path.stem if path.is_file() else path.name)
+    folder = Path(args.output or os.path.join('results', name)).absolute()
+    check_names(args, name, folder)
     archived = make_folders({'results_root': folder})
     logger = get_root_logger()
     if archived:
@@ -69,7 +71,7 @@ def run(args):
     whole = whole_scores(metrics, collected)
     results = [DataSetResult(name, args.data_set, infos, clips, whole)]
     write_report(results, folder)
-    sys.stdout.write(f'{markdown_table(results)}\nMore in {folder}/metrics.html\n')
+    sys.stdout.write(f'{markdown_table(results)}\nMore in {os.path.relpath(folder)}/metrics.html\n')
 
 
 def chosen_metrics(args):
@@ -143,6 +145,18 @@ def check(metrics, data_set, restored, gt, degraded):
     lengths = {name: clip.num_frames for name, clip in restored.items()}
     side = min(min(clip.width, clip.height) for clip in restored.values())
     require_clips(metrics, data_set, lengths, bool(gt), side)
+
+
+def check_names(args, name, folder):
+    """Refuse names that are none of files, and a folder of results in whose place something else lies."""
+    for option, text in (('--name', name), ('--data-set', args.data_set)):
+        if os.path.basename(text) != text or text in ('', '.', '..'):
+            raise UserError(f'{option} {text} cannot be the name of a file: leave out what leads to other folders')
+    for option, path in (('--restored', args.restored), ('--gt', args.gt), ('--degraded', args.degraded)):
+        if path and folder in (Path(path).absolute(), *Path(path).absolute().parents):
+            raise UserError(f'{folder}, where the results would go, holds {option} itself: choose another with -o')
+    if folder.exists() and not (folder.is_dir() and (next(folder.glob('metrics*'), None) or not os.listdir(folder))):
+        raise UserError(f'{folder} is there already and holds no results: choose another folder with -o')
 
 
 def in_step(restored, gt, degraded):

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 from basicsr.utils import imwrite
 
+from ..errors import UserError
 from ..files import replacing
 from .page import write_page
 from .results import write_results
@@ -26,15 +27,21 @@ def write_report(results, folder):
     Args:
         results (list[DataSetResult]): Of the data sets of a run.
         folder (str | Path): Where to; it must exist, and hold the pictures that the results name.
+
+    Raises:
+        UserError: They cannot be written.
     """
     folder = Path(folder)
-    for result in results:
-        write_results(result, folder / f'metrics_{result.data_set}.json')
-    with replacing(folder / 'metrics.md') as partial:
-        partial.write_text(markdown_table(results), encoding='utf-8')
-    write_clip_table(results, folder / 'clips.csv')
-    write_frame_table(results, folder / 'frames.csv')
-    write_page(folder / 'metrics.html', results[0].run, [(result, folder) for result in results])
+    try:
+        for result in results:
+            write_results(result, folder / f'metrics_{result.data_set}.json')
+        with replacing(folder / 'metrics.md') as partial:
+            partial.write_text(markdown_table(results), encoding='utf-8')
+        write_clip_table(results, folder / 'clips.csv')
+        write_frame_table(results, folder / 'frames.csv')
+        write_page(folder / 'metrics.html', results[0].run, [(result, folder) for result in results])
+    except OSError as error:
+        raise UserError(f'cannot write results to {folder}: {error.strerror}') from error
 
 
 def write_pictures(pictures, folder, data_set, clip):
@@ -47,10 +54,17 @@ def write_pictures(pictures, folder, data_set, clip):
 
     Returns:
         dict: {'frames': path, 'slices': path}, relative to ``folder``.
+
+    Raises:
+        UserError: They cannot be written.
     """
     paths = {kind: f'pictures/{data_set}/{clip}_{kind}.png' for kind in ('frames', 'slices')}
     for kind, picture in (('frames', pictures.frames()), ('slices', pictures.slices())):
-        imwrite(picture[..., ::-1], str(Path(folder, paths[kind])))
+        path = Path(folder, paths[kind])
+        try:
+            imwrite(picture[..., ::-1], str(path))
+        except OSError as error:
+            raise UserError(f'cannot write {path}: {error.strerror or "is the disk full?"}') from error
     return paths
 
 

@@ -171,7 +171,11 @@ def leave(folder):
     (None, ['--metrics', 'psnr', '-opt', 'some.yml'], 'give one of them'),
     (None, ['-opt', 'some.yml'], 'cannot read the option file some.yml'),
     (None, ['--metrics', 'niqe'], '32 pixels at their shorter side; metric niqe needs 192'),
-    (None, ['--gt', 'nowhere'], '--gt: there is nothing at nowhere')])
+    (None, ['--gt', 'nowhere'], '--gt: there is nothing at nowhere'),
+    (None, ['-o', 'restored'], 'holds --restored itself'),
+    (None, ['-o', '.'], 'holds --restored itself'),
+    (None, ['-o', 'degraded'], 'is there already and holds no results'),
+    (None, ['--data-set', '../x'], '--data-set ../x cannot be the name of a file')])
 def test_mistakes_are_refused_before_anything_is_scored(clips, capsys, spoil, arguments, complaint):
     if spoil:
         spoil(clips)
@@ -179,7 +183,7 @@ def test_mistakes_are_refused_before_anything_is_scored(clips, capsys, spoil, ar
     evaluate('--restored', 'restored', *gt, *arguments, status=2)
     error = [line for line in capsys.readouterr().err.splitlines() if line.startswith('basicsr: ')]
     assert len(error) == 1 and complaint in error[0]
-    assert not (clips / 'results').exists()
+    assert not (clips / 'results').exists() and not list(clips.glob('*archived*'))
 
 
 def test_metric_that_needs_ground_truth_is_refused_without(clips, capsys):
