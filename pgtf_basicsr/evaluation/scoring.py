@@ -100,7 +100,13 @@ class ClipScorer:
             gt (ndarray | None): The same frame as it should be, of the same shape.
             degraded (ndarray | None): The same frame as it was; one of another size has no scores.
             codes (tuple | None): Logits (h, w, N) and codes (h, w) that metrics of codes compare.
+
+        Raises:
+            UserError: The real frame has another size than the restored one.
         """
+        if gt is not None and gt.shape != restored.shape:
+            raise UserError('restored frames are {1}x{0} and those of the ground truth {3}x{2}; metrics compare frames '
+                            'of one size'.format(*restored.shape[:2], *gt.shape[:2]))
         self.num_frames += 1
         sides = {'restored': restored}
         if degraded is not None and degraded.shape == restored.shape:

@@ -3,6 +3,7 @@ from collections import OrderedDict
 
 from basicsr.utils.registry import MODEL_REGISTRY
 
+from ..errors import UserError
 from .video_face_model import VideoFaceModel
 
 __all__ = ['TSVQGANModel']
@@ -30,5 +31,15 @@ class TSVQGANModel(VideoFaceModel):
     def restore_window(self, net, window):
         return net(window)[0]
 
+    def check_data_set(self, dataset):
+        super().check_data_set(dataset)
+        if self.reconstructed() == 'gt' and not getattr(dataset, 'has_gt', True):
+            raise UserError(f'dataset {dataset.opt["name"]} has no ground truth to reconstruct: set val.reconstruct '
+                            'to lq')
+
+    def reconstructed(self):
+        """Whether validation reconstructs 'gt' or 'lq'."""
+        return self.opt['val'].get('reconstruct', 'gt')
+
     def input_frame(self, lq, gt):
-        return lq if self.opt['val'].get('reconstruct', 'gt') == 'lq' else gt
+        return lq if self.reconstructed() == 'lq' else gt

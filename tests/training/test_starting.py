@@ -39,6 +39,9 @@ def small_test(**changes):
     return opt
 
 
+CLIPS = {'name': 'x', 'type': 'VFHQDataset', 'dataroot_gt': 'datasets/sample/test/GT', 'gt_size': 32}
+
+
 def listing(folder):
     return {path: (path.stat().st_size, path.stat().st_mtime_ns)
             for name in ('experiments', 'results', 'tb_logger') for path in sorted((folder / name).rglob('*'))}
@@ -70,6 +73,7 @@ UNABLE = {
     'impossible loss': lambda folder: {'train:gan_opt': {'type': 'AdaptiveGANLoss', 'loss_weight': 0}},
     'unknown frozen module': lambda folder: {'train:frozen': ['decodr']},
     'degradation out of range': lambda folder: {'datasets:train:degradation': {'crf': [18, 99]}},
+    'validation of clips too short for MSRL': lambda folder: {'datasets:val:max_frames': 1},
     'validation without clips': lambda folder: {
         'datasets:val:dataroot_gt': 'few', 'datasets:val:dataroot_landmarks': None},
 }
@@ -88,9 +92,15 @@ def test_run_that_cannot_start_changes_nothing(experiment, reason):
 
 @pytest.mark.parametrize('changes', [
     {'datasets': {'test_1': {'name': 'x', 'type': 'VFHQDataset', 'dataroot_gt': 'few'}}},
-    {'path': {'pretrain_network_g': 'experiments/quickstart_stage1/models/net_g_latest.pth'}}])
+    {'path': {'pretrain_network_g': 'experiments/quickstart_stage1/models/net_g_latest.pth'}},
+    {'datasets': {'test_1': {**CLIPS, 'max_frames': 1}}},
+    {'datasets': {'test_1': {**CLIPS, 'dataroot_lq': 'shorter'}}},
+    {'val': {'save_img': False, 'metrics': {'lmd': {'type': 'calculate_lmd', 'weights': 'absent.pth'}}}}])
 def test_test_that_cannot_start_leaves_earlier_results(experiment, changes):
     (experiment / 'few').mkdir(exist_ok=True)
+    clip = next((experiment / CLIPS['dataroot_gt']).iterdir())
+    (experiment / 'shorter' / clip.name).mkdir(parents=True, exist_ok=True)
+    shutil.copy(next(clip.iterdir()), experiment / 'shorter' / clip.name)
     path = write_options(experiment, small_test(**changes), 'unable.yml')
     before = listing(experiment)
     output = run(experiment, 'test', '-opt', path, status=2)
