@@ -91,11 +91,15 @@ def build_parser():
     restore.add_arguments(command)
     command.set_defaults(run=restore.run)
 
-    for name, module, text in (('evaluate', evaluate_command, 'score ready-made clips, such as those of other methods'),
-                               ('compare', compare_command, 'compare the results of several tests or evaluations')):
-        command = commands.add_parser(name, help=text, description=text.capitalize() + '.')
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+    text = 'score ready-made clips, such as those of other methods'
+    command = commands.add_parser('evaluate', help=text, description=text.capitalize() + '.')
+    evaluate_command.add_arguments(command)
+    command.set_defaults(run=evaluate)
+
+    text = 'compare the results of several tests or evaluations'
+    command = commands.add_parser('compare', help=text, description=text.capitalize() + '.')
+    compare_command.add_arguments(command)
+    command.set_defaults(run=compare_command.run)
 
     text = 'write a small data set to try things with'
     command = commands.add_parser('sample-data', help=text, description=text.capitalize() + '.')
@@ -145,6 +149,12 @@ def test(args):
         pipelines.as_test(file, forced_keys=[entry.partition('=')[0].strip() for entry in args.force_yml])
     options.check(file, is_train=False)
     pipelines.test_with(file, args)
+
+
+def evaluate(args):
+    """Score clips, by metrics of plugins as well."""
+    load_plugins()
+    evaluate_command.run(args)
 
 
 def write_data(args):

@@ -46,12 +46,12 @@ def run(args):
     """Score clips as the parsed arguments say."""
     metrics = chosen_metrics(args)
     infos = describe_metrics(metrics)
-    restored, gt, degraded = find_all(args)
-    check(metrics, args.data_set, restored, gt, degraded)
     path = Path(args.restored).absolute()
     name = args.name or (path.stem if path.is_file() else path.name)
     folder = Path(args.output or os.path.join('results', name)).absolute()
     check_names(args, name, folder)
+    restored, gt, degraded = find_all(args)
+    check(metrics, args.data_set, restored, gt, degraded)
     archived = make_folders({'results_root': folder})
     logger = get_root_logger()
     if archived:
@@ -81,9 +81,12 @@ def chosen_metrics(args):
     if args.opt:
         metrics = options.check_metrics(options.read(args.opt))
     else:
-        names = args.metrics or (WITH_GT if args.gt else WITHOUT_GT)
-        sections = dict(map(metric_section, names))
-        places = {('val', 'metrics', name): entry for name, entry in zip(sections, names)}
+        sections, places = {}, {}
+        for entry in args.metrics or (WITH_GT if args.gt else WITHOUT_GT):
+            name, section = metric_section(entry)
+            # One metric may be measured in several ways.
+            name = entry if name in sections else name
+            sections[name], places['val', 'metrics', name] = section, entry
         metrics = options.check_metrics(options.OptionFile('--metrics', {'val': {'metrics': sections}}, places))
     for name, section in metrics.items():
         if hasattr(METRIC_REGISTRY.get(section['type']), 'of_codes'):

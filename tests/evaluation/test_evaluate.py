@@ -113,6 +113,13 @@ def test_metrics_of_an_option_file(clips):
     assert 'border of 2 px' in results(clips / 'out')['metrics']['y']['label']
 
 
+def test_a_metric_measured_in_two_ways(clips):
+    evaluate('--restored', 'restored', '--gt', 'gt', '-o', 'out', '--metrics', 'psnr', 'psnr:test_y_channel=true')
+    found = results(clips / 'out')
+    assert [info['label'] for info in found['metrics'].values()] == ['RGB', 'Y channel']
+    assert list(found['mean']) == ['psnr', 'psnr:test_y_channel=true']
+
+
 def test_earlier_results_are_moved_aside(clips):
     for _ in range(2):
         evaluate('--restored', 'restored', '--gt', 'gt', '-o', 'out', '--metrics', 'psnr')
