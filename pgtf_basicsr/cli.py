@@ -80,26 +80,17 @@ def build_parser():
     parser.add_argument('--version', action='version', version=f'pgtf-basicsr {__version__}')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
 
-    for name, run, text in (('train', train, "train by an option file, in BasicSR's loop"),
-                            ('test', test, 'restore and score data sets by an option file')):
+    for name, add_arguments, run, text in (
+            ('train', pipelines.add_arguments, train, "train by an option file, in BasicSR's loop"),
+            ('test', pipelines.add_arguments, test, 'restore and score data sets by an option file'),
+            ('restore', restore.add_arguments, restore.run, 'restore a video of a face'),
+            ('evaluate', evaluate_command.add_arguments, evaluate,
+             'score ready-made clips, such as those of other methods'),
+            ('compare', compare_command.add_arguments, compare_command.run,
+             'compare the results of several tests or evaluations')):
         command = commands.add_parser(name, help=text, description=text.capitalize() + '.')
-        pipelines.add_arguments(command)
+        add_arguments(command)
         command.set_defaults(run=run)
-
-    text = 'restore a video of a face'
-    command = commands.add_parser('restore', help=text, description=text.capitalize() + '.')
-    restore.add_arguments(command)
-    command.set_defaults(run=restore.run)
-
-    text = 'score ready-made clips, such as those of other methods'
-    command = commands.add_parser('evaluate', help=text, description=text.capitalize() + '.')
-    evaluate_command.add_arguments(command)
-    command.set_defaults(run=evaluate)
-
-    text = 'compare the results of several tests or evaluations'
-    command = commands.add_parser('compare', help=text, description=text.capitalize() + '.')
-    compare_command.add_arguments(command)
-    command.set_defaults(run=compare_command.run)
 
     text = 'write a small data set to try things with'
     command = commands.add_parser('sample-data', help=text, description=text.capitalize() + '.')

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..data.clips import FRAME_SUFFIXES, read_frame
 from ..data.video_clips import VIDEO_SUFFIXES
@@ -128,7 +128,7 @@ def _picture_size(path):
     try:
         with Image.open(path) as picture:
             return picture.size
-    except (OSError, UnidentifiedImageError) as error:
+    except OSError as error:
         raise UserError(f'{path} cannot be read as a picture') from error
 
 

@@ -62,7 +62,7 @@ def run(args):
         scorer, pictures = ClipScorer(metrics, bool(gt)), ClipPictures(restored[clip].num_frames)
         for frames in in_step(restored[clip], gt.get(clip), degraded.get(clip)):
             scorer.update(*frames)
-            pictures.update(frames[0], frames[2], frames[1])
+            pictures.update(*frames)
         result = scorer.result(clip)
         result.pictures = write_pictures(pictures, folder, args.data_set, clip)
         clips.append(result)

@@ -34,13 +34,13 @@ class ClipPictures:
         self._num_updates = 0
         self._frames, self._lines, self._differences = [], [], []
 
-    def update(self, restored, degraded=None, gt=None):
+    def update(self, restored, gt=None, degraded=None):
         """Take the next frame; what is None must be so for all frames of the clip.
 
         Args:
             restored (ndarray): (H, W, 3) uint8 RGB.
-            degraded (ndarray | None): (h, w, 3) uint8 RGB; shown at the size of the restored one, its pixels repeated.
             gt (ndarray | None): (H, W, 3) uint8 RGB.
+            degraded (ndarray | None): (h, w, 3) uint8 RGB; shown at the size of the restored one, its pixels repeated.
         """
         height, width = restored.shape[:2]
         if degraded is not None:

@@ -1,4 +1,5 @@
 """Metrics of an option file's ``val.metrics``, measured frame by frame while clips go by."""
+import functools
 import inspect
 import math
 
@@ -187,6 +188,7 @@ def _frames(options, frame, gt):
     return frames if metric.__module__.partition('.')[0] == OWN else [frame[..., ::-1] for frame in frames]
 
 
+@functools.cache
 def _takes_gt(metric):
     return 'img2' in inspect.signature(metric).parameters
 

@@ -1,6 +1,6 @@
 """Metrics, registered in BasicSR's METRIC_REGISTRY under their function names.
 
-A registered function may have attributes that a test loop asks for:
+A registered function may have attributes that tell a test loop or another caller about it:
 
     per_clip        it takes whole clips (T, H, W, C)
     per_data_set    it takes all clips of a data set, and a mean over clips would be something else

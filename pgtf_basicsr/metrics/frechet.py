@@ -111,7 +111,7 @@ def calculate_fvd(img, img2, window: Annotated[int, Ge(MIN_WINDOW)] = 16, weight
     """FVD, the Fréchet distance of I3D's features of restored and real clips, lower is better.
 
     It is one number of a data set and not a mean over clips, see `VideoFeatures` and `frechet_video_distance`; its
-    attribute ``per_data_set`` tells validation so.  With fewer clips than I3D has features, 400, it is biased, and
+    attribute ``per_data_set`` says so.  With fewer clips than I3D has features, 400, it is biased, and
     numbers compare only for the same clips and the same ``window``.
 
     Args:

@@ -15,8 +15,7 @@ __all__ = ['ResidualPSNR', 'calculate_msrl', 'msrl']
 def calculate_msrl(img, img2, scales: Counts = (1, 2, 3), **kwargs):
     """Multi-scale residual PSNR in dB of two clips, higher is better; see :func:`msrl`.
 
-    Its attribute ``per_clip`` tells validation to hand over whole clips (T, H, W, C) where
-    BasicSR's metrics get one frame at a time.
+    It takes whole clips (T, H, W, C), as its attribute ``per_clip`` says, where BasicSR's metrics take a frame.
 
     Args:
         img, img2 (ndarray): As there.

@@ -169,7 +169,7 @@ class VideoFaceModel(TrainableModel):
         start = time.time()
         for number, (restored, degraded, gt, codes) in enumerate(self.restored_frames(net, clip)):
             scorer.update(restored, gt, degraded, codes)
-            pictures.update(restored, degraded, gt)
+            pictures.update(restored, gt, degraded)
             if save_img and not self.is_train:
                 self.save_frame(restored, data_set, clip.name, number)
         result = scorer.result(clip.name)

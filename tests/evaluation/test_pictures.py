@@ -12,7 +12,7 @@ def random_clip(length, height=32, width=20, seed=0):
 def pictures_of(restored, degraded=None, gt=None):
     pictures = ClipPictures(len(restored))
     for index, frame in enumerate(restored):
-        pictures.update(frame, *(None if clip is None else clip[index] for clip in (degraded, gt)))
+        pictures.update(frame, *(None if clip is None else clip[index] for clip in (gt, degraded)))
     return pictures
 
 
