@@ -3,6 +3,7 @@ import argparse
 import os
 import re
 import sys
+import time
 from importlib.metadata import entry_points
 
 from torch import distributed as dist
@@ -25,6 +26,8 @@ INTERRUPTED = 130
 # BSD's EX_TEMPFAIL: not finished, start it again.
 STOPPED = 75
 LOST_PROCESS = 1
+# Seconds that processes of a run may be apart when they find the same mistake.
+TIME_TO_TELL = 60
 
 
 def main(arguments=None):
@@ -40,10 +43,14 @@ def main(arguments=None):
     except UserError as error:
         if tells(error):
             tell(lines_of(error))
+        else:
+            let_others_tell()
         return MISTAKE
     except Interrupted as stop:
         if os.environ.get('RANK', '0') == '0':
             tell([str(stop)])
+        else:
+            let_others_tell()
         return STOPPED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -64,6 +71,12 @@ def tells(error):
     if os.environ.get('RANK', '0') == '0':
         return True
     return not isinstance(error, SharedError) and (dist.is_initialized() or os.environ.get('LOCAL_RANK') == '0')
+
+
+def let_others_tell():
+    """Wait for torchrun to end this process: it ends all when the first one has, and that must be one that tells."""
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        time.sleep(TIME_TO_TELL)
 
 
 def tell(lines):

@@ -114,8 +114,22 @@ sys.exit(cli.main())
 '''
 
 
-def test_mistakes_under_torchrun_are_told_once(project):
-    output = basicsr(project, 'train', '-opt', 'nothing.yml', '--launcher', 'pytorch', launch=TORCHRUN, status=1)
+LATE = '''
+import os, sys, time
+from pgtf_basicsr import cli
+if os.environ['RANK'] == sys.argv.pop(1):
+    time.sleep(2)
+sys.exit(cli.main())
+'''
+
+
+@pytest.mark.parametrize('late_rank', ['0', '1'])
+def test_mistakes_under_torchrun_are_told_once(project, tmp_path, late_rank):
+    """Whichever process is first to find it: torchrun ends all with the first one."""
+    script = tmp_path / 'late.py'
+    script.write_text(LATE)
+    output = basicsr(project, 'train', '-opt', 'nothing.yml', '--launcher', 'pytorch',
+                     launch=(*TORCHRUN[:-2], str(script), late_rank), status=1)
     assert output.count('cannot read the option file nothing.yml') == 1
 
 
