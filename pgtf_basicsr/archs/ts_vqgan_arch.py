@@ -1,6 +1,7 @@
 """TS-VQGAN: the autoencoder of stage I, which learns a codebook of clean faces in motion."""
 from collections.abc import Sequence
 
+import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from einops import rearrange
 from torch import nn
@@ -86,33 +87,77 @@ class TSVQGAN(nn.Module):
         """Latents (B, T, h, w, D) of a clip and the encoder's features {level: (B * T, C, H', W')}."""
         self.check_clip(frames)
         features, levels = self.encoder(frames.flatten(0, 1))
-        latents = rearrange(self.to_latents(features), '(b t) d h w -> b t h w d', t=self.num_frames)
-        return latents, levels
+        return self.fold_latents(features), levels
 
-    def decode(self, latents, fuse=None):
-        """Frames (B, T, 3, H, W) of latents (B, T, h, w, D); for ``fuse`` see :class:`Decoder`."""
+    def fold_latents(self, features):
+        """Latents (B, T, h, w, D) of what the encoder gives for B * T frames."""
+        return rearrange(self.to_latents(features), '(b t) d h w -> b t h w d', t=self.num_frames)
+
+    def decode(self, latents, fuse=None, wanted=slice(None)):
+        """Frames (B, wanted, 3, H, W) of latents (B, T, h, w, D); for ``fuse`` see :class:`Decoder`."""
         # Contiguous for the sake of GroupNorm, as in Swin3DLayer.
-        x = self.from_latents(rearrange(latents, 'b t h w d -> (b t) d h w').contiguous())
-        return self.decoder(x, fuse).unflatten(0, (-1, self.num_frames))
+        x = rearrange(latents, 'b t h w d -> (b t) d h w').contiguous()
+        x = self.from_latents(x.to(self.from_latents.weight.dtype))
+        return self.decoder(x, fuse, wanted).unflatten(0, (len(latents), -1))
+
+    def frame_features(self, frame):
+        """What the network computes of each frame by itself, for :meth:`restore_features`.
+
+        A frame of several windows needs it once.
+
+        Args:
+            frame (Tensor): (1, 3, H, W), RGB in [0, 1].
+
+        Returns:
+            dict: Tensors.
+
+        Raises:
+            ValueError: For a size the network was not built for.
+        """
+        self.check_frame(frame)
+        return {'encoder': self.encoder.frame_levels(frame)[0]}
+
+    def restore_features(self, features, wanted=slice(None)):
+        """Do what is left of a pass, and of that what the wanted frames need; the result has the bits of a whole pass.
+
+        Args:
+            features (list[dict]): Of :meth:`frame_features`, for B * T frames, those of a clip next to each other.
+            wanted (slice): Which of the T frames to decode. Default: all.
+
+        Returns:
+            Tensor: (B, wanted, 3, H, W).
+        """
+        x = torch.cat([frame['encoder'] for frame in features])
+        latents = self.fold_latents(self.encoder.clip_levels(x)[0])
+        return self.decode(self.codebook(latents)[0], wanted=wanted)
 
     def check_clip(self, frames):
         """Raise a ValueError that says what fits, if ``frames`` does not."""
-        shape = tuple(frames.shape)
-        fits = (
-            len(shape) == 5 and shape[1:3] == (self.num_frames, 3) and min(shape[3:]) > 0
-            and not any(side % self.stride for side in shape[3:])
-            and shape[3] * shape[4] >= 2 * self.stride**2)
-        if not fits:
-            raise ValueError(
-                f'{type(self).__name__} cannot take a clip of shape {shape}: it takes (B, {self.num_frames}, 3, H, W) '
-                f'with H and W multiples of {self.stride} that make at least two latents')
+        if frames.dim() != 5 or frames.shape[1] != self.num_frames or not self.fits(frames):
+            raise ValueError(f'{type(self).__name__} cannot take a clip of shape {tuple(frames.shape)}: it takes '
+                             f'(B, {self.num_frames}, 3, H, W) {self.fitting_sizes()}')
+
+    def check_frame(self, frame):
+        """Raise a ValueError that says what fits, if ``frame`` does not."""
+        if frame.dim() != 4 or not self.fits(frame):
+            raise ValueError(f'{type(self).__name__} cannot take a frame of shape {tuple(frame.shape)}: it takes '
+                             f'(1, 3, H, W) {self.fitting_sizes()}')
+
+    def fits(self, frames):
+        """Whether channels, height and width of (..., C, H, W) are what the network takes."""
+        channels, height, width = frames.shape[-3:]
+        return channels == 3 and not (height % self.stride or width % self.stride) and (
+            height * width >= 2 * self.stride**2)
+
+    def fitting_sizes(self):
+        return f'with H and W multiples of {self.stride} that make at least two latents'
 
     def last_layer(self):
         """Weight of the last layer; the adaptive adversarial weight compares gradients there."""
         return self.decoder.conv_out.weight
 
     def set_activation_checkpointing(self, enabled):
-        """Trade time for memory in training: compute the activations of each level twice."""
+        """Trade time for memory in training: compute the activations of each level, and of what is as large, twice."""
         self.encoder.activation_checkpointing = enabled
         self.decoder.activation_checkpointing = enabled
 

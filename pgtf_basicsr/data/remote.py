@@ -4,8 +4,6 @@ from pathlib import Path
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from mmengine.fileio import HTTPBackend, get_file_backend
-
 from ..errors import DataError, UserError
 
 __all__ = ['backend_for', 'fetch', 'is_url', 'read_text', 'url_below']
@@ -36,7 +34,9 @@ def backend_for(root, option, kind=None, arguments=None):
         UserError: mmengine has none, or what it needs is not installed.
     """
     if kind == 'http' or (kind is None and str(root).startswith(('http://', 'https://'))):
-        return _ImpatientHTTPBackend()
+        return _HTTPBackend()
+    # Slow to import, and most data lies on this machine.
+    from mmengine.fileio import get_file_backend
     try:
         return get_file_backend(str(root), backend_args={'backend': kind, **(arguments or {})} if kind else None)
     except (AssertionError, ImportError, KeyError, TypeError, ValueError) as error:
@@ -73,8 +73,8 @@ def read_text(path, option):
         raise DataError(f'{option}: {path} is not a text file') from error
 
 
-class _ImpatientHTTPBackend(HTTPBackend):
-    """mmengine's own waits for ever for a server that does not answer."""
+class _HTTPBackend:
+    """In place of mmengine's, which waits for ever for a server that does not answer."""
 
     def get(self, filepath):
         with urlopen(filepath, timeout=HTTP_TIMEOUT) as response:

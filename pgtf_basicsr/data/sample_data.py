@@ -19,9 +19,7 @@ from itertools import islice
 from pathlib import Path
 
 import cv2
-import matplotlib.cbook
 import numpy as np
-import skimage
 
 from ..errors import UserError
 from ..restoration.video import VideoReader, VideoWriter
@@ -207,6 +205,9 @@ def write_video_data(root, video, clip_frames=24, size=128, video_size=64, test_
 
 def portraits():
     """The two portraits: Eileen Collins (in scikit-image) and Grace Hopper (in Matplotlib), public domain."""
+    # Nothing else needs these two, and the package is imported by every command.
+    import matplotlib.cbook
+    import skimage
     return [
         Portrait('collins', read_frame(Path(skimage.__file__).parent / 'data' / 'astronaut.png'),
                  np.array([(203.4, 100.8), (246.8, 103.0), (225.0, 125.0), (205.2, 139.8), (243.3, 140.8)])),

@@ -1,7 +1,6 @@
 """What a ``datasets`` section of type VFHQDataset may hold."""
 from typing import Annotated, Any, ClassVar, Literal
 
-from mmengine.fileio.backends import backends
 from pydantic import AfterValidator, Field, TypeAdapter
 
 from ..errors import UserError
@@ -48,6 +47,7 @@ def _clip_weights(value):
 
 
 def _backend(value):
+    from mmengine.fileio.backends import backends  # as in `remote`
     known = [*LOCAL, LMDB, *backends]
     if value not in known:
         refuse(f' is {shown(value)}; it must be one of {", ".join(known)}')

@@ -76,8 +76,8 @@ class AdaptiveGANLoss(GANLoss):
             reconstruction_loss (Tensor): Scalar.
             adversarial_loss (Tensor): Scalar, as ``forward`` returned it for the generator.
             last_layer (Parameter): Weight of the generator's last trainable layer.
-            loss_scale (float): Scale of mixed precision, ``GradScaler.get_scale()``: it keeps
-                half-precision gradients from vanishing on their way, the result is the same.
+            loss_scale (float | Tensor): Scale of mixed precision, a scalar: it keeps half-precision
+                gradients from vanishing on their way, the result is the same.
 
         Returns:
             Tensor: Scalar in [0, max_weight] without gradient, the mean over all ranks.

@@ -110,8 +110,8 @@ class PGTFormerModel(VideoFaceModel):
             losses['l_msrl'] = self.cri_msrl(output, self.gt)
         return output, losses, reconstruction
 
-    def restore_window(self, net, window):
-        return net(window, fidelity=self.fidelity)
+    def restoration_options(self):
+        return {'fidelity': self.fidelity}
 
     def codes(self, net, clip):
         if not (self.measures_codes and clip.has_gt):

@@ -23,7 +23,8 @@ class ResumableModel(BaseModel):
     """Base of models whose checkpoints hold all of a run.
 
     A subclass sets ``iteration`` in each iteration and ``stopping`` where its ranks have agreed to stop, implements
-    :meth:`network_files`, and has the attributes ``accumulate_iters``, ``net_d`` (or None) and ``scaler``.
+    :meth:`network_files` and :meth:`settle`, and has the attributes ``accumulate_iters``, ``net_d`` (or None) and
+    ``scaler``.
 
     Attributes:
         iteration (int): The last iteration that was made.
@@ -60,7 +61,8 @@ class ResumableModel(BaseModel):
     def stop_if_asked(self, iteration):
         """Save and raise Interrupted after an iteration, if the run has been asked to stop.
 
-        Ranks have agreed on it in the iteration. Gradients are in no checkpoint: it has to be one with a step.
+        Ranks have agreed on it in this iteration or the one before. Gradients are in no checkpoint: it has to be one
+        with a step.
         """
         if not self.opt['dist']:
             self.stopping = stop_request.made()
@@ -75,6 +77,14 @@ class ResumableModel(BaseModel):
         """{label, such as net_g: contents of its file} of an iteration."""
         raise NotImplementedError
 
+    def settle(self):
+        """Find out how the last iteration went, before what it made is used; every rank calls it.
+
+        Raises:
+            UserError: It ends the run.
+        """
+        raise NotImplementedError
+
     def save(self, epoch, current_iter):
         """Save net_g (params, params_ema), net_d, and the training state last; -1 stands for the end of training.
 
@@ -83,6 +93,7 @@ class ResumableModel(BaseModel):
         Raises:
             UserError: On every rank, if a file cannot be written; older checkpoints are as they were.
         """
+        self.settle()
         experiment = self.opt['path']['experiments_root']
         if current_iter == -1:
             total = self.opt['train']['total_iter']

@@ -1,7 +1,13 @@
-"""Keeps steps whose losses or gradients are not finite from touching anything that lasts."""
+"""Keeps steps whose losses or gradients are not finite from touching anything that lasts.
+
+The device that computes a step also decides whether it counts. The host, which has the next iterations to prepare, does
+not wait for it: it learns an iteration later what there is to tell.
+"""
+import math
+
 import torch
 
-__all__ = ['StepGuard', 'all_finite']
+__all__ = ['Outcome', 'StepGuard', 'all_finite', 'replace_where', 'step_unless']
 
 
 class StepGuard:
@@ -29,15 +35,43 @@ class StepGuard:
         elif self._buffers:
             torch._foreach_copy_(self._copies, self._buffers)
 
-    def put_back(self):
-        """Undo what has happened to the buffers since they were remembered."""
+    def put_back(self, broken):
+        """Undo what has happened to the buffers since they were remembered, where a bool scalar is true."""
         if self._buffers:
-            torch._foreach_copy_(self._buffers, self._copies)
+            replace_where(broken, self._buffers, self._copies)
 
     @property
     def exhausted(self):
         """Whether more steps in a row have been skipped than are tolerated."""
         return self.skipped > self.tolerated
+
+
+class Outcome:
+    """An iteration that the host has launched, and the device may still be working on.
+
+    Attributes:
+        iteration (int): The iteration.
+        step (bool): Whether the optimisers made a step after it.
+        losses (dict): Its losses, scalar tensors on the device.
+        samples, drawn (list[str]): As of the model.
+
+    Args:
+        flags (Tensor): Some bools, uint8, that are copied to the host without waiting for them.
+    """
+
+    def __init__(self, flags, iteration, step, losses, samples, drawn):
+        self.iteration, self.step, self.losses, self.samples, self.drawn = iteration, step, losses, samples, drawn
+        self.flags = flags.to('cpu', non_blocking=True)
+        self._copied = None
+        if flags.is_cuda:
+            self._copied = torch.cuda.Event()
+            self._copied.record()
+
+    def read(self):
+        """The flags as a list of bools, once the device has come that far."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return list(map(bool, self.flags.tolist()))
 
 
 @torch.no_grad()
@@ -55,3 +89,28 @@ def all_finite(losses, parameters):
     values += [parameter.grad.float() for parameter in parameters
                if parameter.grad is not None and parameter.dim() == 1]
     return torch.cat(values).isfinite().all()
+
+
+@torch.no_grad()
+def replace_where(condition, targets, sources):
+    """Copy each source over its target where a bool scalar on their device is true, without waiting for it."""
+    for target, source in zip(targets, sources):
+        # Not by arithmetic: what has to go may not be finite, and may be integers.
+        torch.where(condition, source, target, out=target)
+
+
+def step_unless(broken, optimizer, scaler):
+    """Let an optimiser, by way of a loss scaler that is enabled, make a step unless a bool scalar is true."""
+    if scaler.is_enabled():
+        # The scaler looks at all gradients anyway; it skips the step and lowers its scale if one is not finite.
+        gradient = next(p.grad for group in optimizer.param_groups for p in group['params'] if p.grad is not None)
+        gradient.masked_fill_(broken, math.nan)
+        scaler.step(optimizer)
+    elif isinstance(optimizer, (torch.optim.Adam, torch.optim.AdamW)) and optimizer.defaults['fused']:
+        # What loss scalers tell fused optimisers: at 1 their kernels change nothing.
+        optimizer.found_inf = broken.float()
+        optimizer.step()
+        del optimizer.found_inf
+    elif not broken:
+        # Others wait for the device here. SGD among them: a first step skipped by its kernel leaves momentum unset.
+        optimizer.step()

@@ -17,7 +17,7 @@ from ..training.interruption import stop_request
 from ..training.ranks import gathered
 from ..training.states import undisturbed_random
 from .resumable_model import SAVED, ResumableModel, cpu_state_dict, plain
-from .step_guard import StepGuard, all_finite
+from .step_guard import Outcome, StepGuard, all_finite, replace_where, step_unless
 
 __all__ = ['TrainableModel']
 
@@ -102,6 +102,8 @@ class TrainableModel(ResumableModel):
         self.setup_schedulers()
         self.losses = OrderedDict()
         self.guard = StepGuard(options.get('max_skipped_steps', 3))
+        # Whether an iteration since the last step went wrong, on the device; and the last one, till the host asks.
+        self.broken = self.outcome = None
 
     def init_losses(self):
         """Build the losses that the options name."""
@@ -181,6 +183,8 @@ class TrainableModel(ResumableModel):
     def optimize_parameters(self, current_iter):
         """One iteration: losses and gradients, and every ``accumulate_iters`` a step of the optimisers.
 
+        Nothing in it waits for the device to have computed it. How the iteration before went is looked at here.
+
         Raises:
             UserError: More steps in a row than ``max_skipped_steps`` had losses or gradients that are not finite.
         """
@@ -191,14 +195,15 @@ class TrainableModel(ResumableModel):
 
         self.iteration = current_iter
         self.losses = OrderedDict((name, value.detach()) for name, value in losses.items())
-        broken, self.stopping = self.agree_on(self.losses, nets)
-        if broken:
-            self.guard.put_back()
-            self.guard.broken_iteration = self.guard.broken_iteration or current_iter
-        if step and self.guard.broken_iteration:
-            self.skip_step()
-        elif step:
-            self.step_optimizers()
+        flags = self.agree_on(self.losses, nets)
+        broken = flags[0].bool()
+        self.guard.put_back(broken)
+        self.broken = broken if self.broken is None else self.broken | broken
+        if step:
+            self.step_optimizers(self.broken)
+            self.broken = None
+        self.settle()
+        self.outcome = Outcome(flags, current_iter, step, self.losses, self.samples, self.drawn)
 
     def compute_gradients(self, current_iter, step):
         """Run the networks on the batch and add up gradients, see :meth:`gradients_for` and :meth:`backward`.
@@ -213,43 +218,69 @@ class TrainableModel(ResumableModel):
         raise NotImplementedError
 
     def agree_on(self, losses, nets):
-        """Whether any rank's iteration went wrong, and whether any has been asked to stop; the same on all ranks."""
+        """Whether any rank's iteration went wrong, and whether any has been asked to stop; the same on all ranks.
+
+        Returns:
+            Tensor: Both, (2,) uint8 on the device.
+        """
         # With loss scaling, gradients that overflow are part of the game, and the scaler's to handle.
         learning = [] if self.scaler.is_enabled() else [p for net in nets for p in net.parameters()]
         finite = all_finite(losses.values(), learning)
-        flags = torch.stack([~finite, torch.tensor(stop_request.made(), device=finite.device)]).to(torch.uint8)
+        asked_to_stop = torch.full((), stop_request.made(), dtype=torch.bool, device=finite.device)
+        flags = torch.stack([~finite, asked_to_stop]).to(torch.uint8)
         if self.opt['dist']:
             torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX)
-        return map(bool, flags.tolist())
+        return flags
 
-    def step_optimizers(self):
-        """Let networks, loss scaling and EMA make a step."""
+    def step_optimizers(self, broken):
+        """Let networks, loss scaling and EMA make a step, and drop its gradients.
+
+        Args:
+            broken (Tensor): Bool scalar on the device; where it is true nothing but the loss scale changes.
+        """
         for optimizer in self.optimizers:
             # The discriminator has no gradients before its first iteration, which loss scaling would not bear.
             if any(p.grad is not None for group in optimizer.param_groups for p in group['params']):
-                self.scaler.step(optimizer)
+                step_unless(broken, optimizer, self.scaler)
             optimizer.zero_grad(set_to_none=True)
         self.scaler.update()
         if self.ema_decay > 0:
-            self.model_ema(self.ema_decay)
-        self.guard.skipped = 0
+            self.model_ema(self.ema_decay, broken)
 
-    def skip_step(self):
-        """Drop the gradients of a step that went wrong, and stop the run if it is one too many."""
-        for optimizer in self.optimizers:
-            optimizer.zero_grad(set_to_none=True)
+    def settle(self):
+        """Find out how the last iteration went, unless that is known, and tell of a step that was skipped.
+
+        Every rank must call it after the same iteration.
+
+        Raises:
+            UserError: It was one too many.
+        """
+        outcome, self.outcome = self.outcome, None
+        if outcome is None:
+            return
+        broken, asked_to_stop = outcome.read()
+        self.stopping = self.stopping or asked_to_stop
+        if broken:
+            self.guard.broken_iteration = self.guard.broken_iteration or outcome.iteration
+        if outcome.step and self.guard.broken_iteration:
+            self.report_skipped(outcome)
+        elif outcome.step:
+            self.guard.skipped = 0
+
+    def report_skipped(self, outcome):
+        """Warn of a step that was skipped, and stop the run if it is one too many."""
         self.guard.skipped += 1
         where = f'iteration {self.guard.broken_iteration}: losses or gradients are not finite'
         self.guard.broken_iteration = None
-        values = {name: value.item() for name, value in self.losses.items()}
+        values = {name: value.item() for name, value in outcome.losses.items()}
         if self.opt['rank'] == 0 or not np.isfinite(list(values.values())).all():
-            for line in self.drawn:
+            for line in outcome.drawn:
                 get_root_logger().error(f'{where}; a sample of the last one was {line}')
         if not self.guard.exhausted:
             get_root_logger().warning(f'{where}; skipped, {self.guard.skipped} in a row of '
                                       f'{self.guard.tolerated} that train.max_skipped_steps allows')
             return
-        reports = gathered((values, list(self.samples)))
+        reports = gathered((values, list(outcome.samples)))
         losses = ', '.join(f'{name} {value:.4g}' for name, value in next(
             (values for values, _ in reports if not np.isfinite(list(values.values())).all()), values).items())
         samples = ', '.join(sample for _, samples in reports for sample in samples)
@@ -266,15 +297,22 @@ class TrainableModel(ResumableModel):
         self.scaler.scale(loss / self.accumulate_iters).backward()
 
     @torch.no_grad()
-    def model_ema(self, decay=0.999):
-        """Move the EMA network towards network_g; buffers (statistics, codebook) are taken over as they are."""
+    def model_ema(self, decay, broken):
+        """Move the EMA network towards network_g; buffers (statistics, codebook) are taken over as they are.
+
+        Args:
+            decay (float): Share of the EMA network that stays.
+            broken (Tensor): Bool scalar on the device; where it is true nothing changes.
+        """
         net, ema = self.get_bare_model(self.net_g), self.net_g_ema
         learning = [pair for pair in zip(ema.parameters(), net.parameters()) if pair[1].requires_grad]
-        torch._foreach_lerp_(*map(list, zip(*learning)), 1 - decay)
-        torch._foreach_copy_(list(ema.buffers()), list(net.buffers()))
+        weight = torch.full((), 1 - decay, device=broken.device).masked_fill_(broken, 0)
+        torch._foreach_lerp_(*map(list, zip(*learning)), [weight] * len(learning))
+        replace_where(~broken, ema.buffers(), net.buffers())
 
     def get_current_log(self):
         """Losses of the last iteration, averaged over ranks; called by all ranks when it is time to log."""
+        self.settle()
         return self.reduce_loss_dict(self.losses)
 
     # ------------------------------------------------------------- validation
@@ -293,6 +331,7 @@ class TrainableModel(ResumableModel):
         """
         name = dataset.opt['name']
         if self.is_train:
+            self.settle()
             # The loop counts one iteration too many when it ends.
             current_iter = min(current_iter, self.opt['train']['total_iter'])
             if self.stopping or self.validated.get(name) == current_iter:

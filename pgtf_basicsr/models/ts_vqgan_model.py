@@ -28,9 +28,6 @@ class TSVQGANModel(VideoFaceModel):
         losses['l_commit'] = self.opt['train'].get('commitment_weight', 1.0) * commitment_loss
         return output, losses, reconstruction
 
-    def restore_window(self, net, window):
-        return net(window)[0]
-
     def check_data_set(self, dataset):
         super().check_data_set(dataset)
         if self.reconstructed() == 'gt' and not getattr(dataset, 'has_gt', True):

@@ -2,19 +2,20 @@
 import os
 import time
 from collections import OrderedDict
-from functools import partial
 from itertools import repeat, tee
 
+import torch
 from basicsr.utils import get_root_logger, imwrite
 from torch import nn
 
+from ..archs.inference import for_inference
 from ..data.clip_stream import open_stream
 from ..errors import UserError
 from ..evaluation.pictures import ClipPictures
 from ..evaluation.report import log_results, write_pictures, write_report
 from ..evaluation.scoring import ClipScorer, describe_metrics, is_measured, require_clips
 from ..evaluation.tables import markdown_table
-from ..restoration.windows import restore_frames
+from ..restoration.streaming import restore_frames, run_windows
 from ..training.ranks import on_rank_0
 from .trainable_model import TrainableModel
 from .validation import ClipScores, to_image
@@ -29,9 +30,10 @@ class VideoFaceModel(TrainableModel):
         activation_checkpointing (bool): Compute activations twice to save memory. Default: False.
         net_d_start_iter (int): First iteration with adversarial loss. Default: 1.
 
-    Under ``val``: ``batch_size``, windows restored in one pass (default 1), and BasicSR's ``metrics``.
+    Under ``val``: ``batch_size``, windows restored in one pass (default 1), ``stride``, frames from one window to the
+    next (default 1), and BasicSR's ``metrics``.
 
-    A subclass implements :meth:`generator_losses` and :meth:`restore_window`.
+    A subclass implements :meth:`generator_losses`, and says in :meth:`restoration_options` how clips are restored.
     """
 
     def __init__(self, opt):
@@ -41,6 +43,8 @@ class VideoFaceModel(TrainableModel):
             get_root_logger().info(f'Metric [{name}] - {info.label or info.title}.')
         self.results = []
         super().__init__(opt)
+        if not self.is_train:
+            for_inference(self.net_g)
 
     # ----------------------------------------------------------------- set-up
 
@@ -120,8 +124,10 @@ class VideoFaceModel(TrainableModel):
     def generator_adversarial_loss(self, reconstruction):
         """Adversarial loss of the generator, weighed adaptively, and that weight."""
         adversarial = self.cri_gan(self.net_d(self.output), True)
+        # As a tensor: the number would have to be waited for.
+        scale = self.scaler.scale(adversarial.new_ones((), dtype=torch.float32))
         weight = self.cri_gan.adaptive_weight(
-            reconstruction, adversarial, self.get_bare_model(self.net_g).last_layer(), self.scaler.get_scale())
+            reconstruction, adversarial, self.get_bare_model(self.net_g).last_layer(), scale)
         return weight * adversarial, weight
 
     def train_discriminator(self, step):
@@ -140,9 +146,9 @@ class VideoFaceModel(TrainableModel):
 
     # ------------------------------------------------------------- validation
 
-    def restore_window(self, net, window):
-        """Restore a batch of windows; (B, T, 3, H, W) -> (B, T, 3, H, W)."""
-        raise NotImplementedError
+    def restoration_options(self):
+        """Options of the network's ``restore_features`` in validation."""
+        return {}
 
     def input_frame(self, lq, gt):
         """The frame of a clip that is restored in validation, of its degraded and its real one; (3, H, W)."""
@@ -193,19 +199,23 @@ class VideoFaceModel(TrainableModel):
             ground truth; and what metrics of codes compare, see :meth:`codes`.
         """
         inputs, shown = tee(clip)
-        restored = self.middle_frames(partial(self.restore_window, net), (self.input_frame(*pair) for pair in inputs))
+        restored = restore_frames(net, (self.input_frame(*pair) for pair in inputs), self.opt['val'].get('stride', 1),
+                                  **self.streaming_options(), **self.restoration_options())
         for frame, (lq, gt), codes in zip(restored, shown, self.codes(net, clip)):
             yield to_image(frame.float()), to_image(lq), None if gt is None else to_image(gt), codes
 
+    def streaming_options(self):
+        """How windows run in validation, see `restoration.streaming`."""
+        return {'batch_size': self.opt['val'].get('batch_size', 1), 'device': self.device, 'autocast': self.autocast}
+
     def middle_frames(self, function, frames):
         """What a function of windows (B, T, 3, H, W) gives for the middle frame of each, a frame after the other."""
-        net = self.get_bare_model(self.net_g)
+        num_frames = self.get_bare_model(self.net_g).num_frames
 
-        def run(window):
-            with self.autocast():
-                return function(window)
+        def results(features, wanted):
+            return function(torch.cat(features).unflatten(0, (-1, num_frames)))[:, wanted]
 
-        return restore_frames(run, frames, net.num_frames, self.opt['val'].get('batch_size', 1), self.device)
+        return run_windows(lambda frame: frame, results, frames, num_frames, **self.streaming_options())
 
     def codes(self, net, clip):
         """For each frame of a clip, logits (h, w, N) and the codes (h, w) that they should predict, or None."""

@@ -35,6 +35,8 @@ class VideoFaceValidation(ValOptions):
     is_open: ClassVar[bool] = False
 
     batch_size: int = Field(1, ge=1, description='windows that are restored in one pass')
+    stride: int = Field(1, ge=1, description='frames from one window to the next; 1 keeps the middle frame of each, '
+                                             'more is faster and keeps all, blended where windows overlap')
 
 
 class VideoFaceOptions(TrainableOptions):
@@ -52,6 +54,11 @@ class VideoFaceOptions(TrainableOptions):
         yield from super().contradictions(options, is_train)
         if is_train and cls.network_fits(options):
             yield from windows(options, options['network_g'])
+        stride = value(options, 'val', 'stride')
+        if stride and cls.network_fits(options):
+            num_frames = network_argument(options['network_g'], 'num_frames')
+            if stride > num_frames:
+                yield ('val', 'stride'), f' is {stride}; it must be {num_frames} or less, the frames of a window'
         train = options.get('train') or {}
         if train.get('gan_opt'):
             yield from adversarial(options, train)

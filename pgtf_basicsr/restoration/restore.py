@@ -1,4 +1,6 @@
 """From a bad video of a face to a good one: what ``basicsr restore`` does."""
+from contextlib import closing
+
 import cv2
 import numpy as np
 import torch
@@ -6,12 +8,21 @@ from basicsr.archs import build_network
 from tqdm import tqdm
 
 from .. import options
+from ..archs.inference import for_inference
 from ..checkpoints import load_weights, read_checkpoint
 from ..errors import UserError
+from .background import read_ahead, write_behind
+from .streaming import restore_frames
 from .video import VideoReader, VideoWriter
-from .windows import restore_frames
 
-__all__ = ['add_arguments', 'fit_size', 'load_network', 'restore_video', 'run']
+__all__ = ['add_arguments', 'batch_that_fits', 'fit_size', 'load_network', 'restore_video', 'run']
+
+PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+# Bytes that a window takes while it is worked on, for each pixel of a frame.  Measured in single precision on a CPU;
+# what a GPU's allocator and convolutions add is allowed for.
+WINDOW_BYTES = 4000
+# Frames read ahead and frames to be written, at least: decoders and encoders take several at a time.
+BUFFERED = 4
 
 
 def add_arguments(parser):
@@ -23,8 +34,15 @@ def add_arguments(parser):
                         'where they do not say it themselves (default: the published network)')
     parser.add_argument('--fidelity', type=float, default=1.0,
                         help='0: as the codebook knows faces, 1: true to the input (default: %(default)s)')
-    parser.add_argument('--batch', type=int, default=1,
-                        help='windows in one pass; costs memory, not quality (default: %(default)s)')
+    parser.add_argument('--stride', type=int, default=1, metavar='N',
+                        help="frames from one window to the next: 1 is best, the network's number of frames (3) is "
+                        'fastest (default: %(default)s)')
+    parser.add_argument('--batch', type=_batch_size, default='auto', metavar='N',
+                        help='windows in one pass; costs memory, not quality (default: as many as fit into free '
+                        'memory of a GPU; 1 on a CPU, where more are no faster)')
+    parser.add_argument('--precision', choices=list(PRECISIONS), default='fp32',
+                        help='of the arithmetic: half precision is faster where the hardware has it '
+                        '(default: %(default)s)')
     parser.add_argument('--size', type=int,
                         help="short side at which the network works, in pixels (default: the network's own)")
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
@@ -35,11 +53,12 @@ def add_arguments(parser):
 def run(args):
     """Restore a video as the parsed arguments say."""
     restore_video(args.input, args.output, args.weights, option_file=args.opt, fidelity=args.fidelity,
-                  batch_size=args.batch, size=args.size, device=args.device, crf=args.crf)
+                  batch_size=args.batch, size=args.size, device=args.device, crf=args.crf, stride=args.stride,
+                  precision=args.precision)
 
 
-def restore_video(source, target, weights, option_file=None, fidelity=1.0, batch_size=1, size=None,
-                  device='auto', crf=18):
+def restore_video(source, target, weights, option_file=None, fidelity=1.0, batch_size='auto', size=None,
+                  device='auto', crf=18, stride=1, precision='fp32'):
     """Restore a video of one cropped face, with a progress bar on stderr.
 
     The output has the input's size, number of frames, exact frame rate, colours and audio.  The
@@ -54,17 +73,21 @@ def restore_video(source, target, weights, option_file=None, fidelity=1.0, batch
         option_file (str | Path, optional): its `network_g` is the network.  Default: the one
             that the weights name, else the published one.
         fidelity (float): the paper's w, in [0, 1].
-        batch_size (int): windows in one pass, at least 1.
+        batch_size (int | str): windows in one pass, at least 1; auto as `batch_that_fits`.
         size (int, optional): short side in the network, in pixels, a multiple of its stride.
             Default: the network's nominal size.
         device (str): auto, cpu, cuda or cuda:N.
         crf (int): H.264 quality, 0 to 51.
+        stride (int): frames from one window to the next, 1 to the network's number of frames, see
+            `streaming.restore_frames`.
+        precision (str): fp32, bf16 or fp16, of the arithmetic.
 
     Raises:
         UserError: a file is missing, unreadable or does not fit, or an argument is out of range.
     """
     _require(0 <= fidelity <= 1, f'fidelity must be between 0 and 1, not {fidelity}')
-    _require(batch_size >= 1, f'batch must be at least 1, not {batch_size}')
+    _require(batch_size == 'auto' or batch_size >= 1, f'batch must be at least 1, or auto, not {batch_size}')
+    _require(stride >= 1, f'stride must be at least 1, not {stride}')
     _require(0 <= crf <= 51, f'crf must be between 0 and 51, not {crf}')
     device = _find_device(device)
 
@@ -73,16 +96,24 @@ def restore_video(source, target, weights, option_file=None, fidelity=1.0, batch
                              color=reader.color, pixel_aspect=reader.pixel_aspect)
         _require(writer.path.resolve() != reader.path.resolve(),
                  f'{target} is the input itself: choose another output')
-        net = load_network(weights, option_file).to(device)
+        net = load_network(weights, option_file)
+        _require(stride <= net.num_frames, f'stride must be {net.num_frames} at most, the frames of a window, not '
+                 f'{stride}')
         short_side = net.image_size if size is None else size
         working_size = fit_size(reader.width * reader.pixel_aspect, reader.height, short_side, net.stride)
-        restored = restore_frames(
-            lambda lq: net(lq, fidelity=fidelity), (_to_tensor(frame, working_size) for frame in reader),
-            net.num_frames, batch_size, device)
+        net = for_inference(net.to(device), PRECISIONS[precision])
+        if batch_size == 'auto':
+            batch_size = batch_that_fits(working_size, device)
+        # A thread decodes and a thread encodes while the network works.  All that torch does, it does in this one:
+        # in another it would start a second set of CPU threads.
+        buffered = max(BUFFERED, batch_size * stride)
+        frames = read_ahead((_resize(frame, working_size) for frame in reader), buffered)
+        restored = restore_frames(net, map(_to_tensor, frames), stride, batch_size, device, fidelity=fidelity)
         _make_folder(writer.path.parent)
-        with writer:
+        with closing(frames), writer, write_behind(
+                lambda frame: writer.write(_to_picture(frame, (reader.width, reader.height))), buffered) as write:
             for frame in tqdm(restored, desc=writer.path.name, total=reader.num_frames, unit='frame'):
-                writer.write(_to_array(frame, (reader.width, reader.height)))
+                write(frame.float().numpy())
 
 
 def load_network(weights, option_file=None):
@@ -129,12 +160,31 @@ def fit_size(width, height, short_side, stride):
     return tuple(round(side * scale / stride) * stride for side in (width, height))
 
 
-def _to_tensor(frame, size):
-    return torch.from_numpy(_resize(frame, size)).permute(2, 0, 1).float() / 255
+def batch_that_fits(size, device):
+    """Windows in one pass: what free memory of a GPU allows for, 8 at most; 1 on a CPU, where more are no faster.
+
+    Args:
+        size (tuple[int]): width and height of the frames in the network.
+        device (torch.device): where it works.
+    """
+    if device.type != 'cuda':
+        return 1
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(8, int(free * 0.8) // (WINDOW_BYTES * size[0] * size[1])))
 
 
-def _to_array(frame, size):
-    frame = _resize(frame.permute(1, 2, 0).float().numpy(), size)
+def _batch_size(text):
+    return text if text == 'auto' else int(text)
+
+
+def _to_tensor(frame):
+    """(H, W, 3) uint8 to (3, H, W) float in [0, 1]."""
+    return torch.from_numpy(frame).permute(2, 0, 1).float() / 255
+
+
+def _to_picture(frame, size):
+    """A (3, H, W) float array to (height, width, 3) uint8, by NumPy and OpenCV alone."""
+    frame = _resize(frame.transpose(1, 2, 0), size)
     return (frame.clip(0, 1) * 255).round().astype(np.uint8)
 
 

@@ -1,10 +1,9 @@
-"""The streaming engine: frames in, restored frames out, a few of them in memory at a time."""
+"""Windows of frames over a stream, and what they give put together again."""
+import math
 from collections import deque
-from itertools import islice
+from itertools import chain, islice, repeat
 
-import torch
-
-__all__ = ['restore_frames', 'sliding_windows']
+__all__ = ['blend', 'sliding_windows', 'strided_windows']
 
 
 def sliding_windows(frames, num_frames):
@@ -30,35 +29,68 @@ def sliding_windows(frames, num_frames):
             yield tuple(window)
 
 
-def restore_frames(net, frames, num_frames, batch_size=1, device='cpu'):
-    """Restore a stream of frames window by window, keeping the middle frame of each.
+def strided_windows(frames, num_frames, stride):
+    """Yield windows of `num_frames` frames, each `stride` frames after the last, that cover all frames.
+
+    The last window ends with the last frame, so it may start less than `stride` frames after the
+    one before.  A clip shorter than T has one window, in which its last frame is repeated.
 
     Args:
-        net (Callable): maps (B, T, 3, H, W) to (B, T, 3, H, W), both on `device`; a network in
-            eval mode, or a function around one.
-        frames (Iterable[Tensor]): (3, H, W), RGB, float in [0, 1], all of one size.
-        num_frames (int): T of the network.
-        batch_size (int): windows in one pass; the result does not depend on it, memory does.
-        device (str | torch.device): where `net` works.
+        frames (Iterable): frames of any type.
+        num_frames (int): T.
+        stride (int): 1 to T.
 
     Yields:
-        Tensor: (3, H, W) on the CPU, one for each frame and in the same order, not clamped.
+        tuple: The index of the first frame, and a tuple of T frames.
     """
-    windows = sliding_windows(frames, num_frames)
-    while batch := list(islice(windows, batch_size)):
-        lq = torch.stack([torch.stack(window) for window in batch]).to(device)
-        # Not inference_mode: during training's validation its tensors could end up in a cache of
-        # the network, where the next backward pass cannot use them.
-        with torch.no_grad():
-            restored = net(lq)[:, num_frames // 2]
-        yield from restored.cpu()
+    recent = deque(maxlen=num_frames)
+    count = covered = 0
+    for count, frame in enumerate(frames, 1):
+        recent.append(frame)
+        if count >= num_frames and (count - num_frames) % stride == 0:
+            covered = count
+            yield count - num_frames, tuple(recent)
+    if 0 < count < num_frames:
+        yield 0, (*recent, *repeat(recent[-1], num_frames - count))
+    elif covered < count:
+        yield count - num_frames, tuple(recent)
+
+
+def blend(windows, num_frames):
+    """Put frames of overlapping windows together to a stream, from one to the next by a raised cosine.
+
+    Position i of T has the weight sin^2(pi (i + 1/2) / T) over the sum of the weights of all that
+    have this frame.  A frame of a single window stays as it is.
+
+    Args:
+        windows (Iterable): pairs of the index of the first frame, and T frames (tensors); indices grow.
+        num_frames (int): T.
+
+    Yields:
+        Tensor: A frame, as soon as the next window starts behind it.
+    """
+    weights = [math.sin(math.pi * (i + 0.5) / num_frames)**2 for i in range(num_frames)]
+    pending, done = deque(), 0
+    for first, window in windows:
+        while done < first:
+            yield _weighted_mean(pending.popleft())
+            done += 1
+        pending.extend([] for _ in range(first + num_frames - done - len(pending)))
+        for versions, version in zip(pending, zip(weights, window)):
+            versions.append(version)
+    yield from map(_weighted_mean, pending)
+
+
+def _weighted_mean(versions):
+    if len(versions) == 1:
+        return versions[0][1]
+    return sum(weight * frame for weight, frame in versions) / sum(weight for weight, _ in versions)
 
 
 def _repeat_edges(frames, before, after):
-    last = None
-    for index, last in enumerate(frames):
-        if index == 0:
-            yield from [last] * before
-        yield last
-    if last is not None:
-        yield from [last] * after
+    frames = iter(frames)
+    for last in islice(frames, 1):
+        yield from repeat(last, before)
+        for last in chain([last], frames):
+            yield last
+        yield from repeat(last, after)

@@ -11,6 +11,7 @@ from pgtf_basicsr.checkpoints import write_checkpoint
 from pgtf_basicsr.errors import UserError
 
 from ..quickstart import stage_options
+from ..synchronisation import recorded_waits
 
 
 def network(options):
@@ -178,6 +179,106 @@ def test_checkpointing_makes_the_same_step(weights):
         states.append(model.net_g.state_dict())
     for name, tensor in states[0].items():
         torch.testing.assert_close(states[1][name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def gradients_of_stage_3(weights, enabled):
+    """Gradients of the first iteration, and how often some modules have run in it."""
+    model = make(3, weights, **{'train:activation_checkpointing': enabled})
+    net = model.net_g
+    for regulator in net.regulators.values():
+        # At zero, as they start, they would let no gradient through.
+        torch.nn.init.normal_(regulator.scale[-1].weight, std=0.05)
+        torch.nn.init.normal_(regulator.shift[-1].weight, std=0.05)
+    runs = {}
+    for name in ('encoder.levels.0', 'predictor.layers.0', 'decoder.levels.0.blocks.0', 'regulators.16',
+                 'decoder.norm_out'):
+        # Before, because computing again stops as soon as it has what it needs.
+        net.get_submodule(name).register_forward_pre_hook(
+            lambda *_, name=name: runs.update({name: runs.get(name, 0) + 1}))
+    model.step_optimizers = lambda broken: None
+    model.feed_data(batch())
+    model.optimize_parameters(1)
+    return {name: p.grad for name, p in net.named_parameters() if p.grad is not None}, runs
+
+
+def test_checkpointing_recomputes_what_is_large_and_changes_no_gradient(weights):
+    kept, once = gradients_of_stage_3(weights, False)
+    recomputed, more_often = gradients_of_stage_3(weights, True)
+    assert {name.split('.')[0] for name in kept} == {'encoder', 'to_latents', 'predictor', 'regulators'}
+    assert recomputed.keys() == kept.keys()
+    for name, gradient in kept.items():
+        assert gradient.any(), name
+        torch.testing.assert_close(recomputed[name], gradient, rtol=1e-4, atol=1e-7, msg=lambda text: f'{name}: {text}')
+    assert len(once) == 5 and set(once.values()) == {1}
+    assert all(runs > 1 for runs in more_often.values()) and more_often.keys() == once.keys()
+
+
+@pytest.mark.parametrize('checkpointing', [False, True])
+def test_what_is_frozen_takes_no_part_in_the_backward_pass(weights, checkpointing):
+    model = make(3, weights, **{'train:activation_checkpointing': checkpointing})
+    frozen = [getattr(model.net_g, name) for name in ('codebook', 'from_latents', 'decoder', 'parsing_net')]
+    results = {}
+
+    def note(name, module):
+        module.register_forward_hook(lambda module, inputs, output: results.update({name: output}))
+
+    note('parsing', model.net_g.parsing_net.conv_out32)
+    note('before the coarsest regulator', model.net_g.decoder.levels[-1])
+    note('after it', model.net_g.decoder.levels[0].blocks[-1].norm1)
+    note('teacher', model.teacher.to_latents)
+    note('decoder of the teacher', model.teacher.decoder)
+    moved(model)
+    assert 'decoder of the teacher' not in results
+    assert not results['parsing'][0].requires_grad and not results['teacher'].requires_grad
+    assert not results['before the coarsest regulator'].requires_grad and results['after it'].requires_grad
+    model.step_optimizers = lambda broken: None
+    model.feed_data(batch(seed=3))
+    model.optimize_parameters(3)
+    for module in (*frozen, model.teacher):
+        assert not any(part.training for part in module.modules())
+        assert all(p.grad is None and not p.requires_grad for p in module.parameters())
+    assert all(p.grad is not None for p in model.net_g.predictor.parameters())
+
+
+@pytest.mark.parametrize('changes', [
+    {}, {'train:activation_checkpointing': True, 'train:precision': 'bf16'}, {'train:accumulate_iters': 2}])
+@pytest.mark.parametrize('scaling', [False, True])
+@pytest.mark.parametrize('stage', [1, 2, 3, 4])
+def test_an_iteration_does_not_wait_for_the_gpu(weights, stage, changes, scaling):
+    """It reads nothing but flags of the iteration before, of which the copy is on the host by then."""
+    model = make(stage, weights, **changes)
+    if scaling:
+        model.scaler = torch.amp.GradScaler('cpu', init_scale=4.0)
+    moved(model)
+    data = [batch(seed=3), batch(seed=4)]
+    for iteration in (3, 4):
+        flags = model.outcome.flags
+        with recorded_waits() as waits:
+            model.update_learning_rate(iteration)
+            model.feed_data(data.pop())
+            model.optimize_parameters(iteration)
+        assert [name for name, tensor in waits if tensor is not flags] == []
+        assert [name for name, _ in waits] == ['tolist']
+    with recorded_waits() as waits:
+        model.get_current_log()
+    assert 'item' in [name for name, _ in waits]
+
+
+def test_what_would_wait_is_found():
+    """Each of these lets CUDA wait; the recorder of the test above knows them on the CPU as well."""
+    x = torch.arange(4.0)
+    culprits = [
+        lambda: x.sum().item(), lambda: bool(x.any()), lambda: float(x[1]), lambda: x.tolist(), lambda: x.cpu(),
+        lambda: x.to('cpu'), lambda: x[x > 1], lambda: x.masked_select(x > 1), lambda: x.nonzero(), lambda: x.unique(),
+        lambda: x.clone().__setitem__(x > 1, 0.0), lambda: torch.bincount(x.long()), lambda: torch.tensor(1.0)]
+    for number, culprit in enumerate(culprits):
+        with recorded_waits() as waits:
+            culprit()
+        assert waits, number
+    with recorded_waits() as waits:
+        x.where(x > 1, x.new_zeros(())), x.masked_fill(x > 1, 0), x[x.long()], torch.full((), True), x[1:].sum()
+        x.to('cpu', non_blocking=True)
+    assert waits == []
 
 
 def test_ema_follows_parameters_and_takes_buffers_over(weights):

@@ -1,5 +1,10 @@
 """From a video to a restored video, with a small PGTFormer."""
 import argparse
+import copy
+import resource
+import signal
+import threading
+from contextlib import nullcontext
 from fractions import Fraction
 
 import numpy as np
@@ -9,9 +14,11 @@ from safetensors.torch import save_file
 
 from pgtf_basicsr.archs import PGTFormer, TSVQGAN
 from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.restoration import restore
 from pgtf_basicsr.restoration.restore import add_arguments, fit_size, load_network, restore_video, run
 from pgtf_basicsr.restoration.video import VideoReader, VideoWriter
 
+from ..processes import Run
 from .videos import audio_packets, moving_frames, psnr, write_video
 
 NTSC = Fraction(30000, 1001)
@@ -21,6 +28,13 @@ AUTOENCODER = dict(
 NETWORK = dict(
     type='PGTFormer', predictor_width=32, predictor_layers=1, predictor_heads=2, predictor_mlp=32,
     tfr_levels=[8], **AUTOENCODER)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    before = threading.enumerate()
+    yield
+    assert [thread for thread in threading.enumerate() if thread not in before and not thread.daemon] == []
 
 
 @pytest.fixture(scope='module')
@@ -175,3 +189,84 @@ def test_command_line(source, weights, tmp_path):
         str(source), '-o', str(tmp_path / 'out.mkv'), '--weights', str(weights), '--batch', '2',
         '--size', '16', '--fidelity', '0', '--device', 'cpu', '--crf', '30']))
     assert len(frames_of(tmp_path / 'out.mkv')) == 10
+
+
+@pytest.mark.parametrize('width, height, batch_size', [(40, 32, 1), (72, 48, 6)])
+def test_threads_do_not_change_a_byte(weights, tmp_path, monkeypatch, width, height, batch_size):
+    source = write_video(tmp_path / 'in.mp4', moving_frames(12, width, height), NTSC, audio='aac')
+    restore_video(source, tmp_path / 'out.mp4', weights, batch_size=batch_size)
+    monkeypatch.setattr(restore, 'read_ahead', lambda iterable, size: (item for item in iterable))
+    monkeypatch.setattr(restore, 'write_behind', lambda write, size: nullcontext(write))
+    restore_video(source, tmp_path / 'plain.mp4', weights, batch_size=batch_size)
+    assert (tmp_path / 'out.mp4').read_bytes() == (tmp_path / 'plain.mp4').read_bytes()
+
+
+def test_a_few_frames_are_under_way(weights, tmp_path, monkeypatch):
+    source = write_video(tmp_path / 'in.mp4', moving_frames(40, 32, 32), 25)
+    read, write, under_way, most = VideoReader.__iter__, VideoWriter.write, set(), []
+
+    def counted_reading(reader):
+        for index, frame in enumerate(read(reader)):
+            under_way.add(index)
+            most.append(len(under_way))
+            yield frame
+
+    def counted_writing(writer, frame):
+        write(writer, frame)
+        under_way.remove(min(under_way))
+
+    monkeypatch.setattr(VideoReader, '__iter__', counted_reading)
+    monkeypatch.setattr(VideoWriter, 'write', counted_writing)
+    restore_video(source, tmp_path / 'out.mp4', weights, size=16)
+    assert len(most) == 40 and max(most) <= 16 and not under_way
+
+
+@pytest.mark.parametrize('error', [RuntimeError, KeyboardInterrupt])
+def test_a_network_that_fails_leaves_the_output_as_it_was(source, network, tmp_path, monkeypatch, error):
+    def fail_at_the_fifth(module, inputs):
+        calls.append(module)
+        if len(calls) == 5:
+            raise error('the network')
+
+    calls, failing = [], copy.deepcopy(network)
+    failing.encoder.conv_in.register_forward_pre_hook(fail_at_the_fifth)
+    monkeypatch.setattr(restore, 'load_network', lambda *args: failing)
+    target = tmp_path / 'out' / 'out.mp4'
+    target.parent.mkdir()
+    target.write_bytes(b'earlier')
+    with pytest.raises(error, match='the network'):
+        restore_video(source, target, 'net_g.pth')
+    assert list(target.parent.iterdir()) == [target] and target.read_bytes() == b'earlier'
+
+
+def test_a_video_that_changes_its_size_leaves_nothing_behind(weights, tmp_path):
+    parts = [write_video(tmp_path / f'{width}.h264', moving_frames(20, width, 32), 25) for width in (32, 48)]
+    source = tmp_path / 'in.h264'
+    source.write_bytes(b''.join(part.read_bytes() for part in parts))
+    (tmp_path / 'out').mkdir()
+    with pytest.raises(UserError, match='in.h264 changes from 32x32 to 48x32 at frame 20'):
+        restore_video(source, tmp_path / 'out' / 'out.mp4', weights)
+    assert not list((tmp_path / 'out').iterdir())
+
+
+@pytest.mark.timeout(120)
+def test_a_full_disk_ends_it_in_one_line(weights, tmp_path):
+    """The limit on a file's size stands for the end of the disk."""
+    source = write_video(tmp_path / 'in.mp4', moving_frames(120, 128, 96), 25)
+    command = Run(tmp_path, 'restore', source, '-o', 'out/out.mp4', '--weights', weights, '--crf', 0,
+                  '--size', 16, limits={resource.RLIMIT_FSIZE: 2**16})
+    assert command.statuses() == [2]
+    assert 'basicsr: cannot write out/out.mp4: File too large' in command.output()
+    assert 'Traceback' not in command.output() and '120/120' not in command.output()
+    assert not list((tmp_path / 'out').iterdir())
+
+
+@pytest.mark.timeout(120)
+def test_ctrl_c_ends_it_with_nothing_half_written(weights, tmp_path):
+    source = write_video(tmp_path / 'in.mp4', moving_frames(600, 64, 64), 25)
+    command = Run(tmp_path, 'restore', source, '-o', 'out/out.mp4', '--weights', weights)
+    command.wait_for('frame/s')
+    command.signal(signal.SIGINT)
+    assert command.statuses() == [130]
+    assert 'Traceback' not in command.output()
+    assert not list((tmp_path / 'out').iterdir())

@@ -1,8 +1,10 @@
-"""The streaming engine against windows written out by hand."""
+"""Windows over a stream against windows written out by hand."""
+import math
+
 import pytest
 import torch
 
-from pgtf_basicsr.restoration.windows import restore_frames, sliding_windows
+from pgtf_basicsr.restoration.windows import blend, sliding_windows, strided_windows
 
 
 @pytest.mark.parametrize('frames, num_frames, windows', [
@@ -34,37 +36,38 @@ def test_windows_take_no_frame_before_it_is_needed(num_frames):
         assert len(taken) == min(index + 1 + after, 20)
 
 
-def test_restoring_takes_no_frame_before_it_is_needed():
+@pytest.mark.parametrize('frames, num_frames, stride, windows', [
+    ('abcdef', 3, 3, [(0, 'abc'), (3, 'def')]),
+    ('abcde', 3, 3, [(0, 'abc'), (2, 'cde')]),
+    ('abcd', 3, 3, [(0, 'abc'), (1, 'bcd')]),
+    ('abcdef', 3, 2, [(0, 'abc'), (2, 'cde'), (3, 'def')]),
+    ('abcde', 3, 2, [(0, 'abc'), (2, 'cde')]),
+    ('abcdefgh', 5, 4, [(0, 'abcde'), (3, 'defgh')]),
+    ('ab', 3, 3, [(0, 'abb')]),
+    ('a', 3, 2, [(0, 'aaa')]),
+    ('', 3, 3, []),
+])
+def test_strided_windows_cover_all_frames(frames, num_frames, stride, windows):
+    assert [(first, ''.join(window)) for first, window in strided_windows(frames, num_frames, stride)] == windows
+
+
+def test_frames_of_one_window_stay_as_they_are():
+    windows = [(0, torch.rand(3, 2)), (3, torch.rand(3, 2))]
+    blended = list(blend(windows, 3))
+    assert torch.equal(torch.stack(blended), torch.cat([window for _, window in windows]))
+
+
+def test_overlaps_are_blended_by_a_raised_cosine():
+    """Of five frames in steps of three, two are in both windows."""
+    first, second = torch.zeros(5, 1), torch.ones(5, 1)
+    blended = [frame.item() for frame in blend([(0, first), (3, second)], 5)]
+    weights = [(1 - math.cos(2 * math.pi * (i + 0.5) / 5)) / 2 for i in range(5)]
+    expected = [weights[0] / (weights[0] + weights[3]), weights[1] / (weights[1] + weights[4])]
+    assert blended == pytest.approx([0, 0, 0, *expected, 1, 1, 1])
+
+
+def test_blending_holds_no_more_than_it_needs():
     taken = []
-    frames = counted(torch.rand(20, 3, 4, 4), taken)
-    for index, _ in enumerate(restore_frames(lambda lq: lq, frames, 3, batch_size=4)):
-        assert len(taken) <= index + 4 + 1
-
-
-def numbered_frames(count):
-    return [torch.full((3, 2, 2), float(index)) for index in range(count)]
-
-
-@pytest.mark.parametrize('batch_size', [1, 2, 3, 100])
-def test_restored_frames_come_from_the_middle_of_their_windows(batch_size):
-    shapes = []
-
-    def net(lq):
-        shapes.append(tuple(lq.shape))
-        return 100 * lq + lq.mean(dim=1, keepdim=True)
-
-    restored = list(restore_frames(net, numbered_frames(5), 3, batch_size))
-    neighbours = [1 / 3, 1, 2, 3, 11 / 3]
-    assert [round(frame.mean().item(), 4) for frame in restored] == [
-        round(100 * index + mean, 4) for index, mean in enumerate(neighbours)]
-    assert all(frame.shape == (3, 2, 2) for frame in restored)
-    assert all(shape[1:] == (3, 3, 2, 2) and shape[0] <= batch_size for shape in shapes)
-    assert sum(shape[0] for shape in shapes) == 5
-
-
-def test_restored_frames_are_ordinary_tensors_without_gradient():
-    weight = torch.ones(1, requires_grad=True)
-    frame = next(restore_frames(lambda lq: weight * lq, numbered_frames(3), 3))
-    assert not frame.requires_grad and not frame.is_inference()
-    frame.clamp_(0, 1)
-    assert torch.is_grad_enabled()
+    windows = counted([(first, torch.rand(3, 1)) for first in range(0, 30, 2)], taken)
+    for index, _ in enumerate(blend(windows, 3)):
+        assert len(taken) <= index // 2 + 2

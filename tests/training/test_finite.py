@@ -56,6 +56,8 @@ def test_a_spoilt_sample_changes_nothing(weights, stage, value):  # noqa: F811
     iterate(model, 2, spoilt(value))
     assert_equal(everything(model), before)
     iterate(model, 3, batch(seed=3))
+    assert model.guard.skipped == 1  # what is known of iteration 2
+    model.settle()
     assert model.guard.skipped == 0
     assert not torch.equal(before['g']['encoder.conv_in.weight'], model.net_g.state_dict()['encoder.conv_in.weight'])
 
@@ -71,7 +73,33 @@ def test_gradients_that_are_not_finite_are_noticed_where_losses_are(weights):  #
     assert_equal(everything(model), before)
 
 
-def test_too_many_in_a_row_stop_the_run(weights):  # noqa: F811
+@pytest.mark.parametrize('kind', ['RMSprop', 'SGD'])
+def test_optimizers_that_cannot_skip_on_the_device_skip_all_the_same(weights, kind):  # noqa: F811
+    """Also their first step, from which SGD's momentum starts."""
+    optimizer = {'type': kind, 'lr': 1e-3, 'momentum': 0.9}
+    models = [make(3, weights, **{'train:optim_g': optimizer, 'train:optim_d': optimizer}) for _ in range(2)]
+    iterate(models[0], 1, spoilt(float('nan')))
+    for model in models:
+        iterate(model, 2, batch(seed=2))
+        iterate(model, 3, batch(seed=3))
+    assert_equal(everything(models[0]), everything(models[1]))
+
+
+def test_loss_scaling_skips_a_spoilt_sample_too(weights):  # noqa: F811
+    """Here on the CPU. The loss is infinite and its gradients are finite, so that the scaler by itself sees nothing."""
+    model = make(1, weights, **{'train:net_d_start_iter': 100})
+    model.scaler = torch.amp.GradScaler('cpu', init_scale=4.0)
+    iterate(model, 1, batch(seed=1))
+    before = everything(model)
+    model.cri_pix.forward = lambda output, gt: (output - gt).abs().mean() + float('inf')
+    iterate(model, 2, batch(seed=2))
+    model.settle()
+    assert model.guard.skipped == 1
+    assert_equal(everything(model), before)
+
+
+@pytest.mark.parametrize('learns_by', ['the next iteration', 'the log', 'a checkpoint'])
+def test_too_many_in_a_row_stop_the_run(weights, learns_by):  # noqa: F811
     model = make(1, weights, **{'train:max_skipped_steps': 2})
     iterate(model, 1, spoilt(float('nan')))
     iterate(model, 2, batch(seed=2))
@@ -81,6 +109,8 @@ def test_too_many_in_a_row_stop_the_run(weights):  # noqa: F811
             r'iteration 5: losses or gradients are not finite \(.*l_g_pix nan.*\), as in 2 steps before it, on '
             r'clip_7/00000012; nothing has been saved since iteration 0')):
         iterate(model, 5, spoilt(float('nan')))
+        {'the next iteration': lambda: iterate(model, 6, batch(seed=6)), 'the log': model.get_current_log,
+         'a checkpoint': lambda: model.save(0, 5)}[learns_by]()
 
 
 def test_a_spoilt_part_of_an_accumulated_step_spoils_the_step(weights):  # noqa: F811
@@ -97,6 +127,7 @@ def test_a_spoilt_part_of_an_accumulated_step_spoils_the_step(weights):  # noqa:
             state[net] = {name: value for name, value in state[net].items() if 'codebook' not in name}
         state.pop('d')
     assert_equal(after, before)
+    model.settle()
     assert model.guard.skipped == 1
 
 

@@ -1,10 +1,9 @@
 """Encoder and decoder of the TS-VQGAN: convolutions in each frame, Swin attention across frames."""
-import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
+from .checkpointing import run
+from .frames import across_frames, join_frames, select, split_frames
 from .residual import Downsample, ResidualBlock, Upsample, group_norm
 from .swin3d import Swin3DLayer
 
@@ -13,6 +12,9 @@ __all__ = ['Decoder', 'Encoder']
 
 class Encoder(nn.Module):
     """Frames to latents, with the features of each level on the way.
+
+    The finest levels, up to the first one with Swin layers, see each frame by itself: what they make of a frame can
+    be kept for every window that the frame is in.
 
     Args:
         levels (dict[int, int]): Channels of each level by the level's size, finest first,
@@ -27,6 +29,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.activation_checkpointing = False
         self.sizes = tuple(levels)
+        self.num_frame_levels = next((i for i, size in enumerate(levels) if size in swin_levels), len(levels))
         channels = tuple(levels.values())
         self.conv_in = nn.Conv2d(3, channels[0], 3, padding=1)
         self.levels = nn.ModuleList([
@@ -41,17 +44,45 @@ class Encoder(nn.Module):
 
     def forward(self, frames):
         """(B * T, 3, H, W) -> (B * T, out_channels, h, w) and {size of level: feature}."""
-        x = self.conv_in(frames)
+        pieces, features = zip(*map(self.frame_levels, split_frames(frames)))
+        of_frames = {size: join_frames([piece[size] for piece in features]) for size in features[0]}
+        x, of_clips = self.clip_levels(join_frames(pieces))
+        return x, of_frames | of_clips
+
+    def frame_levels(self, frames):
+        """The levels that see each frame by itself.
+
+        Args:
+            frames (Tensor): (N, 3, H, W).
+
+        Returns:
+            tuple: Their output (N, C, H', W') and {size of level: feature (N, C, H', W')}.
+        """
+        frames = frames.to(self.conv_in.weight.dtype)
+        return self._levels(self.conv_in(frames), slice(self.num_frame_levels))
+
+    def clip_levels(self, x):
+        """The rest: output of :meth:`frame_levels` for B * T frames to (B * T, out_channels, h, w) and features."""
+        x, features = self._levels(x, slice(self.num_frame_levels, None))
+        x = run(self.activation_checkpointing, self.middle, x)
+        return self.tail(x), features
+
+    def tail(self, x):
+        """Last normalisation, activation and convolution."""
+        return self.conv_out(F.silu(self.norm_out(x)))
+
+    def _levels(self, x, which):
         features = {}
-        for size, level in zip(self.sizes, self.levels):
-            x = features[size] = run(level, x, self.activation_checkpointing)
+        for size, level in zip(self.sizes[which], self.levels[which]):
+            x = features[size] = run(self.activation_checkpointing, level, x)
             x = level.resample(x)
-        x = run(self.middle, x, self.activation_checkpointing)
-        return self.conv_out(F.silu(self.norm_out(x))), features
+        return x, features
 
 
 class Decoder(nn.Module):
     """Latents to frames; what a caller passes as ``fuse`` may change the features of each level.
+
+    What comes after the last exchange between frames is computed for those frames alone that are asked for.
 
     Args:
         levels, swin_levels, swin: As of :class:`Encoder`.
@@ -64,6 +95,7 @@ class Decoder(nn.Module):
         self.activation_checkpointing = False
         self.sizes = tuple(levels)
         channels = tuple(levels.values())
+        self.num_frames = swin['num_frames']
         self.conv_in = nn.Conv2d(in_channels, channels[-1], 3, padding=1)
         self.middle = Middle(channels[-1], swin)
         # Indexed as in the encoder, so that level 0 is the finest in both.
@@ -76,23 +108,51 @@ class Decoder(nn.Module):
         self.norm_out = group_norm(channels[0])
         self.conv_out = nn.Conv2d(channels[0], 3, 3, padding=1)
 
-    def forward(self, latents, fuse=None):
+    def forward(self, latents, fuse=None, wanted=slice(None)):
         """Decode latents.
 
         Args:
             latents (Tensor): (B * T, in_channels, h, w).
-            fuse (callable | None): Called as fuse(size of level, feature) after each level,
-                before it is upsampled; returns the feature to go on with.
+            fuse (dict[int, callable] | None): By size of level, what is called as fuse[size](feature, wanted) after
+                the level, before it is upsampled; returns the feature to go on with, of the wanted frames alone.
+            wanted (slice): Which of the T frames of each clip to decode. Default: all.
 
         Returns:
-            Tensor: Frames, (B * T, 3, H, W).
+            Tensor: Frames, (B * wanted, 3, H, W).
         """
-        x = run(self.middle, self.conv_in(latents), self.activation_checkpointing)
-        for size, level in zip(reversed(self.sizes), reversed(self.levels)):
-            x = run(level, x, self.activation_checkpointing)
-            if fuse is not None:
-                x = fuse(size, x)
-            x = level.resample(x)
+        fuse = fuse or {}
+        x = run(self.activation_checkpointing, self.middle, self.conv_in(latents))
+        last_exchange = min((i for i, level in enumerate(self.levels) if level.swin or self.sizes[i] in fuse),
+                            default=len(self.levels) - 1)
+        for i in reversed(range(last_exchange, len(self.levels))):
+            x = self.rise(i, x)
+            if self.sizes[i] in fuse:
+                x = fuse[self.sizes[i]](x, wanted if i == last_exchange else slice(None))
+            elif i == last_exchange:
+                x = select(x, wanted, self.num_frames)
+        return join_frames([self.finish(last_exchange, piece) for piece in split_frames(x)])
+
+    def rise(self, i, x):
+        """Output of level i from that of the one below it."""
+        level = self.levels[i]
+        return join_frames([run(self.activation_checkpointing, level, self.upsampled(i, piece))
+                            for piece in ([x] if level.swin else split_frames(x))])
+
+    def upsampled(self, i, x):
+        """Input of level i from the output of the one below it."""
+        return self.levels[i + 1].resample(x) if i + 1 < len(self.levels) else x
+
+    def finish(self, i, x):
+        """Frames from the output of level i."""
+        for finer in reversed(range(i)):
+            x = self.upsampled(finer, x)
+            # Block by block, so that nobody holds the input of the level, the largest map there is, to its end.
+            for block in self.levels[finer].blocks:
+                x = run(self.activation_checkpointing, block, x)
+        return run(self.activation_checkpointing, self.tail, x)
+
+    def tail(self, x):
+        """Last normalisation, activation and convolution."""
         return self.conv_out(F.silu(self.norm_out(x)))
 
 
@@ -130,16 +190,3 @@ class Middle(nn.Module):
 
     def forward(self, x):
         return self.block2(across_frames(self.swin, self.block1(x)))
-
-
-def across_frames(layer, x):
-    """Apply a layer that works on clips, (B, T, C, H, W), to folded frames, (B * T, C, H, W)."""
-    frames = layer.blocks[0].attn.num_frames
-    return layer(rearrange(x, '(b t) c h w -> b t c h w', t=frames)).flatten(0, 1)
-
-
-def run(module, x, activation_checkpointing):
-    """Call ``module``; with checkpointing, its activations are computed again in the backward pass."""
-    if activation_checkpointing and x.requires_grad and torch.is_grad_enabled():
-        return checkpoint(module, x, use_reentrant=False)
-    return module(x)

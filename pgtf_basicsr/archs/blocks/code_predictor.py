@@ -1,7 +1,10 @@
 """Code predictor of the parsing-guided temporal-coherent transformer (TPCP)."""
+import torch
 from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
+
+from .checkpointing import run
 
 __all__ = ['CodePredictor']
 
@@ -25,6 +28,7 @@ class CodePredictor(nn.Module):
     def __init__(self, latent_channels, parsing_channels, codebook_size, width=512, num_layers=9, num_heads=8,
                  mlp_width=1024):
         super().__init__()
+        self.activation_checkpointing = False
         self.position = nn.Conv2d(parsing_channels, width, 1)
         self.embedding = nn.Linear(latent_channels, width)
         self.layers = nn.ModuleList([PredictorLayer(width, num_heads, mlp_width) for _ in range(num_layers)])
@@ -45,8 +49,10 @@ class CodePredictor(nn.Module):
         position = rearrange(self.position(parsing), '(b t) c h w -> b (t h w) c', b=batch)
         x = self.embedding(latents.flatten(1, 3))
         for layer in self.layers:
-            x = layer(x, position)
-        return self.head(self.norm(x)).unflatten(1, (frames, height, width))
+            x = run(self.activation_checkpointing, layer, x, position)
+        # Logits of likely codes differ by less than half precision resolves.
+        with torch.autocast(x.device.type, enabled=False):
+            return self.head(self.norm(x.to(self.norm.weight.dtype))).unflatten(1, (frames, height, width))
 
 
 class PredictorLayer(nn.Module):

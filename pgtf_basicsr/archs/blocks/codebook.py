@@ -72,7 +72,8 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def _learn(self, latents, codes):
-        count = torch.bincount(codes, minlength=len(self.weight)).to(latents.dtype)
+        # Neither bincount nor indices by mask: for them a GPU would have to be waited for.
+        count = torch.zeros_like(self.code_size).index_add_(0, codes, torch.ones_like(latents[:, 0]))
         total = torch.zeros_like(self.code_sum).index_add_(0, codes, latents)
         if dist.is_initialized():
             dist.all_reduce(count)
@@ -81,9 +82,9 @@ class Codebook(nn.Module):
         self.code_sum.lerp_(total, 1 - self.decay)
         if self.restart:
             unused = self.code_size < 1
-            if unused.any():
-                self.code_sum[unused] = random_latents(latents, len(self.weight))[unused]
-                self.code_size[unused] = 1
+            restarted = random_latents(latents, len(self.weight))
+            self.code_sum.copy_(torch.where(unused[:, None], restarted, self.code_sum))
+            self.code_size.masked_fill_(unused, 1)
         n = self.code_size.sum()
         smoothed = n * (self.code_size + self.eps) / (n + len(self.weight) * self.eps)
         self.weight.copy_(self.code_sum / smoothed[:, None])
@@ -111,8 +112,7 @@ def random_latents(latents, number):
         dist.broadcast(index, 0)
     first = rank * len(latents)
     mine = (index >= first) & (index < first + len(latents))
-    drawn = latents.new_zeros(number, latents.shape[1])
-    drawn[mine] = latents[index[mine] - first]
+    drawn = latents[(index - first).clamp(0, len(latents) - 1)].where(mine[:, None], latents.new_zeros(()))
     if rounds > 1:
         noise = torch.randn_like(drawn) * 0.01 * latents.std()
         noise[:available] = 0

@@ -58,22 +58,27 @@ class Swin3DBlock(nn.Module):
         x = x + self._attend(self.norm1(x))
         return x + self.mlp(self.norm2(x))
 
+    def windows(self, height, width):
+        """(Height, width) of the windows of a map, and their shifts; a short side is one window, unshifted."""
+        return zip(*(
+            (self.window_size, self.shift) if side > self.window_size else (side, 0) for side in (height, width)))
+
     def _attend(self, x):
         """Attention within windows, padded with zeros to whole windows and rolled by the shift."""
-        frames, height, width = x.shape[1:4]
-        window, shift = zip(*(
-            (self.window_size, self.shift) if side > self.window_size else (side, 0) for side in (height, width)))
+        batch, frames, height, width = x.shape[:4]
+        window, shift = self.windows(height, width)
         x = F.pad(x, (0, 0, 0, -width % window[1], 0, -height % window[0]))
         rows, columns = x.shape[2] // window[0], x.shape[3] // window[1]
 
+        bias = self.attn.bias(window)
         if any(shift):
             x = x.roll((-shift[0], -shift[1]), dims=(2, 3))
             mask = shift_mask(frames, rows, columns, window, shift, x.device)
-        else:
-            mask = None
-        x = rearrange(x, 'b t (r y) (s x) c -> b (r s) (t y x) c', y=window[0], x=window[1])
-        x = self.attn(x, window, mask)
-        x = rearrange(x, 'b (r s) (t y x) c -> b t (r y) (s x) c', r=rows, t=frames, y=window[0], x=window[1])
+            bias = (bias + mask[:, None]).repeat(batch, 1, 1, 1)
+        x = rearrange(x, 'b t (r y) (s x) c -> (b r s) (t y x) c', y=window[0], x=window[1])
+        x = self.attn(x, bias)
+        x = rearrange(x, '(b r s) (t y x) c -> b t (r y) (s x) c', r=rows, s=columns, y=window[0], x=window[1],
+                      t=frames)
         if any(shift):
             x = x.roll(shift, dims=(2, 3))
         return x[:, :, :height, :width]
@@ -96,27 +101,26 @@ class WindowAttention(nn.Module):
         self.kv = nn.Linear(channels, 2 * channels)
         self.proj = nn.Linear(channels, channels)
 
-    def forward(self, x, window, mask):
+    def bias(self, window):
+        """Bias of each pair of tokens of a window of (height, width); (1, heads, tokens, tokens)."""
+        index = relative_position_index(
+            self.num_frames, *window, self.window_size, self.relative_position_bias_table.device)
+        return rearrange(self.relative_position_bias_table[index], 'l k m -> 1 m l k')
+
+    def forward(self, x, bias):
         """Attend among the tokens of each window.
 
         Args:
-            x (Tensor): (B, windows, tokens, C); tokens in the order (t, y, x).
-            window (tuple): Height and width of the windows.
-            mask (Tensor | None): (windows, tokens, tokens), added to the scores.
+            x (Tensor): (windows, tokens, C); tokens in the order (t, y, x).
+            bias (Tensor): (windows, heads, tokens, tokens) or (1, heads, tokens, tokens), added to the scores.
 
         Returns:
-            Tensor: (B, windows, tokens, C).
+            Tensor: (windows, tokens, C).
         """
-        batch, windows = x.shape[:2]
-        q = rearrange(self.q(x), 'b n l (m d) -> (b n) m l d', m=self.num_heads)
-        k, v = rearrange(self.kv(x), 'b n l (two m d) -> two (b n) m l d', two=2, m=self.num_heads)
-
-        index = relative_position_index(self.num_frames, *window, self.window_size, x.device)
-        bias = rearrange(self.relative_position_bias_table[index], 'l k m -> 1 m l k')
-        if mask is not None:
-            bias = (bias + mask[:, None]).repeat(batch, 1, 1, 1)
+        q = rearrange(self.q(x), 'n l (m d) -> n m l d', m=self.num_heads)
+        k, v = rearrange(self.kv(x), 'n l (two m d) -> two n m l d', two=2, m=self.num_heads)
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
-        return self.proj(rearrange(x, '(b n) m l d -> b n l (m d)', b=batch, n=windows))
+        return self.proj(rearrange(x, 'n m l d -> n l (m d)'))
 
 
 class MLP(nn.Module):

@@ -3,6 +3,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
+from .frames import join_frames, select, split_frames
 from .residual import ResidualBlock
 
 __all__ = ['TemporalFidelityRegulator']
@@ -31,21 +32,31 @@ class TemporalFidelityRegulator(nn.Module):
         self.scale = self._modulation(channels)
         self.shift = self._modulation(channels)
 
-    def forward(self, encoder_feature, decoder_feature, fidelity=1.0):
+    def forward(self, encoder_feature, decoder_feature, fidelity=1.0, wanted=slice(None)):
         """Fuse two features of the same size.
 
         Args:
-            encoder_feature (Tensor): e, (B * T, C, H, W), frames of a clip next to each other.
+            encoder_feature (Tensor | list[Tensor]): e, (B * T, C, H, W), frames of a clip next to each other; or
+                B * T times (1, C, H, W).
             decoder_feature (Tensor): d, (B * T, C, H, W).
             fidelity (float): w; 0 returns d unchanged. Default: 1.
+            wanted (slice): Which of the T frames to fuse; all of them are seen. Default: all.
 
         Returns:
-            Tensor: (B * T, C, H, W).
+            Tensor: (B * wanted, C, H, W).
         """
+        if not isinstance(encoder_feature, torch.Tensor):
+            encoder_feature = torch.cat(encoder_feature)
         reduced = [self.reduce_encoder(encoder_feature), self.reduce_decoder(decoder_feature)]
         clip = torch.cat([rearrange(x, '(b t) c h w -> b (t c) h w', t=self.num_frames) for x in reduced], dim=1)
         temporal = rearrange(self.mix_frames(clip), 'b (t c) h w -> (b t) c h w', t=self.num_frames)
-        temporal = self.mix_channels(temporal)
+        encoder_feature, decoder_feature, temporal = (
+            select(x, wanted, self.num_frames) for x in (encoder_feature, decoder_feature, temporal))
+        pieces = zip(*map(split_frames, (encoder_feature, decoder_feature, self.mix_channels(temporal))))
+        return join_frames([self.modulate(*piece, fidelity) for piece in pieces])
+
+    def modulate(self, encoder_feature, decoder_feature, temporal, fidelity):
+        """The result of frames whose temporal feature is known."""
         x = self.block(torch.cat([encoder_feature, decoder_feature, temporal], dim=1))
         return decoder_feature + fidelity * (decoder_feature * self.scale(x) + self.shift(x))
 

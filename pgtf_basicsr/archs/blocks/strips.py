@@ -1,0 +1,132 @@
+"""Convolutions a strip of rows at a time, for inference: what lies between two convolutions stays in the cache.
+
+A map of 64 channels at 512x512 has 67 MB. Normalising it, its activation and a padded copy would each read and write
+that much memory; of a strip they are done where the next convolution finds them. Maps are channels-last, in which
+convolutions are fastest, and in which torch's own GroupNorm is inaccurate: it sums up whole maps in single precision.
+"""
+import torch
+import torch.nn.functional as F
+
+__all__ = ['channels_last', 'convolve', 'normalise', 'row_strips', 'strips']
+
+# Values of a strip on a CPU, whose cache it is to fit into; other devices take maps as wholes.
+STRIP = 2**20
+# Values that are summed up in single precision before double takes over.
+BLOCK = 2**18
+
+
+def channels_last(x):
+    """The same tensor (N, C, H, W) with channels last in memory; no copy where they are."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def new_map(like, channels, height=None, width=None, frames=None):
+    """An uninitialised map of the device and type of another one; sizes that are not given are the other one's."""
+    n, _, h, w = like.shape
+    return torch.empty((frames or n, channels, height or h, width or w), dtype=like.dtype, device=like.device,
+                       memory_format=torch.channels_last)
+
+
+def strips(x, channels):
+    """Cut maps into pieces of some frames, or of some rows of a frame.
+
+    Args:
+        x (Tensor): (N, C, H, W).
+        channels (int): Channels of what is kept of a piece.
+
+    Yields:
+        tuple: A slice of frames and a slice of rows.
+    """
+    n, _, height, width = x.shape
+    limit = STRIP if x.device.type == 'cpu' else n * channels * height * width
+    frames = max(1, min(n, limit // (channels * height * width)))
+    rows = height if frames > 1 else max(2, min(height, limit // (channels * width)))
+    for first in range(0, n, frames):
+        for top in row_strips(height, rows):
+            yield slice(first, min(first + frames, n)), top
+
+
+def row_strips(height, rows):
+    """Slices of up to ``rows`` rows that make up ``height``."""
+    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
+
+
+def convolve(convolution, x, channels, fill, finish):
+    """Run a 3x3 convolution of padding 1 over maps that exist a strip at a time.
+
+    Args:
+        convolution (callable): Maps (n, channels, r + 2, W) to (n, C', r, W): it pads columns, not rows.
+        x (Tensor): (N, ., H, W): number and size of the maps.
+        channels (int): Channels that the convolution sees.
+        fill (callable): Called as fill(frames, rows, target) to write those rows of what the convolution sees
+            into ``target`` (n, channels, rows, W); every row once, from top to bottom.
+        finish (callable): Called as finish(frames, rows, result) with what the convolution gives; it may overwrite
+            these rows of what ``fill`` reads.
+    """
+    height = x.shape[2]
+    buffer, kept = None, 0
+    for frames, rows in strips(x, channels):
+        count = rows.stop - rows.start
+        if rows.start == 0:
+            buffer = new_map(x, channels, height=count + 2, frames=frames.stop - frames.start)
+            buffer[:, :, 0] = 0
+            filled, first = 1, 0
+        else:
+            # The last row of the strip before, and the one below it that was there for its sake.
+            buffer[:, :, :2] = buffer[:, :, kept:kept + 2].clone()
+            filled, first = 2, rows.start + 1
+        kept = count
+        target = buffer[:, :, :count + 2]
+        last = min(rows.stop + 1, height)
+        if first < last:
+            fill(frames, slice(first, last), target[:, :, filled:filled + last - first])
+        if rows.stop == height:
+            target[:, :, -1] = 0
+        finish(frames, rows, convolution(target))
+
+
+def normalise(norm, parts):
+    """Group normalisation of maps as a factor and a summand for each channel of each frame.
+
+    Args:
+        norm (nn.GroupNorm): Of as many channels as the parts have together.
+        parts (list[Tensor]): (N, C_i, H, W), taken as one map of all their channels.
+
+    Returns:
+        list[tuple[Tensor, Tensor]]: For each part factor and summand, (N, C_i, 1, 1) in single precision.
+    """
+    sums, squares = (torch.cat(values, dim=1) for values in zip(*map(_sums, parts)))
+    frames, channels = sums.shape
+    count = channels // norm.num_groups * parts[0].shape[2] * parts[0].shape[3]
+    mean, square = (x.view(frames, norm.num_groups, -1).sum(2) / count for x in (sums, squares))
+    deviation = ((square - mean.square()).clamp_(min=0) + norm.eps).sqrt()
+    factor = norm.weight.double() / deviation.repeat_interleave(channels // norm.num_groups, dim=1)
+    summand = norm.bias.double() - factor * mean.repeat_interleave(channels // norm.num_groups, dim=1)
+    sizes = [part.shape[1] for part in parts]
+    return list(zip(*(x.float()[:, :, None, None].split(sizes, dim=1) for x in (factor, summand))))
+
+
+def _sums(x):
+    """Sums of values and of their squares, (N, C) in double precision."""
+    values = channels_last(x).permute(0, 2, 3, 1).flatten(1, 2)
+    block = max(1, BLOCK // x.shape[1]) if x.device.type == 'cpu' else values.shape[1]
+    sums = squares = 0
+    for piece in values.split(block, dim=1):
+        piece = piece.float()
+        total = piece.sum(1).double()
+        # Squares of what is left without about the mean: those of the values would drown a small deviation.
+        mean = (total / piece.shape[1]).float()
+        rest = piece - mean[:, None]
+        mean = mean.double()
+        squares = squares + (rest * rest).sum(1).double() + mean * (2 * total - piece.shape[1] * mean)
+        sums = sums + total
+    return sums, squares
+
+
+def activate(rows, factor, summand, target):
+    """Write SiLU(factor * rows + summand) into ``target``, computed in single precision."""
+    if target.dtype == torch.float32:
+        torch.addcmul(summand, rows, factor, out=target)
+        F.silu(target, inplace=True)
+    else:
+        target.copy_(F.silu(torch.addcmul(summand, rows.float(), factor), inplace=True))

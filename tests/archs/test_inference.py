@@ -1,0 +1,144 @@
+"""Networks made fast for inference against the same networks in double precision."""
+import copy
+
+import pytest
+import torch
+
+from pgtf_basicsr.archs import PGTFormer, TSVQGAN, inference
+from pgtf_basicsr.archs.blocks import (Downsample, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, Upsample,
+                                       strips)
+from pgtf_basicsr.archs.inference import FASTER, for_inference
+from pgtf_basicsr.restoration.streaming import restore_frames
+
+from . import parity
+from .parity import deviation, fixture
+
+SMALL = dict(image_size=64, width=32, multipliers=(1, 1, 2), swin_levels=(16,), z_channels=32, codebook_size=32,
+             codebook_dim=32)
+PREDICTOR = dict(predictor_width=32, predictor_layers=2, predictor_heads=4, predictor_mlp=32)
+
+
+def with_effect(module):
+    """Parameters that start at zero are drawn, so that what they multiply is seen."""
+    for parameter in module.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return module.eval()
+
+
+@pytest.fixture(params=[2**20, 2**12, 2**9], ids=['whole', 'strips', 'narrow strips'])
+def strip(request, monkeypatch):
+    """Sizes of strips, from whole maps to two rows."""
+    for module in (strips, inference):
+        monkeypatch.setattr(module, 'STRIP', request.param)
+
+
+MODULES = {
+    'residual block': (lambda: ResidualBlock(32, 64), lambda: (torch.randn(3, 32, 18, 14),)),
+    'residual block of equal channels': (lambda: ResidualBlock(32, 32), lambda: (torch.randn(2, 32, 7, 9) + 5,)),
+    'upsampling': (lambda: Upsample(16), lambda: (torch.randn(3, 16, 9, 6),)),
+    'downsampling': (lambda: Downsample(16), lambda: (torch.randn(3, 16, 18, 10),)),
+    'swin layer': (lambda: Swin3DLayer(32, 3, num_heads=4), lambda: (torch.randn(2, 3, 32, 16, 12),)),
+    'swin layer, padded': (lambda: Swin3DLayer(32, 3, num_heads=4), lambda: (torch.randn(1, 3, 32, 10, 7),)),
+    'swin layer, one row of windows': (lambda: Swin3DLayer(32, 3, num_heads=4),
+                                       lambda: (torch.randn(1, 3, 32, 3, 9),)),
+    'swin layer, one window': (lambda: Swin3DLayer(32, 3, num_heads=4), lambda: (torch.randn(2, 3, 32, 2, 4),)),
+    'regulator': (lambda: TemporalFidelityRegulator(64, 3),
+                  lambda: (torch.randn(6, 64, 12, 10), torch.randn(6, 64, 12, 10), 0.7)),
+    'regulator, middle frame': (lambda: TemporalFidelityRegulator(64, 3), lambda: (
+        list(torch.randn(6, 64, 12, 10).split(1)), torch.randn(6, 64, 12, 10), 0.7, slice(1, 2))),
+}
+
+
+def to(inputs, dtype):
+    return [x.to(dtype) if isinstance(x, torch.Tensor) else [y.to(dtype) for y in x] if isinstance(x, list) else x
+            for x in inputs]
+
+
+@pytest.mark.parametrize('name', MODULES)
+@torch.no_grad()
+def test_modules_compute_the_same(name, strip):
+    torch.manual_seed(0)
+    make, draw = MODULES[name]
+    module, inputs = with_effect(make()), draw()
+    exact = copy.deepcopy(module).double()(*to(inputs, torch.float64))
+    root = torch.nn.Sequential(copy.deepcopy(module))
+    inference.replace(root)
+    assert type(root[0]) is FASTER[type(module)]
+    torch.testing.assert_close(root[0](*inputs).double(), exact, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_statistics_of_large_maps_are_exact():
+    """A mean that is large beside the deviation is what single precision loses."""
+    x = torch.randn(1, 32, 256, 512) + 30
+    norm = torch.nn.GroupNorm(8, 32, eps=1e-6)
+    (factor, summand), = strips.normalise(norm, [x])
+    exact = norm.double()(x.double())
+    assert (x.double() * factor + summand - exact).abs().max() < 2e-5
+
+
+@torch.no_grad()
+def test_a_network_is_as_exact_as_before(strip):
+    """No farther from double precision than twice what single precision is."""
+    torch.manual_seed(0)
+    net = with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16)))
+    clip = torch.rand(2, 3, 3, 48, 64)
+    exact, plain = copy.deepcopy(net).double()(clip.double()), net(clip)
+    fast = for_inference(copy.deepcopy(net))(clip)
+    # Where single precision happens to be near, rounding of a few steps of the largest value is allowed.
+    bound = 2 * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()
+    assert (fast - exact).abs().max() <= bound
+
+
+@pytest.mark.parametrize('batch_size', [1, 3])
+@torch.no_grad()
+def test_streams_of_fast_networks_do_not_depend_on_batches(batch_size):
+    torch.manual_seed(0)
+    net = for_inference(with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16))))
+    frames = list(torch.rand(5, 3, 32, 48))
+    restored = torch.stack(list(restore_frames(net, frames, batch_size=batch_size)))
+    windows = [torch.stack(frames[max(i - 1, 0):i + 2]) for i in range(5)]
+    windows[0], windows[-1] = torch.cat([windows[0][:1], windows[0]]), torch.cat([windows[-1], windows[-1][-1:]])
+    expected = torch.stack([net(window[None])[0, 1] for window in windows])
+    torch.testing.assert_close(restored, expected, rtol=0, atol=2e-6)
+
+
+@torch.no_grad()
+def test_a_fast_autoencoder_reconstructs_the_same():
+    torch.manual_seed(0)
+    net, clip = TSVQGAN(**SMALL).eval(), torch.rand(1, 3, 3, 48, 64)
+    recon, loss, codes = net(clip)
+    fast_recon, fast_loss, fast_codes = for_inference(net)(clip)
+    assert torch.equal(codes, fast_codes)
+    torch.testing.assert_close(fast_recon, recon, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(fast_loss, loss)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+@torch.no_grad()
+def test_half_precision_keeps_logits_in_single(dtype):
+    torch.manual_seed(0)
+    net = with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16)))
+    clip = torch.rand(1, 3, 3, 32, 32)
+    expected = net(clip, code_only=True)[0]
+    fast = for_inference(net, dtype)
+    out, logits, _ = fast(clip, return_codes=True)
+    assert out.dtype == dtype and logits.dtype == torch.float32
+    assert (logits - expected).abs().max() < 0.05 * expected.abs().max()
+    assert fast.encoder.conv_in.weight.dtype == dtype and fast.codebook.weight.dtype == torch.float32
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_parity_at_full_size():
+    net = PGTFormer().eval()
+    net.load_state_dict(parity.network_state('pgtformer'))
+    net = for_inference(net)
+    clip = parity.clip()
+    features = [net.frame_features(frame) for frame in clip[0].split(1)]
+    assert deviation(net.restore_features(features)[0], 'pgtformer_w1_out') < 2e-4
+    logits, latents = net(clip, code_only=True)
+    assert deviation(logits[0][:, :, :, None], 'pgtformer_w1_logits') < 5e-5
+    assert deviation(latents[0], 'pgtformer_w1_lq_feat') < 5e-5
+    assert torch.equal(logits[0].argmax(-1), fixture('pgtformer_codes').long())
