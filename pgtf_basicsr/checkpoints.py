@@ -106,7 +106,7 @@ def network_options(path):
     return read_checkpoint(path).network
 
 
-def load_weights(net, state, source):
+def load_weights(net, state, source, assign=False):
     """Load a state dict into a network, tensor by tensor and without leftovers.
 
     Args:
@@ -114,6 +114,7 @@ def load_weights(net, state, source):
             into its own.
         state (dict[str, Tensor]): the weights.
         source (str | Path): where they come from, for the message.
+        assign (bool): make the tensors themselves the network's, which may be on the meta device. Default: False.
 
     Raises:
         UserError: tensors are missing, unexpected, or of another shape; says which.
@@ -131,7 +132,7 @@ def load_weights(net, state, source):
     if any(differences.values()):
         found = '; '.join(f'{kind}: {_some(names)}' for kind, names in differences.items() if names)
         raise UserError(f'{source} does not fit {type(net).__name__}: {found}')
-    net.load_state_dict(state)
+    net.load_state_dict(state, assign=assign)
 
 
 def write_checkpoint(path, contents):

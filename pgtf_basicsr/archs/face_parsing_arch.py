@@ -22,9 +22,10 @@ class FaceParsingNet(BiSeNet):
     def __init__(self, num_classes: Count = 19):
         super().__init__(num_classes)
         self.num_classes = num_classes
-        # ImageNet's statistics; not in the state dict, because they are no weights.
-        self.register_buffer('mean', torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
+        # ImageNet's statistics; not in the state dict, because they are no weights, and so never on the meta device.
+        for name, values in (('mean', [0.485, 0.456, 0.406]), ('std', [0.229, 0.224, 0.225])):
+            values = torch.tensor(values, device='cpu')
+            self.register_buffer(name, values.view(1, 3, 1, 1), persistent=False)
 
     def forward(self, frames):
         """Logits of the main, the 1/8 and the 1/16 head at the size of the frames.

@@ -121,11 +121,16 @@ class Upsample(nn.Module):
 
     def forward(self, x):
         out = new_map(x, len(self.bias), 2 * x.shape[2], 2 * x.shape[3])
-        for frame, target in zip(channels_last(x).split(1), out.split(1)):
+        x = channels_last(x)
+        for frames, rows in strips(x, x.shape[1]):
+            first = max(rows.start - 1, 0)
+            piece = x[frames, :, first:rows.stop + 1]
+            target = out[frames, :, 2 * rows.start:2 * rows.stop]
             for i in (0, 1):
                 for j in (0, 1):
-                    result = F.conv2d(frame, getattr(self, f'weight{i}{j}'), self.bias, padding=1)
-                    target[:, :, i::2, j::2] = result[:, :, i:i + x.shape[2], j:j + x.shape[3]]
+                    result = F.conv2d(piece, getattr(self, f'weight{i}{j}'), self.bias, padding=1)
+                    top = rows.start - first + i
+                    target[:, :, i::2, j::2] = result[:, :, top:top + rows.stop - rows.start, j:j + x.shape[3]]
         return out
 
 

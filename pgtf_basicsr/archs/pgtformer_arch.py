@@ -100,16 +100,18 @@ class PGTFormer(TSVQGAN):
         """Decode codes, corrected by the low-quality latents and features.
 
         Codes, latents and features enter as constants: pixels teach the regulators alone, and
-        the backward pass ends at the coarsest of them.
+        the backward pass ends at the coarsest of them. Features are taken out of their dict one
+        after the other, so that none is held longer than it is needed.
         """
         quantised = self.codebook.lookup(codes).detach()
         if self.adain:
-            content, style = (rearrange(x, 'b t h w d -> (b t) d h w') for x in (quantised, latents.detach().to(quantised.dtype)))
+            content, style = (rearrange(x, 'b t h w d -> (b t) d h w') for x in (
+                quantised, latents.detach().to(quantised.dtype)))
             quantised = rearrange(adain(content, style), '(b t) d h w -> b t h w d', t=self.num_frames)
 
         def fusion(size):
             return lambda feature, wanted: run(
-                self.decoder.activation_checkpointing, self.regulators[size], features[int(size)], feature,
+                self.decoder.activation_checkpointing, self.regulators[size], features.pop(int(size)), feature,
                 fidelity, wanted)
 
         fuse = {int(size): fusion(size) for size in self.regulators} if fidelity else {}

@@ -141,10 +141,14 @@ def load_network(weights, option_file=None):
     _require(isinstance(network, dict) and network.get('type') == 'PGTFormer',
              f'{name} does not restore: its type must be PGTFormer, which stages II to IV train')
     try:
-        net = build_network(network)
+        # On the meta device nothing is drawn that the weights replace at once.
+        with torch.device('meta'):
+            net = build_network(network)
     except (TypeError, ValueError) as error:
         raise UserError(f'{name} cannot be built: {error}') from error
-    load_weights(net, checkpoint.state_dict(), f'{weights}, loaded into {name},')
+    state = {key: tensor.float() if tensor.is_floating_point() else tensor
+             for key, tensor in checkpoint.state_dict().items()}
+    load_weights(net, state, f'{weights}, loaded into {name},', assign=True)
     return net.eval()
 
 
