@@ -1,4 +1,5 @@
 """From a bad video of a face to a good one: what ``basicsr restore`` does."""
+from argparse import ArgumentTypeError
 from contextlib import closing
 
 import cv2
@@ -178,7 +179,10 @@ def batch_that_fits(size, device):
 
 
 def _batch_size(text):
-    return text if text == 'auto' else int(text)
+    try:
+        return text if text == 'auto' else int(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f'must be a whole number or auto, not {text}') from error
 
 
 def _to_tensor(frame):

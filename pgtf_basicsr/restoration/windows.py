@@ -1,7 +1,7 @@
 """Windows of frames over a stream, and what they give put together again."""
 import math
 from collections import deque
-from itertools import chain, islice, repeat
+from itertools import repeat
 
 __all__ = ['blend', 'sliding_windows', 'strided_windows']
 
@@ -88,9 +88,10 @@ def _weighted_mean(versions):
 
 
 def _repeat_edges(frames, before, after):
-    frames = iter(frames)
-    for last in islice(frames, 1):
-        yield from repeat(last, before)
-        for last in chain([last], frames):
-            yield last
-        yield from repeat(last, after)
+    last = None
+    for index, last in enumerate(frames):
+        if index == 0:
+            yield from [last] * before
+        yield last
+    if last is not None:
+        yield from [last] * after
