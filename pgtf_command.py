@@ -33,6 +33,9 @@ def main():
         # Torch would take the exception for a fault of NumPy in the midst of its import, and go on.
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     parser_of(sys.argv[1:])
+    # Torch reads it when it is loaded. Feature maps of tens of megabytes come and go all the time: in pages of 4 KB
+    # Linux takes longer to hand out their memory than many a layer to fill it.
+    os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')
     from pgtf_basicsr import cli
     signal.signal(signal.SIGINT, on_interrupt)
     return cli.main()

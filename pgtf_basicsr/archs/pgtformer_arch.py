@@ -1,5 +1,6 @@
 """PGTFormer: restores degraded clips of faces (Xu et al., Beyond Alignment, IJCAI 2024)."""
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY
@@ -9,7 +10,7 @@ from torch import nn
 from ..argument_types import Count
 from .blocks import CodePredictor, TemporalFidelityRegulator, adain
 from .blocks.checkpointing import run
-from .blocks.frames import join_frames, split_frames
+from .blocks.frames import frame_by_frame
 from .face_parsing_arch import FaceParsingNet
 from .ts_vqgan_arch import TSVQGAN
 
@@ -79,7 +80,7 @@ class PGTFormer(TSVQGAN):
 
     def parsing_features(self, frames, size):
         """Face parsing of each frame at the size of the latents; (B, T, 3, H, W) -> (B * T, C, *size)."""
-        return join_frames([self.parsing_net.features(piece, size) for piece in split_frames(frames.flatten(0, 1))])
+        return frame_by_frame(partial(self.parsing_net.features, size=size), frames.flatten(0, 1))
 
     def frame_features(self, frame):
         self.check_frame(frame)

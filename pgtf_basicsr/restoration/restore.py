@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import torch
 from basicsr.archs import build_network
+from basicsr.utils import get_root_logger
 from tqdm import tqdm
 
 from .. import options
@@ -91,6 +92,9 @@ def restore_video(source, target, weights, option_file=None, fidelity=1.0, batch
     _require(stride >= 1, f'stride must be at least 1, not {stride}')
     _require(0 <= crf <= 51, f'crf must be between 0 and 51, not {crf}')
     device = _find_device(device)
+    if precision != 'fp32' and device.type == 'cpu' and torch.backends.cpu.get_cpu_capability() == 'AVX2':
+        get_root_logger().warning(f'This processor has no arithmetic in half precision: {precision} will take many '
+                                  'times longer than fp32.')
 
     with VideoReader(source) as reader:
         writer = VideoWriter(target, reader.rate, reader.width, reader.height, audio_from=source, crf=crf,
@@ -108,8 +112,8 @@ def restore_video(source, target, weights, option_file=None, fidelity=1.0, batch
         # A thread decodes and a thread encodes while the network works.  All that torch does, it does in this one:
         # in another it would start a second set of CPU threads.
         buffered = max(BUFFERED, batch_size * stride)
-        frames = read_ahead((_resize(frame, working_size) for frame in reader), buffered)
-        restored = restore_frames(net, map(_to_tensor, frames), stride, batch_size, device, fidelity=fidelity)
+        frames = read_ahead((resize(frame, working_size) for frame in reader), buffered)
+        restored = restore_frames(net, map(to_tensor, frames), stride, batch_size, device, fidelity=fidelity)
         _make_folder(writer.path.parent)
         with closing(frames), writer, write_behind(
                 lambda frame: writer.write(_to_picture(frame, (reader.width, reader.height))), buffered) as write:
@@ -185,18 +189,18 @@ def _batch_size(text):
         raise ArgumentTypeError(f'must be a whole number or auto, not {text}') from error
 
 
-def _to_tensor(frame):
+def to_tensor(frame):
     """(H, W, 3) uint8 to (3, H, W) float in [0, 1]."""
     return torch.from_numpy(frame).permute(2, 0, 1).float() / 255
 
 
 def _to_picture(frame, size):
     """A (3, H, W) float array to (height, width, 3) uint8, by NumPy and OpenCV alone."""
-    frame = _resize(frame.transpose(1, 2, 0), size)
+    frame = resize(frame.transpose(1, 2, 0), size)
     return (frame.clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def _resize(image, size):
+def resize(image, size):
     if image.shape[1::-1] == tuple(size):
         return image
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]

@@ -1,9 +1,11 @@
 """Encoder and decoder of the TS-VQGAN: convolutions in each frame, Swin attention across frames."""
+from functools import partial
+
 import torch.nn.functional as F
 from torch import nn
 
 from .checkpointing import run
-from .frames import across_frames, join_frames, select, split_frames
+from .frames import across_frames, frame_by_frame, join_frames, select, split_frames
 from .residual import Downsample, ResidualBlock, Upsample, group_norm
 from .swin3d import Swin3DLayer
 
@@ -130,13 +132,16 @@ class Decoder(nn.Module):
                 x = fuse[self.sizes[i]](x, wanted if i == last_exchange else slice(None))
             elif i == last_exchange:
                 x = select(x, wanted, self.num_frames)
-        return join_frames([self.finish(last_exchange, piece) for piece in split_frames(x)])
+        return frame_by_frame(partial(self.finish, last_exchange), x)
 
     def rise(self, i, x):
         """Output of level i from that of the one below it."""
         level = self.levels[i]
-        return join_frames([run(self.activation_checkpointing, level, self.upsampled(i, piece))
-                            for piece in ([x] if level.swin else split_frames(x))])
+
+        def levelled(x):
+            return run(self.activation_checkpointing, level, self.upsampled(i, x))
+
+        return levelled(x) if level.swin else frame_by_frame(levelled, x)
 
     def upsampled(self, i, x):
         """Input of level i from the output of the one below it."""

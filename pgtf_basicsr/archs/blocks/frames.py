@@ -2,7 +2,7 @@
 import torch
 from einops import rearrange
 
-__all__ = ['across_frames', 'join_frames', 'select', 'split_frames']
+__all__ = ['across_frames', 'frame_by_frame', 'join_frames', 'select', 'split_frames']
 
 
 def across_frames(layer, x):
@@ -14,6 +14,21 @@ def across_frames(layer, x):
 def select(x, wanted, num_frames):
     """Take frames of each clip; (B * T, C, H, W) -> (B * wanted, C, H, W)."""
     return x.unflatten(0, (-1, num_frames))[:, wanted].flatten(0, 1)
+
+
+def frame_by_frame(function, *maps):
+    """function(*maps) of maps (N, C, H, W), in the pieces of :func:`split_frames`."""
+    pieces = zip(*map(split_frames, maps))
+    out = function(*next(pieces))
+    if len(out) == len(maps[0]):
+        return out
+    # One map for all of them, so that there is never a second copy of each.
+    first, out = out, torch.empty_like(out.expand(len(maps[0]), -1, -1, -1))
+    out[:1] = first
+    del first
+    for target, piece in zip(out[1:].split(1), pieces):
+        target.copy_(function(*piece))
+    return out
 
 
 def split_frames(x):

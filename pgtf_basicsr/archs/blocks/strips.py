@@ -10,7 +10,7 @@ import torch.nn.functional as F
 __all__ = ['channels_last', 'convolve', 'normalise', 'row_strips', 'strips']
 
 # Values of a strip on a CPU, whose cache it is to fit into; other devices take maps as wholes.
-STRIP = 2**20
+STRIP = 2**19
 # Values that are summed up in single precision before double takes over.
 BLOCK = 2**18
 
@@ -40,7 +40,8 @@ def strips(x, channels):
     n, _, height, width = x.shape
     limit = STRIP if x.device.type == 'cpu' else n * channels * height * width
     frames = max(1, min(n, limit // (channels * height * width)))
-    rows = height if frames > 1 else max(2, min(height, limit // (channels * width)))
+    # Even, for what takes rows in pairs.
+    rows = height if frames > 1 else max(2, min(height, limit // (channels * width) // 2 * 2))
     for first in range(0, n, frames):
         for top in row_strips(height, rows):
             yield slice(first, min(first + frames, n)), top

@@ -1,9 +1,11 @@
 """Temporal fidelity regulator (TFR): encoder features correct decoder features, over all frames."""
+from functools import partial
+
 import torch
 from einops import rearrange
 from torch import nn
 
-from .frames import join_frames, select, split_frames
+from .frames import frame_by_frame, select
 from .residual import ResidualBlock
 
 __all__ = ['TemporalFidelityRegulator']
@@ -52,8 +54,8 @@ class TemporalFidelityRegulator(nn.Module):
         temporal = rearrange(self.mix_frames(clip), 'b (t c) h w -> (b t) c h w', t=self.num_frames)
         encoder_feature, decoder_feature, temporal = (
             select(x, wanted, self.num_frames) for x in (encoder_feature, decoder_feature, temporal))
-        pieces = zip(*map(split_frames, (encoder_feature, decoder_feature, self.mix_channels(temporal))))
-        return join_frames([self.modulate(*piece, fidelity) for piece in pieces])
+        return frame_by_frame(partial(self.modulate, fidelity=fidelity), encoder_feature, decoder_feature,
+                              self.mix_channels(temporal))
 
     def modulate(self, encoder_feature, decoder_feature, temporal, fidelity):
         """The result of frames whose temporal feature is known."""

@@ -1,0 +1,47 @@
+"""What half precision changes: the same frames restored in single and in half precision.
+
+    python benchmarks/half_precision.py input.mp4 --weights net_g_latest.pth
+
+Printed are the PSNR of the one result against the other, of all frames, the lowest of a frame, and the share of the
+predicted codes that are equal. Weights must be trained: of others the logits of many codes are nearly the same.
+"""
+import argparse
+import sys
+
+import torch
+
+from pgtf_basicsr.archs.inference import for_inference
+from pgtf_basicsr.restoration.restore import PRECISIONS, fit_size, load_network, resize, to_tensor
+from pgtf_basicsr.restoration.video import VideoReader
+from pgtf_basicsr.restoration.windows import strided_windows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('video', help='a video of one face, cropped to it')
+    parser.add_argument('--weights', required=True, help='a .pth or .safetensors file of a PGTFormer')
+    parser.add_argument('--precision', default='bf16', choices=['bf16', 'fp16'])
+    parser.add_argument('--device', default='cpu')
+    args = parser.parse_args()
+    single, half = (for_inference(load_network(args.weights).to(args.device), PRECISIONS[precision])
+                    for precision in ('fp32', args.precision))
+    errors, equal = [], []
+    with VideoReader(args.video) as reader, torch.no_grad():
+        size = fit_size(reader.width * reader.pixel_aspect, reader.height, single.image_size, single.stride)
+        frames = (to_tensor(resize(frame, size)).to(args.device) for frame in reader)
+        for _, window in strided_windows(frames, single.num_frames, single.num_frames):
+            (restored, logits, _), (rounded, rounded_logits, _) = (
+                net(torch.stack(window)[None], return_codes=True) for net in (single, half))
+            errors += (restored.clamp(0, 1) - rounded.float().clamp(0, 1)).square().mean((2, 3, 4))[0].tolist()
+            equal.append((logits.argmax(-1) == rounded_logits.argmax(-1)).float().mean().item())
+    sys.stdout.write('{} frames, {} against fp32: PSNR {:.1f} dB, lowest {:.1f} dB; equal codes {:.2%}\n'.format(
+        len(errors), args.precision, psnr(sum(errors) / len(errors)), psnr(max(errors)), sum(equal) / len(equal)))
+
+
+def psnr(error):
+    """dB of a mean squared error of values in [0, 1]."""
+    return float(-10 * torch.tensor(error).log10())
+
+
+if __name__ == '__main__':
+    main()
