@@ -1,8 +1,7 @@
-"""One training step of a stage, or one inference pass, of the paper's network: time and peak memory.
+"""One training step of a stage of the paper's network: time and peak memory.
 
     python benchmarks/full_size_step.py stage1 --vgg16 weights/vgg16-397923af.pth
     python benchmarks/full_size_step.py stage3 --checkpointing
-    python benchmarks/full_size_step.py inference
 
 Weights are random and the frames are noise: neither changes what is computed. Everything else is the stage's option
 file. Without ``--vgg16`` the perceptual loss is left out.
@@ -17,7 +16,7 @@ from pathlib import Path
 import torch
 
 from pgtf_basicsr import options  # before basicsr, which does not import on its own
-from pgtf_basicsr.archs import PGTFormer, TSVQGAN
+from pgtf_basicsr.archs import TSVQGAN
 from pgtf_basicsr.checkpoints import write_checkpoint
 
 from basicsr.models import build_model  # isort: skip
@@ -27,7 +26,7 @@ OPTIONS = Path(__file__).parents[1] / 'options'
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('case', choices=['stage1', 'stage2', 'stage3', 'stage4', 'inference'])
+    parser.add_argument('case', choices=['stage1', 'stage2', 'stage3', 'stage4'])
     parser.add_argument('--vgg16', help="torchvision's VGG-16, for the perceptual loss")
     parser.add_argument('--precision', default='fp32', choices=['fp32', 'bf16'])
     parser.add_argument('--size', type=int, default=512, help='side of the frames (default: %(default)s)')
@@ -35,15 +34,10 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(0)
     clip = torch.rand(1, 3, 3, args.size, args.size)
-    if args.case == 'inference':
-        net = PGTFormer().eval()
-        with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16, enabled=args.precision == 'bf16'):
-            seconds = timed(lambda: net(clip))
-    else:
-        model = make_model(args.case, args.precision, args.checkpointing, args.vgg16)
-        model.feed_data({'lq': clip, 'gt': clip})
-        seconds = timed(lambda: model.optimize_parameters(30001))
-        sys.stdout.write(', '.join(f'{name} {value:.3f}' for name, value in model.get_current_log().items()) + '\n')
+    model = make_model(args.case, args.precision, args.checkpointing, args.vgg16)
+    model.feed_data({'lq': clip, 'gt': clip})
+    seconds = timed(lambda: model.optimize_parameters(30001))
+    sys.stdout.write(', '.join(f'{name} {value:.3f}' for name, value in model.get_current_log().items()) + '\n')
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     sys.stdout.write(f'{args.case}, {args.precision}, {torch.get_num_threads()} threads: {seconds:.1f} s, '
                      f'peak memory {peak:.1f} GiB\n')

@@ -4,14 +4,16 @@
     python benchmarks/inference_speed.py --rounds 3 --precision bf16
 
 The reference is a plain pass: three frames in for each frame out, maps and attention as they are written down
-(torch's layout, scores, softmax and values as matrices), in single precision. All cases take turns in one process;
-printed are medians. Weights are random and the frames are noise: neither changes what is computed.
+(torch's layout, scores, softmax and values as matrices), in single precision, memory in small pages. It has a process
+of its own, for pages are chosen when torch is loaded; the fast network has what the command gives it. All cases take
+turns; printed are medians. Weights are random and the frames are noise: neither changes what is computed.
 """
 import argparse
+import multiprocessing
+import os
 import statistics
 import sys
 import time
-from copy import deepcopy
 from functools import partial
 
 import torch
@@ -27,6 +29,9 @@ PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16}
 # Convolutions of the network: frames, channels, side.
 CONVOLUTIONS = [(1, 64, 512), (1, 128, 256), (3, 256, 128), (3, 512, 32)]
 
+# What a process works on.
+INPUTS = {}
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -34,31 +39,31 @@ def main():
     parser.add_argument('--rounds', type=int, default=3, help='passes of each case (default: %(default)s)')
     parser.add_argument('--precision', choices=list(PRECISIONS), default='fp32', help='of the fast network')
     args = parser.parse_args()
-    torch.manual_seed(0)
-    plain = PGTFormer().eval().requires_grad_(False)
-    fast = for_inference(deepcopy(plain), PRECISIONS[args.precision])
-    clip = torch.rand(1, 3, 3, args.size, args.size)
+    os.environ['THP_MEM_ALLOC_ENABLE'] = '0'
+    plain = process(args, fast=False)
+    os.environ['THP_MEM_ALLOC_ENABLE'] = '1'
+    fast = process(args, fast=True)
 
-    product, convolution = peaks(PRECISIONS[args.precision])
+    product, convolution = fast.apply(peaks, (PRECISIONS[args.precision],))
     sys.stdout.write(f'machine, {args.precision}, {torch.get_num_threads()} threads: matrix products '
                      f'{product:.0f} GFLOP/s, 3x3 convolutions {convolution:.0f} GFLOP/s\n')
+    sys.stdout.flush()
     cases = {
-        'plain pass': partial(plain_pass, plain, clip),
-        'fast, three frames': partial(streamed, fast, clip, 3),
-        'fast, stride 1': partial(streamed, fast, clip, 1),
+        'plain pass': partial(plain.apply, seconds_of, (plain_pass,)),
+        'fast, three frames': partial(fast.apply, seconds_of, (streamed, 3)),
+        'fast, stride 1': partial(fast.apply, seconds_of, (streamed, 1)),
     }
     seconds = {name: [] for name in cases}
-    with torch.no_grad():
-        for _ in range(args.rounds):
-            for name, case in cases.items():
-                seconds[name].append(timed(case))
-        # After the passes: tables that networks keep must be real.
-        works = {
-            'plain pass': work(plain_pass, plain, clip),
-            'streamed, stride 1': work(streamed, plain, clip, 1),
-            'streamed, stride 3': work(streamed, plain, clip, 3) / 3,
-            'fast, stride 1': work(streamed, fast, clip, 1),
-            'fast, stride 3': work(streamed, fast, clip, 3) / 3}
+    for _ in range(args.rounds):
+        for name, case in cases.items():
+            seconds[name].append(case())
+    # After the passes: tables that networks keep must be real.
+    works = {
+        'plain pass': plain.apply(work, (plain_pass,)),
+        'streamed, stride 1': plain.apply(work, (streamed, 1)),
+        'streamed, stride 3': plain.apply(work, (streamed, 3)) / 3,
+        'fast, stride 1': fast.apply(work, (streamed, 1)),
+        'fast, stride 3': fast.apply(work, (streamed, 3)) / 3}
     seconds = {name: statistics.median(values) for name, values in seconds.items()}
     three = seconds.pop('fast, three frames')
     seconds['fast, stride 3'] = three / 3
@@ -67,6 +72,19 @@ def main():
     speed = works['plain pass'] / three
     sys.stdout.write(f'three frames in {three:.1f} s: {speed:.0f} GFLOP/s of the plain pass, '
                      f'{speed / convolution:.2f} of the peak of convolutions\n')
+
+
+def process(args, fast):
+    """A process with a network and a clip."""
+    return multiprocessing.get_context('spawn').Pool(1, prepare, (args.size, PRECISIONS[args.precision], fast))
+
+
+def prepare(size, dtype, fast):
+    """Make the network and the clip of this process."""
+    torch.manual_seed(0)
+    net = PGTFormer().eval().requires_grad_(False)
+    INPUTS['net'] = for_inference(net, dtype) if fast else net
+    INPUTS['clip'] = torch.rand(1, 3, 3, size, size)
 
 
 def plain_pass(net, clip):
@@ -82,13 +100,18 @@ def streamed(net, clip, stride):
     return net.restore_features(features, slice(1, 2) if stride == 1 else slice(None))
 
 
-def work(call, net, clip, *arguments):
+def work(call, *arguments):
     """GFLOP of a call, a multiplication and an addition being two; counted without computing anything."""
     # Of attention kernels not all are counted; products of matrices are.
     with FakeTensorMode(allow_non_fake_inputs=True), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(
             display=False) as counter:
-        call(net, clip, *arguments)
+        call(INPUTS['net'], INPUTS['clip'], *arguments)
     return counter.get_total_flops() / 1e9
+
+
+@torch.no_grad()
+def seconds_of(call, *arguments):
+    return timed(partial(call, INPUTS['net'], INPUTS['clip'], *arguments))
 
 
 def timed(call):
@@ -97,7 +120,7 @@ def timed(call):
     return time.perf_counter() - start
 
 
-def peaks(dtype, repeats=5, side=3072):
+def peaks(dtype, repeats=15, side=3072):
     """GFLOP/s of a product of large matrices, and of the network's fastest convolution."""
     matrix = torch.rand(side, side, dtype=dtype)
     product = 2 * side**3 / min(timed(lambda: matrix @ matrix) for _ in range(repeats)) / 1e9

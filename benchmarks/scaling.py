@@ -46,8 +46,15 @@ PARAMETERS = {
 
 @dataclass
 class Stage:
-    """An iteration: FLOP by part, bytes that operators read and write, bytes of gradients, bytes and number of other
-    exchanges."""
+    """An iteration of a stage.
+
+    Attributes:
+        flop (dict): FLOP by what they are for.
+        moved (int): Bytes that operators read and write.
+        gradients (int): Bytes of the generator's gradients, sent while others are computed.
+        waited (float): Bytes of what is sent while nothing is computed.
+        exchanges (int): How many exchanges are too small for their bytes to matter.
+    """
     name: str
     iterations: int
     flop: dict
@@ -176,7 +183,7 @@ def report_work(stages, args):
                      f'{s.moved / 1e9:.0f}', f'{computing / (computing + moving):.0%}',
                      *(f'{value / 1e6:.1f}' for value in (s.gradients, s.waited)), s.exchanges])
     table(['stage', 'iterations', *(f'{part}, TFLOP' for part in stages[0].flop), 'all, TFLOP', 'moved, GB',
-           'utilisation if so', 'gradients, MB', 'waited for, MB', 'small exchanges'], rows)
+           'utilisation, unfused', 'gradients, MB', 'waited for, MB', 'small exchanges'], rows)
 
 
 def report_iterations(stages, args):
@@ -193,20 +200,17 @@ def report_iterations(stages, args):
 
 
 def report_cost(stages, args):
-    """Time and cost of all iterations, and of as many clips as the fewest GPUs see in them."""
-    rows = []
-    for gpus in GPUS:
-        hours = [[stage.iterations * seconds(stage, gpus, utilisation, args)[-1] / 3600 for stage in stages]
-                 for utilisation in sorted(args.utilisation, reverse=True)]
-        hours = [(*pair, sum(pair)) for pair in hours]
-        iterations = [stage.iterations for stage in stages]
-        for name, count, fast, slow in zip([s.name for s in stages] + ['all'], [*iterations, sum(iterations)], *hours):
-            share = GPUS[0] / gpus
-            rows.append([name, gpus, between(fast / 24, slow / 24, '.1f'), between(gpus * fast, gpus * slow, ',.0f'),
-                         between(gpus * fast * args.price, gpus * slow * args.price, ',.0f'), f'{count * gpus / 1e6:.1f}',
-                         between(fast * share, slow * share, '.1f'),
-                         between(GPUS[0] * fast * args.price, GPUS[0] * slow * args.price, ',.0f')])
-    table(['stage', 'GPUs', 'days', 'GPU hours', '$', 'clips seen, million', 'same clips: hours', 'same clips: $'], rows)
+    """Time and cost of all iterations, then of as many clips as the fewest GPUs see in them."""
+    heads = [f'{gpus} GPUs: {head}' for gpus in GPUS for head in ('hours', 'GPU hours', '$')]
+    for title, shares in (('same iterations', [1] * len(GPUS)), ('same clips', [GPUS[0] / gpus for gpus in GPUS])):
+        rows = [[stage.name] for stage in stages] + [['all']]
+        for gpus, share in zip(GPUS, shares):
+            fast, slow = ([share * stage.iterations * seconds(stage, gpus, utilisation, args)[-1] / 3600
+                           for stage in stages] for utilisation in sorted(args.utilisation, reverse=True))
+            for row, low, high in zip(rows, [*fast, sum(fast)], [*slow, sum(slow)]):
+                row.append(between(low, high, '.1f'))
+                row += [between(gpus * low * price, gpus * high * price, ',.0f') for price in (1, args.price)]
+        table([title, *heads], rows)
 
 
 def report_restoration():
@@ -215,30 +219,32 @@ def report_restoration():
     for frames in (3, 5, 7):
         net = PGTFormer(num_frames=frames).eval().requires_grad_(False)
         for size in (256, 512, 768, 1024):
-            plain, single, all_frames, attention = restoration(net, frames, size)
+            plain, single, all_frames, attention, swin = restoration(net, frames, size)
             # From here on attention, which grows with the square of the pixels, would be more than all else.
             even = size * math.sqrt((single - attention) / attention)
-            rows.append([frames, size, *(f'{value:,.0f}' for value in (plain, single, all_frames, attention)),
+            rows.append([frames, size, *(f'{value:,.0f}' for value in (plain, single, all_frames, attention, swin)),
                          *(f'{share:.1%}' for share in (attention / single, attention / frames / all_frames)),
                          f'{even:,.0f}'])
-    table(['T', 'side', 'plain', 'stride 1', 'stride T', 'attention of a window', 'of stride 1', 'of stride T',
-           'half of stride 1 at side'], rows)
+    table(['T', 'side', 'plain', 'stride 1', 'stride T', 'attention, predictor', 'attention, Swin',
+           "predictor's of stride 1", 'of stride T', 'half of stride 1 at side'], rows)
 
 
 @torch.no_grad()
 def restoration(net, frames, size):
-    """GFLOP of a frame: window by window, streamed with stride 1, with stride T; and attention of a window."""
+    """GFLOP of a frame, window by window, streamed with stride 1, with stride T; and of a window the products of
+    queries, keys and values in predictor and Swin layers."""
     clip = noise(frames, size)
     with FAKE:
         features = [net.frame_features(clip[0, :1])] * frames
     of_frame = flop(lambda: net.frame_features(clip[0, :1]))
     window = counted(lambda: net.restore_features(features, slice(frames // 2, frames // 2 + 1)))
-    # Other products of the predictor are with weights.
-    attention = window['CodePredictor'][torch.ops.aten.bmm]
+    # Other products are with weights.
+    attention, everywhere = (window[name][torch.ops.aten.bmm] for name in ('CodePredictor', 'Global'))
     of_single = sum(window['Global'].values())
     of_all = flop(lambda: net.restore_features(features))
     return [value / 1e9 for value in (
-        frames * of_frame + of_all, of_frame + of_single, of_frame + of_all / frames, attention)]
+        frames * of_frame + of_all, of_frame + of_single, of_frame + of_all / frames, attention,
+        everywhere - attention)]
 
 
 def between(low, high, form):

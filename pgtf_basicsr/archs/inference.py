@@ -7,7 +7,7 @@ from einops import rearrange
 from torch import nn
 
 from .blocks import residual, swin3d, temporal_fusion
-from .blocks.strips import STRIP, activate, channels_last, convolve, new_map, normalise, row_strips, strips
+from .blocks.strips import activate, channels_last, convolve, new_map, normalise, row_strips, strip_size, strips
 from .blocks.swin3d import shift_mask
 from .blocks.winograd import convolve_tiles, tile_weights
 
@@ -276,9 +276,8 @@ class Swin3DBlock(nn.Module):
         height, width = clip.shape[1:3]
         window, shift = self.windows(height, width)
         rows, columns = -(-height // window[0]), -(-width // window[1])
-        limit = STRIP if clip.device.type == 'cpu' else clip.numel()
         alike = rows - 1 if shift[0] else rows
-        groups = row_strips(alike, max(1, limit // clip[:, :window[0]].numel()))
+        groups = row_strips(alike, max(1, strip_size(clip.device) // clip[:, :window[0]].numel()))
         for group in [*groups, slice(alike, rows)] if shift[0] else groups:
             bias = self.bias(group.stop - group.start, columns, window, shift, group.start == alike, clip)
             positions = [(y + shift[0]) % (rows * window[0]) for y in range(group.start * window[0],

@@ -7,6 +7,7 @@ import torch
 from pgtf_basicsr.archs import PGTFormer, TSVQGAN, inference
 from pgtf_basicsr.archs.blocks import (Downsample, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, Upsample,
                                        strips)
+from pgtf_basicsr.archs.blocks.winograd import convolve_tiles, tile_weights
 from pgtf_basicsr.archs.inference import FASTER, for_inference
 from pgtf_basicsr.restoration.streaming import restore_frames
 
@@ -29,13 +30,15 @@ def with_effect(module):
 @pytest.fixture(params=[2**20, 2**12, 2**9], ids=['whole', 'strips', 'narrow strips'])
 def strip(request, monkeypatch):
     """Sizes of strips, from whole maps to two rows."""
-    for module in (strips, inference):
-        monkeypatch.setattr(module, 'STRIP', request.param)
+    monkeypatch.setattr(strips, 'STRIP', request.param)
 
 
 MODULES = {
     'residual block': (lambda: ResidualBlock(32, 64), lambda: (torch.randn(3, 32, 18, 14),)),
     'residual block of equal channels': (lambda: ResidualBlock(32, 32), lambda: (torch.randn(2, 32, 7, 9) + 5,)),
+    'residual block in tiles': (lambda: ResidualBlock(64, 128), lambda: (torch.randn(3, 64, 18, 14),)),
+    'residual block of odd sides': (lambda: ResidualBlock(64, 64), lambda: (torch.randn(2, 64, 7, 9),)),
+    'residual block of an odd side': (lambda: ResidualBlock(64, 64), lambda: (torch.randn(2, 64, 7, 10),)),
     'upsampling': (lambda: Upsample(16), lambda: (torch.randn(3, 16, 9, 6),)),
     'downsampling': (lambda: Downsample(16), lambda: (torch.randn(3, 16, 18, 10),)),
     'swin layer': (lambda: Swin3DLayer(32, 3, num_heads=4), lambda: (torch.randn(2, 3, 32, 16, 12),)),
@@ -66,6 +69,19 @@ def test_modules_compute_the_same(name, strip):
     inference.replace(root)
     assert type(root[0]) is FASTER[type(module)]
     torch.testing.assert_close(root[0](*inputs).double(), exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize('size', [(2, 2), (2, 6), (16, 4)])
+@torch.no_grad()
+def test_convolutions_in_tiles_are_as_exact_as_plain_ones(size):
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(96, 64, 3, padding=(0, 1))
+    x = torch.randn(2, 96, size[0] + 2, size[1]) + 3
+    weights = conv.weight.to(memory_format=torch.channels_last)
+    tiled = convolve_tiles(strips.channels_last(x), tile_weights(weights), conv.bias)
+    plain, exact = conv(x), copy.deepcopy(conv).double()(x.double())
+    assert tiled.shape == plain.shape and tiled.is_contiguous(memory_format=torch.channels_last)
+    assert (tiled - exact).abs().max() <= 2 * (plain - exact).abs().max()
 
 
 @torch.no_grad()

@@ -77,7 +77,7 @@ class Encoder(nn.Module):
         features = {}
         for size, level in zip(self.sizes[which], self.levels[which]):
             x = features[size] = run(self.activation_checkpointing, level, x)
-            x = level.resample(x)
+            x = run(self.activation_checkpointing, level.resample, x)
         return x, features
 
 
@@ -145,7 +145,9 @@ class Decoder(nn.Module):
 
     def upsampled(self, i, x):
         """Input of level i from the output of the one below it."""
-        return self.levels[i + 1].resample(x) if i + 1 < len(self.levels) else x
+        if i + 1 == len(self.levels):
+            return x
+        return run(self.activation_checkpointing, self.levels[i + 1].resample, x)
 
     def finish(self, i, x):
         """Frames from the output of level i."""

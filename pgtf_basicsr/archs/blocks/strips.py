@@ -4,12 +4,14 @@ A map of 64 channels at 512x512 has 67 MB. Normalising it, its activation and a 
 that much memory; of a strip they are done where the next convolution finds them. Maps are channels-last, in which
 convolutions are fastest, and in which torch's own GroupNorm is inaccurate: it sums up whole maps in single precision.
 """
+import sys
+
 import torch
 import torch.nn.functional as F
 
-__all__ = ['channels_last', 'convolve', 'normalise', 'row_strips', 'strips']
+__all__ = ['channels_last', 'convolve', 'normalise', 'row_strips', 'strip_size', 'strips']
 
-# Values of a strip on a CPU, whose cache it is to fit into; other devices take maps as wholes.
+# Values of a strip on a CPU.
 STRIP = 2**19
 # Values that are summed up in single precision before double takes over.
 BLOCK = 2**18
@@ -18,6 +20,11 @@ BLOCK = 2**18
 def channels_last(x):
     """The same tensor (N, C, H, W) with channels last in memory; no copy where they are."""
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def strip_size(device):
+    """Values of a strip: on a CPU they are to fit into its cache; other devices take maps as wholes."""
+    return STRIP if device.type == 'cpu' else sys.maxsize
 
 
 def new_map(like, channels, height=None, width=None, frames=None):
@@ -38,7 +45,7 @@ def strips(x, channels):
         tuple: A slice of frames and a slice of rows.
     """
     n, _, height, width = x.shape
-    limit = STRIP if x.device.type == 'cpu' else n * channels * height * width
+    limit = strip_size(x.device)
     frames = max(1, min(n, limit // (channels * height * width)))
     # Even, for what takes rows in pairs.
     rows = height if frames > 1 else max(2, min(height, limit // (channels * width) // 2 * 2))
