@@ -86,6 +86,19 @@ def test_frames_are_those_of_the_network(source, weights, network, tmp_path):
         assert likeness[index] > 45 and likeness[index] == max(likeness)
 
 
+@pytest.mark.parametrize('precision', ['bf16', 'fp16'])
+def test_half_precision_restores_nearly_the_same(precision, source, weights, tmp_path):
+    """Nearly: of random weights some codes differ."""
+    restore_video(source, tmp_path / 'single.mp4', weights, crf=0)
+    command = Run(tmp_path, 'restore', source, '-o', 'half.mp4', '--weights', weights, '--crf', 0, '--precision',
+                  precision)
+    assert command.statuses() == [0], command.output()
+    warned = 'no arithmetic in half precision' in command.output()
+    assert warned == (torch.backends.cpu.get_cpu_capability() == 'AVX2')
+    with VideoReader(tmp_path / 'single.mp4') as single, VideoReader(tmp_path / 'half.mp4') as half:
+        assert min(psnr(a, b) for a, b in zip(single, half, strict=True)) > 25
+
+
 def test_batches_do_not_change_the_result(source, weights, tmp_path):
     for batch_size in (1, 4):
         restore_video(source, tmp_path / f'{batch_size}.mp4', weights, batch_size=batch_size)
