@@ -132,7 +132,8 @@ class Decoder(nn.Module):
                 x = fuse[self.sizes[i]](x, wanted if i == last_exchange else slice(None))
             elif i == last_exchange:
                 x = select(x, wanted, self.num_frames)
-        return frame_by_frame(partial(self.finish, last_exchange), x)
+        # What is computed again in the backward pass is then that of one frame.
+        return frame_by_frame(partial(self.finish, last_exchange), x, apart=self.activation_checkpointing)
 
     def rise(self, i, x):
         """Output of level i from that of the one below it."""
@@ -141,7 +142,7 @@ class Decoder(nn.Module):
         def levelled(x):
             return run(self.activation_checkpointing, level, self.upsampled(i, x))
 
-        return levelled(x) if level.swin else frame_by_frame(levelled, x)
+        return levelled(x) if level.swin else frame_by_frame(levelled, x, apart=self.activation_checkpointing)
 
     def upsampled(self, i, x):
         """Input of level i from the output of the one below it."""

@@ -16,14 +16,16 @@ def select(x, wanted, num_frames):
     return x.unflatten(0, (-1, num_frames))[:, wanted].flatten(0, 1)
 
 
-def frame_by_frame(function, *maps):
-    """function(*maps) of maps (N, C, H, W), in the pieces of :func:`split_frames`."""
-    pieces = zip(*map(split_frames, maps))
-    out = function(*next(pieces))
-    if len(out) == len(maps[0]):
-        return out
+def frame_by_frame(function, *maps, apart=False):
+    """function(*maps) of maps (N, C, H, W), in the pieces of :func:`split_frames`; ``apart``: with gradients, too."""
+    pieces = zip(*(x.split(1) if apart else split_frames(x) for x in maps))
+    first = function(*next(pieces))
+    if len(first) == len(maps[0]):
+        return first
+    if torch.is_grad_enabled():
+        return torch.cat([first, *(function(*piece) for piece in pieces)])
     # One map for all of them, so that there is never a second copy of each.
-    first, out = out, torch.empty_like(out.expand(len(maps[0]), -1, -1, -1))
+    out = torch.empty_like(first.expand(len(maps[0]), -1, -1, -1))
     out[:1] = first
     del first
     for target, piece in zip(out[1:].split(1), pieces):
