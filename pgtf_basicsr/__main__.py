@@ -1,6 +1,4 @@
 """``python -m pgtf_basicsr`` is the command ``basicsr``; torchrun starts it this way."""
-import sys
+from .cli import leave, main
 
-from .cli import main
-
-sys.exit(main())
+leave(main())

@@ -2,6 +2,7 @@
 
 The modules of each are imported when it runs, so that none waits for those of the others.
 """
+import atexit
 import os
 import re
 import sys
@@ -14,7 +15,7 @@ from pgtf_command import INTERRUPTED, parser_of
 
 from .errors import Interrupted, SharedError, UserError
 
-__all__ = ['main']
+__all__ = ['leave', 'main']
 
 MISTAKE = 2
 # BSD's EX_TEMPFAIL: not finished, start it again.
@@ -74,6 +75,20 @@ def let_others_tell():
     """Wait for torchrun to end this process: it ends all when the first one has, and that must be one that tells."""
     if 'TORCHELASTIC_RUN_ID' in os.environ:
         time.sleep(TIME_TO_TELL)
+
+
+def leave(status):
+    """End this process with an exit status.
+
+    Destructors of torch's threads can abort a process that has done all it had to do. Torchrun then kills the others,
+    which may still be validating: under it no destructor runs, but what is registered with atexit does.
+    """
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def tell(lines):

@@ -110,7 +110,7 @@ def save_on_each_rank(self, epoch, current_iter):
         state.update({f'd.{k}': v for k, v in cpu_state_dict(self.get_bare_model(self.net_d)).items()})
     torch.save(state, f'rank{self.opt["rank"]}.pth')
 VideoFaceModel.save = save_on_each_rank
-sys.exit(cli.main())
+cli.leave(cli.main())
 '''
 
 
