@@ -27,7 +27,7 @@ INTERRUPTED = 130
 
 
 def main():
-    """Run the command line; returns the exit status, as `pgtf_basicsr.cli.main` does."""
+    """Run the command line and end this process with its exit status."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     if on_interrupt is signal.default_int_handler:
         # Torch would take the exception for a fault of NumPy in the midst of its import, and go on.
@@ -38,7 +38,7 @@ def main():
     os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')
     from pgtf_basicsr import cli
     signal.signal(signal.SIGINT, on_interrupt)
-    return cli.main()
+    cli.leave(cli.main())
 
 
 def parser_of(arguments):

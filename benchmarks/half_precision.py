@@ -11,7 +11,8 @@ import sys
 import torch
 
 from pgtf_basicsr.archs.inference import for_inference
-from pgtf_basicsr.restoration.restore import PRECISIONS, fit_size, load_network, resize, to_tensor
+from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.restoration.restore import PRECISIONS, find_device, fit_size, load_network, resize, to_tensor
 from pgtf_basicsr.restoration.video import VideoReader
 from pgtf_basicsr.restoration.windows import strided_windows
 
@@ -21,14 +22,22 @@ def main():
     parser.add_argument('video', help='a video of one face, cropped to it')
     parser.add_argument('--weights', required=True, help='a .pth or .safetensors file of a PGTFormer')
     parser.add_argument('--precision', default='bf16', choices=['bf16', 'fp16'])
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
     args = parser.parse_args()
-    single, half = (for_inference(load_network(args.weights).to(args.device), PRECISIONS[precision])
+    try:
+        compare(args)
+    except UserError as error:
+        parser.error(str(error))
+
+
+def compare(args):
+    device = find_device(args.device)
+    single, half = (for_inference(load_network(args.weights).to(device), PRECISIONS[precision])
                     for precision in ('fp32', args.precision))
     errors, equal = [], []
     with VideoReader(args.video) as reader, torch.no_grad():
         size = fit_size(reader.width * reader.pixel_aspect, reader.height, single.image_size, single.stride)
-        frames = (to_tensor(resize(frame, size)).to(args.device) for frame in reader)
+        frames = (to_tensor(resize(frame, size)).to(device) for frame in reader)
         for _, window in strided_windows(frames, single.num_frames, single.num_frames):
             (restored, logits, _), (rounded, rounded_logits, _) = (
                 net(torch.stack(window)[None], return_codes=True) for net in (single, half))

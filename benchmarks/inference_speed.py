@@ -39,6 +39,8 @@ def main():
     parser.add_argument('--rounds', type=int, default=3, help='passes of each case (default: %(default)s)')
     parser.add_argument('--precision', choices=list(PRECISIONS), default='fp32', help='of the fast network')
     args = parser.parse_args()
+    if args.size < 32 or args.size % 16:
+        parser.error(f'--size must be a multiple of 16 and at least 32, not {args.size}')
     os.environ['THP_MEM_ALLOC_ENABLE'] = '0'
     plain = process(args, fast=False)
     os.environ['THP_MEM_ALLOC_ENABLE'] = '1'

@@ -91,7 +91,7 @@ def restore_video(source, target, weights, option_file=None, fidelity=1.0, batch
     _require(batch_size == 'auto' or batch_size >= 1, f'batch must be at least 1, or auto, not {batch_size}')
     _require(stride >= 1, f'stride must be at least 1, not {stride}')
     _require(0 <= crf <= 51, f'crf must be between 0 and 51, not {crf}')
-    device = _find_device(device)
+    device = find_device(device)
     if precision != 'fp32' and device.type == 'cpu' and torch.backends.cpu.get_cpu_capability() == 'AVX2':
         get_root_logger().warning(f'This processor has no arithmetic in half precision: {precision} will take many '
                                   'times longer than fp32.')
@@ -207,7 +207,7 @@ def resize(image, size):
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 
-def _find_device(name):
+def find_device(name):
     if name == 'auto':
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try:
