@@ -5,10 +5,9 @@ import pytest
 import torch
 
 from pgtf_basicsr.archs import PGTFormer, TSVQGAN, inference
-from pgtf_basicsr.archs.blocks import (Downsample, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, Upsample,
-                                       strips)
-from pgtf_basicsr.archs.blocks.winograd import convolve_tiles, tile_weights
-from pgtf_basicsr.archs.inference import FASTER, for_inference
+from pgtf_basicsr.archs.blocks import Downsample, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, Upsample
+from pgtf_basicsr.archs.inference import FASTER, for_inference, strips
+from pgtf_basicsr.archs.inference.winograd import TiledConvolution, convolve_upsampled
 from pgtf_basicsr.restoration.streaming import restore_frames
 
 from . import parity
@@ -27,7 +26,7 @@ def with_effect(module):
     return module.eval()
 
 
-@pytest.fixture(params=[2**20, 2**12, 2**9], ids=['whole', 'strips', 'narrow strips'])
+@pytest.fixture(params=[2**22, 2**14, 2**11], ids=['whole', 'strips', 'narrow strips'])
 def strip(request, monkeypatch):
     """Sizes of strips, from whole maps to two rows."""
     monkeypatch.setattr(strips, 'STRIP', request.param)
@@ -77,9 +76,19 @@ def test_convolutions_in_tiles_are_as_exact_as_plain_ones(size):
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(96, 64, 3, padding=(0, 1))
     x = torch.randn(2, 96, size[0] + 2, size[1]) + 3
-    weights = conv.weight.to(memory_format=torch.channels_last)
-    tiled = convolve_tiles(strips.channels_last(x), tile_weights(weights), conv.bias)
+    tiled = TiledConvolution(conv)(strips.channels_last(x))
     plain, exact = conv(x), copy.deepcopy(conv).double()(x.double())
+    assert tiled.shape == plain.shape and tiled.is_contiguous(memory_format=torch.channels_last)
+    assert (tiled - exact).abs().max() <= 2 * (plain - exact).abs().max()
+
+
+@pytest.mark.parametrize('size', [(1, 8), (2, 7), (9, 4)])
+@torch.no_grad()
+def test_upsampling_in_tiles_is_as_exact_as_a_plain_one(size, strip):
+    torch.manual_seed(0)
+    upsample, x = Upsample(96), torch.randn(2, 96, *size) + 3
+    tiled = convolve_upsampled(x, upsample.conv)
+    plain, exact = upsample(x), copy.deepcopy(upsample).double()(x.double())
     assert tiled.shape == plain.shape and tiled.is_contiguous(memory_format=torch.channels_last)
     assert (tiled - exact).abs().max() <= 2 * (plain - exact).abs().max()
 

@@ -4,6 +4,7 @@ from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
+from .attention import attention
 from .checkpointing import run
 
 __all__ = ['CodePredictor']
@@ -69,7 +70,14 @@ class PredictorLayer(nn.Module):
     def forward(self, x, position):
         """x and position: (B, tokens, width) -> (B, tokens, width)."""
         value = self.norm1(x)
-        query = value + position
-        # need_weights=False is what makes torch use scaled_dot_product_attention.
-        x = x + self.self_attn(query, query, value, need_weights=False)[0]
+        x = x + self._attend(value + position, value)
         return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
+
+    def _attend(self, query, value):
+        """What self_attn(query, query, value) gives."""
+        attn, width = self.self_attn, value.shape[-1]
+        weights, biases = (x.split((2 * width, width)) for x in (attn.in_proj_weight, attn.in_proj_bias))
+        query_key, value = (F.linear(x, weight, bias) for x, weight, bias in zip((query, value), weights, biases))
+        query, key, value = (rearrange(x, 'b l (m d) -> b m l d', m=attn.num_heads) for x in (
+            *query_key.chunk(2, dim=-1), value))
+        return attn.out_proj(rearrange(attention(query, key, value), 'b m l d -> b l (m d)'))

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
+from .attention import attention
+
 __all__ = ['Swin3DLayer']
 
 # What shifted windows add to the score of two tokens that are not neighbours in the picture.
@@ -119,7 +121,7 @@ class WindowAttention(nn.Module):
         """
         q = rearrange(self.q(x), 'n l (m d) -> n m l d', m=self.num_heads)
         k, v = rearrange(self.kv(x), 'n l (two m d) -> two n m l d', two=2, m=self.num_heads)
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
+        x = attention(q, k, v, bias.to(q.dtype))
         return self.proj(rearrange(x, 'n m l d -> n l (m d)'))
 
 

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 
 __all__ = ['channels_last', 'convolve', 'normalise', 'row_strips', 'strip_size', 'strips']
 
-# Values of a strip on a CPU.
-STRIP = 2**19
+# Bytes of a strip on a CPU.
+STRIP = 2**21
 # Values that are summed up in single precision before double takes over.
 BLOCK = 2**18
 
@@ -22,9 +22,9 @@ def channels_last(x):
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def strip_size(device):
-    """Values of a strip: on a CPU they are to fit into its cache; other devices take maps as wholes."""
-    return STRIP if device.type == 'cpu' else sys.maxsize
+def strip_size(x):
+    """Values of a strip of maps like x: on a CPU they are to fit into its cache; other devices take maps as wholes."""
+    return STRIP // x.element_size() if x.device.type == 'cpu' else sys.maxsize
 
 
 def new_map(like, channels, height=None, width=None, frames=None):
@@ -45,7 +45,7 @@ def strips(x, channels):
         tuple: A slice of frames and a slice of rows.
     """
     n, _, height, width = x.shape
-    limit = strip_size(x.device)
+    limit = strip_size(x)
     frames = max(1, min(n, limit // (channels * height * width)))
     # Even, for what takes rows in pairs.
     rows = height if frames > 1 else max(2, min(height, limit // (channels * width) // 2 * 2))
@@ -103,10 +103,10 @@ def normalise(norm, parts):
     Returns:
         list[tuple[Tensor, Tensor]]: For each part factor and summand, (N, C_i, 1, 1) in single precision.
     """
-    sums, squares = (torch.cat(values, dim=1) for values in zip(*map(_sums, parts)))
-    frames, channels = sums.shape
-    count = channels // norm.num_groups * parts[0].shape[2] * parts[0].shape[3]
-    mean, square = (x.view(frames, norm.num_groups, -1).sum(2) / count for x in (sums, squares))
+    moments = [_moments(part) for part in parts]
+    mean, square = (torch.cat(values, dim=1) for values in zip(*moments))
+    frames, channels = mean.shape
+    mean, square = (x.view(frames, norm.num_groups, -1).mean(2) for x in (mean, square))
     deviation = ((square - mean.square()).clamp_(min=0) + norm.eps).sqrt()
     factor = norm.weight.double() / deviation.repeat_interleave(channels // norm.num_groups, dim=1)
     summand = norm.bias.double() - factor * mean.repeat_interleave(channels // norm.num_groups, dim=1)
@@ -114,21 +114,20 @@ def normalise(norm, parts):
     return list(zip(*(x.float()[:, :, None, None].split(sizes, dim=1) for x in (factor, summand))))
 
 
-def _sums(x):
-    """Sums of values and of their squares, (N, C) in double precision."""
-    values = channels_last(x).permute(0, 2, 3, 1).flatten(1, 2)
-    block = max(1, BLOCK // x.shape[1]) if x.device.type == 'cpu' else values.shape[1]
-    sums = squares = 0
-    for piece in values.split(block, dim=1):
-        piece = piece.float()
-        total = piece.sum(1).double()
-        # Squares of what is left without about the mean: those of the values would drown a small deviation.
-        mean = (total / piece.shape[1]).float()
-        rest = piece - mean[:, None]
-        mean = mean.double()
-        squares = squares + (rest * rest).sum(1).double() + mean * (2 * total - piece.shape[1] * mean)
-        sums = sums + total
-    return sums, squares
+def _moments(x):
+    """Means of values and of their squares, (N, C) in double precision."""
+    # With statistics in single precision beside them, those of a half-precision map are in single precision as well.
+    like = torch.zeros(x.shape[1], device=x.device)
+    rows = max(1, BLOCK // x[0, :, 0].numel()) if x.device.type == 'cpu' else x.shape[2]
+    result = []
+    for frame in channels_last(x).split(1):
+        pieces = frame.split(rows, dim=2)
+        # One pass without a copy of the map, variances about the mean of the piece.
+        mean, variance = (torch.stack(values).double() for values in zip(*(
+            torch.batch_norm_update_stats(piece, like, like, 0.0) for piece in pieces)))
+        share = torch.tensor([[piece.shape[2] / x.shape[2]] for piece in pieces], dtype=mean.dtype, device=x.device)
+        result.append(((share * mean).sum(0), (share * (variance + mean.square())).sum(0)))
+    return [torch.stack(values) for values in zip(*result)]
 
 
 def activate(rows, factor, summand, target):

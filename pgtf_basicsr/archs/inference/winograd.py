@@ -1,0 +1,154 @@
+"""3x3 convolutions with fewer multiplications: Winograd's minimal filtering (Lavin and Gray, 2016), for CPUs.
+
+F(2x2, 3x3): four outputs of a square see a tile of 4x4 inputs. In the basis of B, the convolution of a tile is a product
+of 16 values with 16 weights, of which A makes the four outputs: Y = A^T [(G w G^T) * (B^T x B)] A. Over channels that is
+16 products of matrices, with 4/9 of the multiplications. All coefficients but those of the weights are 0, 1 and -1, so
+nothing is lost in precision: sums over channels are shorter than those of a plain convolution, and nearer to the exact
+ones.
+
+After nearest-neighbour upsampling the middle two inputs of a tile are the same one, and along each axis one of the four
+products is of their difference, 0: nine are left.
+"""
+import math
+import threading
+
+import torch
+
+from .strips import channels_last, new_map, strips
+
+__all__ = ['TiledConvolution', 'convolve_upsampled', 'taps_first']
+
+G = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], device='cpu')
+G_UPSAMPLED = torch.tensor([[1, 0, 0], [1, 1, 1], [0, 0, 1.0]], device='cpu')
+
+
+class Workspace(threading.local):
+    """Memory that is used again and again: to get it anew takes longer than what is computed in it."""
+
+    def __init__(self):
+        self.buffers = {}
+
+    def __call__(self, name, like, *shape):
+        """An uninitialised tensor of the type of another one; it is that of the last call with this name."""
+        key, count = (name, like.dtype), math.prod(shape)
+        if key not in self.buffers or len(self.buffers[key]) < count:
+            # Outside inference mode: born in it, it could not be written to later without.
+            with torch.inference_mode(False):
+                self.buffers[key] = torch.empty(count, dtype=like.dtype)
+        return self.buffers[key][:count].view(shape)
+
+
+workspace = Workspace()
+
+
+class TiledConvolution:
+    """A 3x3 convolution that pads columns with zeros, and rows not at all.
+
+    Args:
+        conv (nn.Conv2d): With weights (K, C, 3, 3), best those of :func:`taps_first`.
+        slot (int): Convolutions whose results are needed at the same time have different ones. Default: 0.
+    """
+
+    def __init__(self, conv, slot=0):
+        self.slot = slot
+        self.weights = tile_weights(conv.weight, G, slot)
+        self.bias = conv.bias
+
+    def __call__(self, x):
+        """Maps (N, C, H + 2, W), channels-last, H and W even, to (N, K, H, W), overwritten by the next call."""
+        x = x.permute(0, 2, 3, 1)
+        n, height, width, channels = x.shape
+        rows, columns, out_channels = height // 2 - 1, width // 2, len(self.bias)
+        half = workspace('half of tiles', x, 4, n, rows, width + 2, channels)
+        half[..., 0, :] = half[..., -1, :] = 0
+        to_tiles(x, 1, half[..., 1:-1, :])
+        tiles = workspace('tiles', x, 4, 4, n, rows, columns, channels)
+        to_tiles(half, 3, tiles.transpose(0, 1))
+        products = multiply(tiles, self.weights)
+        half = workspace('half of outputs', x, 2, 4, n, rows, columns, out_channels)
+        from_tiles(products, half[0], half[1])
+        half[:, 1] += self.bias
+        out = workspace(f'outputs {self.slot}', x, n, 2 * rows, width, out_channels)
+        for row in (0, 1):
+            from_tiles(half[row], out[:, row::2, ::2], out[:, row::2, 1::2])
+        return out.permute(0, 3, 1, 2)
+
+
+def taps_first(weight):
+    """The same weights (K, C, 3, 3), in memory as (3, 3, C, K), from which those of tiles are made fastest."""
+    return weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
+
+
+def tile_weights(weight, basis, slot=0):
+    """Weights (K, C, 3, 3) in the basis of tiles, (len(basis)^2, C, K); the next call overwrites them."""
+    out_channels, channels = weight.shape[:2]
+    taps = weight.permute(2, 3, 1, 0).reshape(9, -1)
+    weights = workspace(f'weights {slot}', weight, len(basis)**2, channels * out_channels)
+    torch.mm(torch.kron(basis, basis).to(weight.dtype), taps, out=weights)
+    return weights.view(-1, channels, out_channels)
+
+
+def multiply(tiles, weights):
+    """Tiles (a, a, N, h, w, C) by weights (a * a, C, K): (a, a, N, h, w, K)."""
+    products = workspace('products', tiles, *tiles.shape[:-1], weights.shape[-1])
+    torch.bmm(tiles.flatten(0, 1).flatten(1, -2), weights, out=products.flatten(0, 1).flatten(1, -2))
+    return products
+
+
+def to_tiles(x, dim, out):
+    """B^T along a dimension: of 2 n + 2 values four times n."""
+    even, odd = x.unflatten(dim, (-1, 2)).unbind(dim + 1)
+    count = even.shape[dim] - 1
+    first, third, second, fourth = (values.narrow(dim, start, count) for values in (even, odd) for start in (0, 1))
+    for (a, b, sign), target in zip(
+            ((first, third, -1), (second, third, 1), (third, second, -1), (second, fourth, -1)), out):
+        torch.add(a, b, alpha=sign, out=target)
+
+
+def from_tiles(products, first, second):
+    """A^T along the leading dimension: of four products two outputs."""
+    torch.add(products[1], products[2], out=first).add_(products[0])
+    torch.sub(products[1], products[2], out=second).sub_(products[3])
+
+
+def convolve_upsampled(x, conv):
+    """Double height and width by nearest neighbour, then convolve 3x3 with padding 1, in one.
+
+    Args:
+        x (Tensor): (N, C, H, W).
+        conv (nn.Conv2d): With weights (K, C, 3, 3).
+
+    Returns:
+        Tensor: (N, K, 2H, 2W), channels-last.
+    """
+    n, channels, height, width = x.shape
+    weights = tile_weights(conv.weight, G_UPSAMPLED)
+    out = new_map(x, conv.out_channels, 2 * height, 2 * width)
+    maps, result = channels_last(x).permute(0, 2, 3, 1), out.permute(0, 2, 3, 1)
+    for frames, rows in strips(x, 2 * channels):
+        first, last = max(rows.start - 1, 0), min(rows.stop + 1, height)
+        count = rows.stop - rows.start
+        padded = workspace('padded', maps, frames.stop - frames.start, count + 2, width + 2, channels)
+        padded[:, :, 0] = padded[:, :, -1] = padded[:, 0] = padded[:, -1] = 0
+        padded[:, first - rows.start + 1:last - rows.start + 1, 1:-1] = maps[frames, first:last]
+        half = workspace('half of tiles', maps, 3, len(padded), count, width + 2, channels)
+        to_upsampled_tiles(padded, 1, half)
+        tiles = workspace('tiles', maps, 3, 3, len(padded), count, width, channels)
+        to_upsampled_tiles(half, 3, tiles.transpose(0, 1))
+        products = multiply(tiles, weights)
+        half = workspace('half of outputs', maps, 2, 3, *products.shape[2:])
+        torch.add(products[:2], products[1:], out=half)
+        half[:, 1] += conv.bias
+        target = result[frames, 2 * rows.start:2 * rows.stop]
+        for row in (0, 1):
+            for column in (0, 1):
+                torch.add(half[row, column], half[row, column + 1], out=target[:, row::2, column::2])
+    return out
+
+
+def to_upsampled_tiles(x, dim, out):
+    """Along a dimension, of n + 2 values n times three: differences to the one before and the one after, and itself."""
+    before, middle, after = (x.narrow(dim, start, x.shape[dim] - 2) for start in (0, 1, 2))
+    torch.sub(before, middle, out=out[0])
+    out[1].copy_(middle)
+    torch.sub(after, middle, out=out[2])
