@@ -75,7 +75,7 @@ def test_modules_compute_the_same(name, strip):
 def test_convolutions_in_tiles_are_as_exact_as_plain_ones(size):
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(96, 64, 3, padding=(0, 1))
-    x = torch.randn(2, 96, size[0] + 2, size[1]) + 3
+    x = torch.randn(16, 96, size[0] + 2, size[1]) + 3
     tiled = TiledConvolution(conv)(strips.channels_last(x))
     plain, exact = conv(x), copy.deepcopy(conv).double()(x.double())
     assert tiled.shape == plain.shape and tiled.is_contiguous(memory_format=torch.channels_last)

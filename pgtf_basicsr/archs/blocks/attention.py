@@ -4,8 +4,9 @@ import torch.nn.functional as F
 
 __all__ = ['attention']
 
-# Scores that are held at a time: they are to stay in a CPU's cache.
-SCORES = 2**20
+# Scores that are held at a time, to stay in a CPU's cache, and what their rows are a multiple of, for its matrix products.
+SCORES = 2**21
+ROWS = 64
 
 
 def attention(query, key, value, bias=None):
@@ -29,7 +30,8 @@ def attention(query, key, value, bias=None):
     query, key, value = (x.flatten(0, 1) for x in (query, key, value))
     # As many heads as fit, or one and some of its queries.
     tokens = key.shape[1]
-    heads, rows = max(1, min(len(query), SCORES // tokens**2)), max(1, min(tokens, SCORES // tokens))
+    heads = max(1, min(len(query), SCORES // tokens**2))
+    rows = min(tokens, max(1, SCORES // tokens // ROWS) * ROWS)
     # Taken once: memory that is new takes longer to get than to fill.
     out, scores, weights = torch.empty_like(query), *query.new_empty(2, heads, rows, tokens)
     for first in range(0, len(query), heads):

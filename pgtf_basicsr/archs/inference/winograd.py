@@ -13,13 +13,16 @@ import math
 import threading
 
 import torch
+from einops import rearrange
 
 from .strips import channels_last, new_map, strips
 
 __all__ = ['TiledConvolution', 'convolve_upsampled', 'taps_first']
 
 G = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], device='cpu')
+A = torch.tensor([[1, 1, 1, 0], [0, 1, -1, -1.0]], device='cpu')
 G_UPSAMPLED = torch.tensor([[1, 0, 0], [1, 1, 1], [0, 0, 1.0]], device='cpu')
+A_UPSAMPLED = torch.tensor([[1, 1, 0], [0, 1, 1.0]], device='cpu')
 
 
 class Workspace(threading.local):
@@ -58,19 +61,14 @@ class TiledConvolution:
         """Maps (N, C, H + 2, W), channels-last, H and W even, to (N, K, H, W), overwritten by the next call."""
         x = x.permute(0, 2, 3, 1)
         n, height, width, channels = x.shape
-        rows, columns, out_channels = height // 2 - 1, width // 2, len(self.bias)
+        rows, columns = height // 2 - 1, width // 2
         half = workspace('half of tiles', x, 4, n, rows, width + 2, channels)
         half[..., 0, :] = half[..., -1, :] = 0
         to_tiles(x, 1, half[..., 1:-1, :])
         tiles = workspace('tiles', x, 4, 4, n, rows, columns, channels)
         to_tiles(half, 3, tiles.transpose(0, 1))
-        products = multiply(tiles, self.weights)
-        half = workspace('half of outputs', x, 2, 4, n, rows, columns, out_channels)
-        from_tiles(products, half[0], half[1])
-        half[:, 1] += self.bias
-        out = workspace(f'outputs {self.slot}', x, n, 2 * rows, width, out_channels)
-        for row in (0, 1):
-            from_tiles(half[row], out[:, row::2, ::2], out[:, row::2, 1::2])
+        out = workspace(f'outputs {self.slot}', x, n, 2 * rows, width, len(self.bias))
+        multiply(tiles, self.weights, A, self.bias, out)
         return out.permute(0, 3, 1, 2)
 
 
@@ -88,11 +86,23 @@ def tile_weights(weight, basis, slot=0):
     return weights.view(-1, channels, out_channels)
 
 
-def multiply(tiles, weights):
-    """Tiles (a, a, N, h, w, C) by weights (a * a, C, K): (a, a, N, h, w, K)."""
-    products = workspace('products', tiles, *tiles.shape[:-1], weights.shape[-1])
-    torch.bmm(tiles.flatten(0, 1).flatten(1, -2), weights, out=products.flatten(0, 1).flatten(1, -2))
-    return products
+def multiply(tiles, weights, basis, bias, out):
+    """Multiply tiles by weights and write what they make in the basis (2, a), and the bias, into the maps ``out``.
+
+    Args:
+        tiles (Tensor): (a, a, N, H, W, C).
+        weights (Tensor): (a * a, C, K).
+        basis (Tensor): A^T.
+        bias (Tensor): (K,).
+        out (Tensor): (N, 2H, 2W, K).
+    """
+    *sides, channels = tiles.shape[2:]
+    products = workspace('products', tiles, len(weights), math.prod(sides), len(bias))
+    torch.bmm(tiles.view(len(weights), -1, channels), weights, out=products)
+    outputs = workspace('outputs of tiles', tiles, 4, products[0].numel())
+    torch.mm(torch.kron(basis, basis).to(outputs.dtype), products.flatten(1), out=outputs)
+    squares = out.unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
+    torch.add(rearrange(outputs.view(2, 2, *sides, -1), 'i j n h w k -> n h i w j k'), bias, out=squares)
 
 
 def to_tiles(x, dim, out):
@@ -103,12 +113,6 @@ def to_tiles(x, dim, out):
     for (a, b, sign), target in zip(
             ((first, third, -1), (second, third, 1), (third, second, -1), (second, fourth, -1)), out):
         torch.add(a, b, alpha=sign, out=target)
-
-
-def from_tiles(products, first, second):
-    """A^T along the leading dimension: of four products two outputs."""
-    torch.add(products[1], products[2], out=first).add_(products[0])
-    torch.sub(products[1], products[2], out=second).sub_(products[3])
 
 
 def convolve_upsampled(x, conv):
@@ -135,14 +139,7 @@ def convolve_upsampled(x, conv):
         to_upsampled_tiles(padded, 1, half)
         tiles = workspace('tiles', maps, 3, 3, len(padded), count, width, channels)
         to_upsampled_tiles(half, 3, tiles.transpose(0, 1))
-        products = multiply(tiles, weights)
-        half = workspace('half of outputs', maps, 2, 3, *products.shape[2:])
-        torch.add(products[:2], products[1:], out=half)
-        half[:, 1] += conv.bias
-        target = result[frames, 2 * rows.start:2 * rows.stop]
-        for row in (0, 1):
-            for column in (0, 1):
-                torch.add(half[row, column], half[row, column + 1], out=target[:, row::2, column::2])
+        multiply(tiles, weights, A_UPSAMPLED, conv.bias, result[frames, 2 * rows.start:2 * rows.stop])
     return out
 
 
