@@ -53,7 +53,8 @@ class Swin3DBlock(nn.Module):
         """Let the rows at ``positions``, some of which may lie below the picture, attend to each other."""
         frames, height, width = clip.shape[:3]
         inside = [i for i, y in enumerate(positions) if y < height]
-        where = torch.tensor([positions[i] for i in inside], device=clip.device)
+        adjoining = positions[-1] > positions[0]
+        where = slice(positions[0], positions[0] + len(inside)) if adjoining else [positions[i] for i in inside]
         x = clip[:, where]
         padded = self.norm1(x)
         if len(inside) < len(positions) or width % window[1]:
@@ -71,7 +72,9 @@ class Swin3DBlock(nn.Module):
             attended = attended[:, inside, :width]
         x += attended
         x += self.mlp(self.norm2(x))
-        clip[:, where] = x
+        if not adjoining:
+            # Then it was a copy.
+            clip[:, where] = x
 
     def bias(self, rows, columns, window, shift, with_last, like):
         """Bias and mask of some rows of windows, (windows, heads, tokens, tokens) or one for all windows."""
