@@ -27,7 +27,8 @@ def attention(query, key, value, bias=None):
     shape, scale = query.shape, query.shape[-1]**-0.5
     if bias is not None:
         bias = bias.expand(len(query), -1, -1, -1).flatten(0, 1)
-    query, key, value = (x.flatten(0, 1) for x in (query, key, value))
+    # Heads next to each other in memory make strides for which caches are bad.
+    query, key, value = (x.flatten(0, 1).contiguous() for x in (query, key, value))
     # As many heads as fit, or one and some of its queries.
     tokens = key.shape[1]
     heads = max(1, min(len(query), SCORES // tokens**2))
