@@ -1,5 +1,6 @@
 """Networks made fast for inference against the same networks in double precision."""
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -91,6 +92,35 @@ def test_upsampling_in_tiles_is_as_exact_as_a_plain_one(size, strip):
     plain, exact = upsample(x), copy.deepcopy(upsample).double()(x.double())
     assert tiled.shape == plain.shape and tiled.is_contiguous(memory_format=torch.channels_last)
     assert (tiled - exact).abs().max() <= 2 * (plain - exact).abs().max()
+
+
+def test_half_precision_in_tiles_is_nearly_as_exact_as_plain():
+    """Tiles are rounded as well, and so are their products."""
+    torch.manual_seed(0)
+    conv, x = torch.nn.Conv2d(128, 128, 3, padding=(0, 1)), torch.randn(1, 128, 34, 32)
+    with torch.no_grad():
+        exact = copy.deepcopy(conv).double()(x.double())
+        conv, x = conv.bfloat16(), strips.channels_last(x.bfloat16())
+        plain, tiled = ((y - exact).norm() for y in (conv(x), TiledConvolution(conv)(x)))
+    assert tiled < 3 * plain < 0.02 * exact.norm()
+
+
+def test_memory_of_tiles_is_of_one_thread():
+    """Networks of two threads work beside each other, and after inference mode without it."""
+    torch.manual_seed(0)
+    convs, x = [torch.nn.Conv2d(64, 64, 3, padding=(0, 1)) for _ in range(4)], torch.randn(1, 64, 66, 64)
+
+    def run(conv):
+        results = []
+        for mode in (torch.inference_mode, torch.no_grad):
+            with mode():
+                tiled = TiledConvolution(conv)
+                results += [tiled(strips.channels_last(x)).clone() for _ in range(5)]
+        return torch.cat(results)
+
+    with ThreadPoolExecutor(4) as threads:
+        for conv, results in zip(convs, threads.map(run, convs)):
+            torch.testing.assert_close(results, conv(x).expand_as(results), rtol=1e-4, atol=1e-4)
 
 
 @torch.no_grad()

@@ -204,7 +204,8 @@ def test_command_line(source, weights, tmp_path):
     assert len(frames_of(tmp_path / 'out.mkv')) == 10
 
 
-@pytest.mark.parametrize('width, height, batch_size', [(40, 32, 1), (72, 48, 6)])
+# Of frames below some 96x64, x264 makes different bytes from one run to the next on some processors.
+@pytest.mark.parametrize('width, height, batch_size', [(96, 64, 1), (136, 96, 6)])
 def test_threads_do_not_change_a_byte(weights, tmp_path, monkeypatch, width, height, batch_size):
     source = write_video(tmp_path / 'in.mp4', moving_frames(12, width, height), NTSC, audio='aac')
     restore_video(source, tmp_path / 'out.mp4', weights, batch_size=batch_size)

@@ -5,11 +5,10 @@ import torch
 from torch import nn
 
 from .. import blocks
-from .convolution import Downsample, ResidualBlock, Upsample, goes_in_tiles, last_convolution
+from .convolution import Downsample, ResidualBlock, Upsample, last_convolution
 from .strips import channels_last
 from .swin3d import Swin3DLayer
 from .temporal_fusion import TemporalFidelityRegulator
-from .winograd import taps_first
 
 __all__ = ['for_inference']
 
@@ -30,8 +29,8 @@ def for_inference(net, dtype=torch.float32):
 
     Maps are channels-last. Convolutions run a strip of rows at a time, together with the normalisation and activation
     before them; on a CPU 3x3 convolutions take 4/9 of the multiplications, those after upsampling 1/4. Bias and mask of
-    each window attention are built once for a size. In single precision results stay as close to exact arithmetic as those of the network before. In
-    half precision sums of normalisations, codes and logits stay in single precision.
+    each window attention are built once for a size. In single precision results stay as close to exact arithmetic as
+    those of the network before. In half precision sums of normalisations, codes and logits stay in single precision.
 
     Args:
         net (TSVQGAN | PGTFormer): In evaluation mode.
@@ -44,11 +43,10 @@ def for_inference(net, dtype=torch.float32):
     for name, tensor in [*net.named_parameters(), *net.named_buffers()]:
         if tensor.is_floating_point() and not name.startswith(EXACT):
             tensor.data = tensor.data.to(dtype)
-    replace(net)
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
-            arrange = taps_first if goes_in_tiles(module) else channels_last
-            module.weight.data = arrange(module.weight.data)
+            module.weight.data = channels_last(module.weight.data)
+    replace(net)
     for coder in (net.encoder, net.decoder):
         coder.tail = partial(last_convolution, coder.norm_out, coder.conv_out)
     return net

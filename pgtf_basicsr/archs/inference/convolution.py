@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from .strips import activate, channels_last, convolve, new_map, normalise, strips
-from .winograd import TiledConvolution, convolve_upsampled
+from .winograd import TiledConvolution, convolve_upsampled, taps_first
 
-__all__ = ['Downsample', 'ResidualBlock', 'Upsample', 'goes_in_tiles', 'last_convolution', 'without_row_padding']
+__all__ = ['Downsample', 'ResidualBlock', 'Upsample', 'arranged', 'last_convolution', 'without_row_padding']
 
 # Channels from which on convolutions are faster in tiles.
 TILED_CHANNELS = {torch.float32: 64, torch.bfloat16: 128}
@@ -19,7 +19,8 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, block):
         super().__init__()
-        self.norm1, self.conv1, self.norm2, self.conv2 = block.norm1, block.conv1, block.norm2, block.conv2
+        self.norm1, self.norm2 = block.norm1, block.norm2
+        self.conv1, self.conv2 = arranged(block.conv1), arranged(block.conv2)
         self.shortcut = block.shortcut
 
     def forward(self, *parts):
@@ -76,12 +77,19 @@ def goes_in_tiles(conv):
         min(conv.in_channels, conv.out_channels) >= TILED_CHANNELS.get(conv.weight.dtype, math.inf))
 
 
+def arranged(conv):
+    """The convolution, with weights in memory as :func:`without_row_padding` needs them."""
+    if goes_in_tiles(conv):
+        conv.weight.data = taps_first(conv.weight.data)
+    return conv
+
+
 class Upsample(nn.Module):
     """As :class:`~pgtf_basicsr.archs.blocks.Upsample`, on a CPU at a quarter of the work."""
 
     def __init__(self, upsample):
         super().__init__()
-        self.conv = upsample.conv
+        self.conv = arranged(upsample.conv)
 
     def forward(self, x):
         if x.device.type == 'cpu':

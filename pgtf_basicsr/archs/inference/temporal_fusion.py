@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .convolution import without_row_padding
+from .convolution import arranged, without_row_padding
 from .strips import channels_last, convolve, new_map, strips
 
 __all__ = ['TemporalFidelityRegulator']
@@ -19,8 +19,8 @@ class TemporalFidelityRegulator(nn.Module):
         self.mix_frames, self.mix_channels = regulator.mix_frames, regulator.mix_channels
         self.block = regulator.block
         # Both see the same map, so their first convolutions are one.
-        self.first = joined(regulator.scale[0], regulator.shift[0])
-        self.second = nn.ModuleList([regulator.scale[2], regulator.shift[2]])
+        self.first = arranged(joined(regulator.scale[0], regulator.shift[0]))
+        self.second = nn.ModuleList(map(arranged, (regulator.scale[2], regulator.shift[2])))
 
     def forward(self, encoder_feature, decoder_feature, fidelity=1.0, wanted=slice(None)):
         if isinstance(encoder_feature, torch.Tensor):

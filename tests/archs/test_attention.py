@@ -1,0 +1,52 @@
+"""Attention against the formula in double precision."""
+import math
+
+import pytest
+import torch
+
+from pgtf_basicsr.archs.blocks.attention import attention
+
+
+def exact(query, key, value, bias=None):
+    query, key, value = (x.double() for x in (query, key, value))
+    scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+    return (scores if bias is None else scores + bias.double()).softmax(-1) @ value
+
+
+def draw(windows, tokens, dtype):
+    torch.manual_seed(0)
+    return torch.randn(3, windows, tokens, 4, 16).to(dtype).transpose(2, 3)
+
+
+# Many heads at a time, one, and one in several parts, the last of them shorter.
+@pytest.mark.parametrize('windows, tokens', [(32, 48), (3, 1500), (1, 3000)])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+@torch.no_grad()
+def test_attention_is_the_formula(windows, tokens, dtype):
+    query, key, value = draw(windows, tokens, dtype)
+    out = attention(query, key, value)
+    assert out.dtype == dtype
+    tolerance = 1e-5 if dtype == torch.float32 else 4 * torch.finfo(dtype).eps
+    torch.testing.assert_close(out.double(), exact(query, key, value), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize('windows', [1, 40])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@torch.no_grad()
+def test_bias_is_added_to_scores(windows, dtype):
+    query, key, value = draw(40, 48, dtype)
+    bias = torch.randn(windows, 4, 48, 48).to(dtype)
+    # A mask as of shifted windows.
+    bias[:, :, :8, 8:] -= 100
+    tolerance = 1e-5 if dtype == torch.float32 else 4 * torch.finfo(dtype).eps
+    torch.testing.assert_close(attention(query, key, value, bias).double(), exact(query, key, value, bias),
+                               rtol=tolerance, atol=tolerance)
+
+
+def test_half_precision_has_gradients():
+    query, key, value = draw(2, 48, torch.bfloat16)
+    query.requires_grad_()
+    attention(query, key, value).float().square().sum().backward()
+    reference = query.detach().double().requires_grad_()
+    exact(reference, key, value).square().sum().backward()
+    assert (query.grad - reference.grad).norm() < 0.02 * reference.grad.norm()
