@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from .. import blocks
-from .convolution import Downsample, ResidualBlock, Upsample, last_convolution
+from .convolution import Downsample, ResidualBlock, Upsample, arranged, last_convolution
 from .strips import channels_last
 from .swin3d import Swin3DLayer
 from .temporal_fusion import TemporalFidelityRegulator
@@ -48,7 +48,7 @@ def for_inference(net, dtype=torch.float32):
             module.weight.data = channels_last(module.weight.data)
     replace(net)
     for coder in (net.encoder, net.decoder):
-        coder.tail = partial(last_convolution, coder.norm_out, coder.conv_out)
+        coder.tail = partial(last_convolution, coder.norm_out, arranged(coder.conv_out))
     return net
 
 

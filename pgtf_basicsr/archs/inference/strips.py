@@ -125,7 +125,9 @@ def _moments(x):
         # One pass without a copy of the map, variances about the mean of the piece.
         mean, variance = (torch.stack(values).double() for values in zip(*(
             torch.batch_norm_update_stats(piece, like, like, 0.0) for piece in pieces)))
-        share = torch.tensor([[piece.shape[2] / x.shape[2]] for piece in pieces], dtype=mean.dtype, device=x.device)
+        # Made on the device: a GPU need not be waited for.
+        share = torch.full((len(pieces), 1), rows / x.shape[2], dtype=mean.dtype, device=x.device)
+        share[-1] = pieces[-1].shape[2] / x.shape[2]
         result.append(((share * mean).sum(0), (share * (variance + mean.square())).sum(0)))
     return [torch.stack(values) for values in zip(*result)]
 

@@ -56,10 +56,10 @@ class Swin3DBlock(nn.Module):
         adjoining = positions[-1] > positions[0]
         where = slice(positions[0], positions[0] + len(inside)) if adjoining else [positions[i] for i in inside]
         x = clip[:, where]
-        padded = self.norm1(x)
+        normalised = padded = self.norm1(x)
         if len(inside) < len(positions) or width % window[1]:
             padded = x.new_zeros(frames, len(positions), -(-width // window[1]) * window[1], x.shape[3])
-            padded[:, inside, :width] = self.norm1(x)
+            padded[:, inside, :width] = normalised
         if shift[1]:
             padded = padded.roll(-shift[1], dims=2)
         attended = self.attn(
