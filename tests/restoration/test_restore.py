@@ -19,7 +19,7 @@ from pgtf_basicsr.restoration.restore import add_arguments, fit_size, load_netwo
 from pgtf_basicsr.restoration.video import VideoReader, VideoWriter
 
 from ..processes import Run
-from .videos import audio_packets, moving_frames, psnr, write_video
+from .videos import audio_packets, frame_times, moving_frames, psnr, write_video
 
 NTSC = Fraction(30000, 1001)
 AUTOENCODER = dict(
@@ -221,6 +221,8 @@ def test_threads_do_not_change_a_byte(weights, tmp_path, monkeypatch, width, hei
     restore_video(source, tmp_path / 'plain.mp4', weights, batch_size=batch_size)
     assert len(written) == 24 and np.array_equal(written[:12], written[12:])
     assert audio_packets(tmp_path / 'out.mp4') == audio_packets(tmp_path / 'plain.mp4')
+    assert frame_times(tmp_path / 'out.mp4') == frame_times(tmp_path / 'plain.mp4')
+    assert len(frame_times(tmp_path / 'out.mp4')) == 12
 
 
 def test_a_few_frames_are_under_way(weights, tmp_path, monkeypatch):

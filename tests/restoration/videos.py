@@ -57,3 +57,10 @@ def audio_packets(path):
 
 def psnr(a, b):
     return 10 * np.log10(255**2 / np.mean((np.float64(a) - np.float64(b))**2))
+
+
+def frame_times(path):
+    """Times in seconds of the packets of a file's video, in the order of the frames."""
+    with av.open(str(path)) as container:
+        return sorted(float(packet.pts * packet.time_base) for packet in container.demux(video=0)
+                      if packet.pts is not None)
