@@ -9,7 +9,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 
 from .. import options
 from ..errors import UserError
-from ..training.starting import make_folders
+from ..training.starting import make_folder
 from .clip_sources import find_clips
 from .pictures import ClipPictures
 from .report import write_pictures, write_report
@@ -52,7 +52,7 @@ def run(args):
     check_names(args, name, folder)
     restored, gt, degraded = find_all(args)
     check(metrics, args.data_set, restored, gt, degraded)
-    archived = make_folders({'results_root': folder})
+    archived = make_folder(folder)
     logger = get_root_logger()
     if archived:
         logger.info(f'Path already exists. Rename it to {archived}')

@@ -7,6 +7,7 @@ that a run that cannot start leaves everything as it was:
     train.parse_options                 reads option files and --force_yml without evaluating anything
     train.load_resume_state             chooses the state and builds data and model
     train.make_exp_dirs, copy_opt_file  folders appear whole; the options that really run are written
+    train.mkdir_and_rename              the folder of TensorBoard's events, made in the same way
     train.create_train_val_dataloader, build_model, init_tb_loggers     hand over what has been built
     test.parse_options, make_exp_dirs, build_dataset, build_model       the same for tests
 """
@@ -50,6 +51,7 @@ def take_over():
     train.parse_options = test.parse_options = parse_options
     train.load_resume_state = starts.load_resume_state
     train.make_exp_dirs = starts.make_folders
+    train.mkdir_and_rename = starts.make_folder
     train.copy_opt_file = starts.write_options
     train.init_tb_loggers = starts.init_tb_loggers
     train.create_train_val_dataloader = starts.hand_over_loaders
@@ -107,7 +109,13 @@ class Starts:
         Raises:
             SharedError: If they cannot be made; what was there before is still there.
         """
-        archived = on_rank_0(partial(make_folders, opt['path']))
+        self._tell_of_archive(on_rank_0(partial(make_folders, opt['path'])))
+
+    def make_folder(self, path):
+        """Make a folder beside the experiment's; what had its name is archived."""
+        self._tell_of_archive(make_folder(path))
+
+    def _tell_of_archive(self, archived):
         if archived:
             self.log.append(logging.getLogger('basicsr').makeRecord(
                 'basicsr', logging.INFO, __file__, 0, f'Path already exists. Rename it to {archived}', (), None))
@@ -213,13 +221,29 @@ def held_log():
 def make_folders(paths):
     """Make the folders that BasicSR's options name; returns where it moved what was there, or None."""
     root = Path(next(paths[name] for name in ROOTS if name in paths))
+    return make_folder(root, [Path(paths[name]).relative_to(root) for name in FOLDERS if name in paths])
+
+
+def make_folder(root, inner=()):
+    """Make a folder with folders in it, whole or not at all; what had its name is archived as BasicSR does.
+
+    Args:
+        root (str | Path): The folder.
+        inner (iterable[Path], optional): Folders in it, relative to it.
+
+    Returns:
+        str | None: Where what was there has been moved to.
+
+    Raises:
+        UserError: If it cannot be made; what was there before is still there.
+    """
+    root = Path(root)
     fresh = root.with_name(f'.{root.name}.starting-{os.getpid()}')
     archived = unused_name(f'{root}_archived_{get_time_str()}') if root.exists() else None
     try:
         fresh.mkdir(parents=True)
-        for name in FOLDERS:
-            if name in paths:
-                (fresh / Path(paths[name]).relative_to(root)).mkdir(parents=True, exist_ok=True)
+        for name in inner:
+            (fresh / name).mkdir(parents=True, exist_ok=True)
         if archived:
             os.rename(root, archived)
         os.rename(fresh, root)

@@ -1,7 +1,9 @@
 """How runs start and end: nothing of an earlier one is touched before they can, and they make all their iterations."""
+import itertools
 import os
 import re
 import shutil
+import time
 
 import pytest
 import torch
@@ -125,10 +127,22 @@ def test_run_that_starts_archives_the_experiment_of_its_name(project):
     archived, = (project / 'experiments').glob('quickstart_stage1_archived_*')
     assert (archived / 'models/net_g_latest.pth').read_bytes() == before
     assert sorted(os.listdir(project / 'experiments')) == ['quickstart_stage1', archived.name]
-    # Twice within a second as well.
+
+
+def test_archives_of_the_same_second_are_kept_apart(project):
+    """They are named by the second: those of this run's and of the next minute are there already."""
+    path = write_options(project, stage_options(1))
     run(project, 'train', '-opt', path)
-    run(project, 'train', '-opt', path)
-    assert len(os.listdir(project / 'experiments')) == 4
+    now, roots = time.time(), [project / 'experiments', project / 'tb_logger']
+    for root, second in itertools.product(roots, range(60)):
+        name = time.strftime('quickstart_stage1_archived_%Y%m%d_%H%M%S', time.localtime(now + second))
+        (root / name).mkdir()
+        (root / name / 'mine').touch()
+    output = run(project, 'train', '-opt', path)
+    for root in roots:
+        archived, = root.glob('*_archived_*_2')
+        assert any(archived.iterdir()) and f'Rename it to {archived}' in output
+        assert len(list(root.glob('*/mine'))) == 60
 
 
 def test_log_file_holds_all_from_the_options_to_the_last_validation(experiment):
