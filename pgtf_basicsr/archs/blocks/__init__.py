@@ -1,7 +1,7 @@
 """What the networks are made of; usable on their own."""
 from .adain import adain
 from .autoencoder import Decoder, Encoder
-from .code_predictor import CodePredictor
+from .code_predictor import CodePredictor, PredictorLayer
 from .codebook import Codebook
 from .residual import Downsample, ResidualBlock, Upsample
 from .swin3d import Swin3DLayer

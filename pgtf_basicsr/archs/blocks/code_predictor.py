@@ -59,6 +59,8 @@ class CodePredictor(nn.Module):
 class PredictorLayer(nn.Module):
     """Pre-norm self-attention, with the position code added to queries and keys, and an MLP."""
 
+    project = staticmethod(F.linear)
+
     def __init__(self, width, num_heads, mlp_width):
         super().__init__()
         self.self_attn = nn.MultiheadAttention(width, num_heads, batch_first=True)
@@ -77,7 +79,7 @@ class PredictorLayer(nn.Module):
         """What self_attn(query, query, value) gives."""
         attn, width = self.self_attn, value.shape[-1]
         weights, biases = (x.split((2 * width, width)) for x in (attn.in_proj_weight, attn.in_proj_bias))
-        query_key, value = (F.linear(x, weight, bias) for x, weight, bias in zip((query, value), weights, biases))
+        query_key, value = (self.project(x, weight, bias) for x, weight, bias in zip((query, value), weights, biases))
         query, key, value = (rearrange(x, 'b l (m d) -> b m l d', m=attn.num_heads) for x in (
             *query_key.chunk(2, dim=-1), value))
         return attn.out_proj(rearrange(attention(query, key, value), 'b m l d -> b l (m d)'))

@@ -6,6 +6,7 @@ from torch import nn
 
 from .. import blocks
 from .convolution import Downsample, ResidualBlock, Upsample, arranged, last_convolution
+from .linear import Linear, linear
 from .strips import channels_last
 from .swin3d import Swin3DLayer
 from .temporal_fusion import TemporalFidelityRegulator
@@ -16,6 +17,8 @@ __all__ = ['for_inference']
 EXACT = ('codebook.', 'predictor.norm.', 'predictor.head.', 'parsing_net.mean', 'parsing_net.std')
 
 FASTER = {
+    nn.Linear: Linear,
+    nn.modules.linear.NonDynamicallyQuantizableLinear: Linear,
     blocks.ResidualBlock: ResidualBlock,
     blocks.Upsample: Upsample,
     blocks.Downsample: Downsample,
@@ -28,8 +31,8 @@ def for_inference(net, dtype=torch.float32):
     """Turn a network, in place, into one that restores faster and cannot be trained.
 
     Maps are channels-last. Convolutions run a strip of rows at a time, together with the normalisation and activation
-    before them; on a CPU 3x3 convolutions take 4/9 of the multiplications, those after upsampling 1/4. Bias and mask of
-    each window attention are built once for a size. In single precision results stay as close to exact arithmetic as
+    before them; on a CPU 3x3 convolutions take 4/9 of the multiplications, those after upsampling 1/4, and products of
+    matrices are the work of the faster library. Bias and mask of each window attention are built once for a size. In single precision results stay as close to exact arithmetic as
     those of the network before. In half precision sums of normalisations, codes and logits stay in single precision.
 
     Args:
@@ -49,6 +52,9 @@ def for_inference(net, dtype=torch.float32):
     replace(net)
     for coder in (net.encoder, net.decoder):
         coder.tail = partial(last_convolution, coder.norm_out, arranged(coder.conv_out))
+    for module in net.modules():
+        if isinstance(module, blocks.PredictorLayer):
+            module.project = linear
     return net
 
 

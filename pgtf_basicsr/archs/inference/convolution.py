@@ -11,7 +11,7 @@ from .winograd import TiledConvolution, convolve_upsampled, taps_first
 __all__ = ['Downsample', 'ResidualBlock', 'Upsample', 'arranged', 'last_convolution', 'without_row_padding']
 
 # Channels from which on convolutions are faster in tiles.
-TILED_CHANNELS = {torch.float32: 64, torch.bfloat16: 128}
+TILED_CHANNELS = {torch.float32: 128, torch.bfloat16: 128}
 
 
 class ResidualBlock(nn.Module):

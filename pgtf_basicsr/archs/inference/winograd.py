@@ -13,16 +13,14 @@ import math
 import threading
 
 import torch
-from einops import rearrange
 
+from .linear import pointwise
 from .strips import channels_last, new_map, strips
 
 __all__ = ['TiledConvolution', 'convolve_upsampled', 'taps_first']
 
 G = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], device='cpu')
-A = torch.tensor([[1, 1, 1, 0], [0, 1, -1, -1.0]], device='cpu')
 G_UPSAMPLED = torch.tensor([[1, 0, 0], [1, 1, 1], [0, 0, 1.0]], device='cpu')
-A_UPSAMPLED = torch.tensor([[1, 1, 0], [0, 1, 1.0]], device='cpu')
 
 
 class Workspace(threading.local):
@@ -68,41 +66,52 @@ class TiledConvolution:
         tiles = workspace('tiles', x, 4, 4, n, rows, columns, channels)
         to_tiles(half, 3, tiles.transpose(0, 1))
         out = workspace(f'outputs {self.slot}', x, n, 2 * rows, width, len(self.bias))
-        multiply(tiles, self.weights, A, self.bias, out)
+        multiply(tiles, self.weights, self.bias, out)
         return out.permute(0, 3, 1, 2)
 
 
 def taps_first(weight):
-    """The same weights (K, C, 3, 3), in memory as (3, 3, C, K), from which those of tiles are made fastest."""
-    return weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
+    """The same weights (K, C, 3, 3), in memory as (3, 3, K, C), from which those of tiles are made fastest."""
+    return weight.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1)
 
 
 def tile_weights(weight, basis, slot=0):
-    """Weights (K, C, 3, 3) in the basis of tiles, (len(basis)^2, C, K); the next call overwrites them."""
-    out_channels, channels = weight.shape[:2]
-    taps = weight.permute(2, 3, 1, 0).reshape(9, -1)
-    weights = workspace(f'weights {slot}', weight, len(basis)**2, channels * out_channels)
+    """Weights (K, C, 3, 3) in the basis of tiles, (a, a, K, C) of a basis (a, 3); the next call overwrites them."""
+    shape, side = weight.shape[:2], len(basis)
+    taps = weight.permute(2, 3, 0, 1).reshape(9, -1)
+    weights = workspace(f'weights {slot}', weight, side**2, taps.shape[1])
     torch.mm(torch.kron(basis, basis).to(weight.dtype), taps, out=weights)
-    return weights.view(-1, channels, out_channels)
+    return weights.view(side, side, *shape)
 
 
-def multiply(tiles, weights, basis, bias, out):
-    """Multiply tiles by weights and write what they make in the basis (2, a), and the bias, into the maps ``out``.
+def multiply(tiles, weights, bias, out):
+    """Multiply tiles by weights, and write what they make and the bias into the maps ``out``.
 
     Args:
-        tiles (Tensor): (a, a, N, H, W, C).
-        weights (Tensor): (a * a, C, K).
-        basis (Tensor): A^T.
+        tiles (Tensor): (a, a, N, H, W, C); a is 4, or 3 of an upsampled map.
+        weights (Tensor): (a, a, K, C).
         bias (Tensor): (K,).
         out (Tensor): (N, 2H, 2W, K).
     """
-    *sides, channels = tiles.shape[2:]
-    products = workspace('products', tiles, len(weights), math.prod(sides), len(bias))
-    torch.bmm(tiles.view(len(weights), -1, channels), weights, out=products)
-    outputs = workspace('outputs of tiles', tiles, 4, products[0].numel())
-    torch.mm(torch.kron(basis, basis).to(outputs.dtype), products.flatten(1), out=outputs)
+    # The product in the middle goes into all four outputs, and takes the bias there.
+    products = [[pointwise(tile, weight, bias if (i, j) == (1, 1) else None)
+                 for j, (tile, weight) in enumerate(zip(*rows))] for i, rows in enumerate(zip(tiles, weights))]
+    for column in zip(*products):
+        from_tiles(column, column[:2])
     squares = out.unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
-    torch.add(rearrange(outputs.view(2, 2, *sides, -1), 'i j n h w k -> n h i w j k'), bias, out=squares)
+    for row, target in zip(products, squares.unbind(2)):
+        from_tiles(row, target.unbind(3))
+
+
+def from_tiles(products, out):
+    """A^T along a dimension: of a maps two; the first two of the maps are overwritten."""
+    first, second, third, *fourth = products
+    if fourth:
+        torch.add(first.add_(second), third, out=out[0])
+        torch.sub(second.sub_(third), *fourth, out=out[1])
+    else:
+        torch.add(first, second, out=out[0])
+        torch.add(second, third, out=out[1])
 
 
 def to_tiles(x, dim, out):
@@ -139,7 +148,7 @@ def convolve_upsampled(x, conv):
         to_upsampled_tiles(padded, 1, half)
         tiles = workspace('tiles', maps, 3, 3, len(padded), count, width, channels)
         to_upsampled_tiles(half, 3, tiles.transpose(0, 1))
-        multiply(tiles, weights, A_UPSAMPLED, conv.bias, result[frames, 2 * rows.start:2 * rows.stop])
+        multiply(tiles, weights, conv.bias, result[frames, 2 * rows.start:2 * rows.stop])
     return out
 
 
