@@ -94,8 +94,8 @@ class PGTFormer(TSVQGAN):
         for size in features[0]['levels']:
             levels[size] = [frame['levels'][size] for frame in features]
         latents = self.fold_latents(x)
-        logits = self.predictor(latents, torch.cat([frame['parsing'] for frame in features]))
-        return self.restore(logits.argmax(-1), latents, levels, fidelity, wanted)
+        codes = self.predictor(latents, torch.cat([frame['parsing'] for frame in features])).argmax(-1)
+        return self.restore(codes, latents, levels, fidelity, wanted)
 
     def restore(self, codes, latents, features, fidelity, wanted=slice(None)):
         """Decode codes, corrected by the low-quality latents and features.

@@ -1,11 +1,12 @@
 """Encoder and decoder of the TS-VQGAN: convolutions in each frame, Swin attention across frames."""
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
 from .checkpointing import run
-from .frames import across_frames, frame_by_frame, join_frames, select, split_frames
+from .frames import across_frames, frame_by_frame, join_frames, joined, select, split_frames
 from .residual import Downsample, ResidualBlock, Upsample, group_norm
 from .swin3d import Swin3DLayer
 
@@ -117,6 +118,7 @@ class Decoder(nn.Module):
             latents (Tensor): (B * T, in_channels, h, w).
             fuse (dict[int, callable] | None): By size of level, what is called as fuse[size](feature, wanted) after
                 the level, before it is upsampled; returns the feature to go on with, of the wanted frames alone.
+                ``feature`` is (B * T, C, H, W), without gradients an iterator of pieces (n, C, H, W) of that.
             wanted (slice): Which of the T frames of each clip to decode. Default: all.
 
         Returns:
@@ -127,22 +129,24 @@ class Decoder(nn.Module):
         last_exchange = min((i for i, level in enumerate(self.levels) if level.swin or self.sizes[i] in fuse),
                             default=len(self.levels) - 1)
         for i in reversed(range(last_exchange, len(self.levels))):
-            x = self.rise(i, x)
-            if self.sizes[i] in fuse:
-                x = fuse[self.sizes[i]](x, wanted if i == last_exchange else slice(None))
+            x, fusion = self.rise(i, x), fuse.get(self.sizes[i])
+            # Without gradients a fusion gets frames as they are made, and keeps those that it needs.
+            if torch.is_grad_enabled() or not fusion:
+                x = joined(x, len(latents))
+            if fusion:
+                x = fusion(x, wanted if i == last_exchange else slice(None))
             elif i == last_exchange:
                 x = select(x, wanted, self.num_frames)
         # What is computed again in the backward pass is then that of one frame.
         return frame_by_frame(partial(self.finish, last_exchange), x, apart=self.activation_checkpointing)
 
     def rise(self, i, x):
-        """Output of level i from that of the one below it."""
+        """Yield the output of level i in pieces of some frames, (n, C, H, W), from that of the one below it."""
         level = self.levels[i]
-
-        def levelled(x):
-            return run(self.activation_checkpointing, level, self.upsampled(i, x))
-
-        return levelled(x) if level.swin else frame_by_frame(levelled, x, apart=self.activation_checkpointing)
+        if level.swin:
+            yield run(self.activation_checkpointing, level, self.upsampled(i, x))
+        else:
+            yield from map(partial(self.level_of_frames, i), split_frames(x, self.activation_checkpointing))
 
     def upsampled(self, i, x):
         """Input of level i from the output of the one below it."""
@@ -150,13 +154,18 @@ class Decoder(nn.Module):
             return x
         return run(self.activation_checkpointing, self.levels[i + 1].resample, x)
 
+    def level_of_frames(self, i, x):
+        """Output of level i, which has no Swin layers, from that of the one below it."""
+        x = self.upsampled(i, x)
+        # Block by block, so that nobody holds the input of the level, the largest map there is, to its end.
+        for block in self.levels[i].blocks:
+            x = run(self.activation_checkpointing, block, x)
+        return x
+
     def finish(self, i, x):
         """Frames from the output of level i."""
         for finer in reversed(range(i)):
-            x = self.upsampled(finer, x)
-            # Block by block, so that nobody holds the input of the level, the largest map there is, to its end.
-            for block in self.levels[finer].blocks:
-                x = run(self.activation_checkpointing, block, x)
+            x = self.level_of_frames(finer, x)
         return run(self.activation_checkpointing, self.tail, x)
 
     def tail(self, x):

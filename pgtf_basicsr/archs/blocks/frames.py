@@ -2,7 +2,7 @@
 import torch
 from einops import rearrange
 
-__all__ = ['across_frames', 'frame_by_frame', 'join_frames', 'select', 'split_frames']
+__all__ = ['across_frames', 'frame_by_frame', 'join_frames', 'joined', 'select', 'split_frames']
 
 
 def across_frames(layer, x):
@@ -17,29 +17,38 @@ def select(x, wanted, num_frames):
 
 
 def frame_by_frame(function, *maps, apart=False):
-    """function(*maps) of maps (N, C, H, W), in the pieces of :func:`split_frames`; ``apart``: with gradients, too."""
-    pieces = zip(*(x.split(1) if apart else split_frames(x) for x in maps))
-    first = function(*next(pieces))
-    if len(first) == len(maps[0]):
+    """function(*maps) of maps (N, C, H, W), in the pieces of :func:`split_frames`."""
+    return joined(map(function, *(split_frames(x, apart) for x in maps)), len(maps[0]))
+
+
+def joined(pieces, count):
+    """One map (count, C, H, W) of pieces (n, C, H, W), which are taken one after the other."""
+    pieces = iter(pieces)
+    first = next(pieces)
+    if len(first) == count:
         return first
     if torch.is_grad_enabled():
-        return torch.cat([first, *(function(*piece) for piece in pieces)])
+        return torch.cat([first, *pieces])
     # One map for all of them, so that there is never a second copy of each.
-    out = torch.empty_like(first.expand(len(maps[0]), -1, -1, -1))
-    out[:1] = first
+    out = torch.empty_like(first[:1].expand(count, -1, -1, -1))
+    out[:len(first)] = first
+    filled = len(first)
     del first
-    for target, piece in zip(out[1:].split(1), pieces):
-        target.copy_(function(*piece))
+    for piece in pieces:
+        out[filled:filled + len(piece)] = piece
+        filled += len(piece)
+        del piece
     return out
 
 
-def split_frames(x):
+def split_frames(x, apart=False):
     """The pieces (n, C, H, W) in which to pass (N, C, H, W) through what sees each frame by itself.
 
     Without gradients frames go one after the other: large maps of one frame are work enough for any device, and take
-    the memory of one. It also makes the result of a frame the same to the bit, whichever frames are with it.
+    the memory of one. It also makes the result of a frame the same to the bit, whichever frames are with it. With
+    ``apart`` they do so with gradients, too.
     """
-    return [x] if torch.is_grad_enabled() else x.split(1)
+    return x.split(1) if apart or not torch.is_grad_enabled() else [x]
 
 
 def join_frames(pieces):

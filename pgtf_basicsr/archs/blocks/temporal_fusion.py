@@ -5,7 +5,7 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from .frames import frame_by_frame, select
+from .frames import frame_by_frame, join_frames, select
 from .residual import ResidualBlock
 
 __all__ = ['TemporalFidelityRegulator']
@@ -38,17 +38,17 @@ class TemporalFidelityRegulator(nn.Module):
         """Fuse two features of the same size.
 
         Args:
-            encoder_feature (Tensor | list[Tensor]): e, (B * T, C, H, W), frames of a clip next to each other; or
-                B * T times (1, C, H, W).
-            decoder_feature (Tensor): d, (B * T, C, H, W).
+            encoder_feature (Tensor | Iterable[Tensor]): e, (B * T, C, H, W), frames of a clip next to each other; or
+                pieces of some frames, (n, C, H, W).
+            decoder_feature (Tensor | Iterable[Tensor]): d, of the same shape.
             fidelity (float): w; 0 returns d unchanged. Default: 1.
             wanted (slice): Which of the T frames to fuse; all of them are seen. Default: all.
 
         Returns:
             Tensor: (B * wanted, C, H, W).
         """
-        if not isinstance(encoder_feature, torch.Tensor):
-            encoder_feature = torch.cat(encoder_feature)
+        encoder_feature, decoder_feature = (
+            x if isinstance(x, torch.Tensor) else join_frames(list(x)) for x in (encoder_feature, decoder_feature))
         reduced = [self.reduce_encoder(encoder_feature), self.reduce_decoder(decoder_feature)]
         clip = torch.cat([rearrange(x, '(b t) c h w -> b (t c) h w', t=self.num_frames) for x in reduced], dim=1)
         temporal = rearrange(self.mix_frames(clip), 'b (t c) h w -> (b t) c h w', t=self.num_frames)

@@ -27,8 +27,8 @@ class Swin3DLayer(nn.Module):
 class Swin3DBlock(nn.Module):
     """A block over a clip (T, H, W, C), in place.
 
-    Rows of windows do not see each other. All have the same bias and mask but the last, into which a shift brings the
-    first rows of the picture: two tables serve a whole map.
+    Rows of windows do not see each other. Those of the last row and of the last column, into which a shift brings the
+    other end of the picture, have a mask: four tables of bias and mask serve a map of any size.
     """
 
     def __init__(self, block):
@@ -40,16 +40,15 @@ class Swin3DBlock(nn.Module):
     def forward(self, clip):
         height, width = clip.shape[1:3]
         window, shift = self.windows(height, width)
-        rows, columns = -(-height // window[0]), -(-width // window[1])
+        rows = -(-height // window[0])
         alike = rows - 1 if shift[0] else rows
         groups = row_strips(alike, max(1, strip_size(clip) // clip[:, :window[0]].numel()))
         for group in [*groups, slice(alike, rows)] if shift[0] else groups:
-            bias = self.bias(group.stop - group.start, columns, window, shift, group.start == alike, clip)
             positions = [(y + shift[0]) % (rows * window[0]) for y in range(group.start * window[0],
                                                                             group.stop * window[0])]
-            self.attend(clip, positions, window, shift, bias)
+            self.attend(clip, positions, window, shift, group.start == alike)
 
-    def attend(self, clip, positions, window, shift, bias):
+    def attend(self, clip, positions, window, shift, last_row):
         """Let the rows at ``positions``, some of which may lie below the picture, attend to each other."""
         frames, height, width = clip.shape[:3]
         inside = [i for i, y in enumerate(positions) if y < height]
@@ -62,10 +61,15 @@ class Swin3DBlock(nn.Module):
             padded[:, inside, :width] = normalised
         if shift[1]:
             padded = padded.roll(-shift[1], dims=2)
-        attended = self.attn(
-            rearrange(padded, 't (r y) (s x) c -> (r s) (t y x) c', y=window[0], x=window[1]), bias)
-        attended = rearrange(attended, '(r s) (t y x) c -> t (r y) (s x) c', t=frames, y=window[0], x=window[1],
-                             r=len(positions) // window[0])
+        alike = padded.shape[2] - (window[1] if shift[1] else 0)
+        attended = torch.empty_like(padded)
+        for columns in [slice(alike), slice(alike, None)] if shift[1] else [slice(alike)]:
+            bias = self.bias(window, shift, last_row, columns.start == alike, x)
+            attended[:, :, columns] = rearrange(
+                self.attn(rearrange(padded[:, :, columns], 't (r y) (s x) c -> (r s) (t y x) c', y=window[0],
+                                    x=window[1]), bias),
+                '(r s) (t y x) c -> t (r y) (s x) c', t=frames, y=window[0], x=window[1],
+                r=len(positions) // window[0])
         if shift[1]:
             attended = attended.roll(shift[1], dims=2)
         if padded.shape[1:3] != x.shape[1:3]:
@@ -76,14 +80,13 @@ class Swin3DBlock(nn.Module):
             # Then it was a copy.
             clip[:, where] = x
 
-    def bias(self, rows, columns, window, shift, with_last, like):
-        """Bias and mask of some rows of windows, (windows, heads, tokens, tokens) or one for all windows."""
-        key = rows, columns, window, shift, with_last, like.dtype, like.device
+    def bias(self, window, shift, last_row, last_column, like):
+        """Bias and mask of a window, (1, heads, tokens, tokens)."""
+        key = window, shift, last_row, last_column, like.dtype, like.device
         if key not in self.biases:
             bias = self.attn.bias(window)
-            if any(shift):
-                mask = shift_mask(self.attn.num_frames, 2, columns, window, shift, like.device)
-                mask = mask.unflatten(0, (2, columns))[1 if with_last else 0]
-                bias = (bias + mask[:, None]).repeat(rows, 1, 1, 1)
+            if last_row or last_column:
+                mask = shift_mask(self.attn.num_frames, 2, 2, window, shift, like.device).unflatten(0, (2, 2))
+                bias = bias + mask[int(last_row), int(last_column)]
             self.biases[key] = bias.to(like.dtype)
         return self.biases[key]

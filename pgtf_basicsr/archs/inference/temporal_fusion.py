@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..blocks.frames import joined
 from .convolution import arranged, without_row_padding
 from .strips import channels_last, convolve, new_map, strips
 
@@ -10,7 +11,10 @@ __all__ = ['TemporalFidelityRegulator']
 
 
 class TemporalFidelityRegulator(nn.Module):
-    """As :class:`~pgtf_basicsr.archs.blocks.TemporalFidelityRegulator`, frame by frame after frames are mixed."""
+    """As :class:`~pgtf_basicsr.archs.blocks.TemporalFidelityRegulator`, frame by frame, mixed as they come.
+
+    What is kept of decoder features is overwritten with the result.
+    """
 
     def __init__(self, regulator):
         super().__init__()
@@ -19,40 +23,47 @@ class TemporalFidelityRegulator(nn.Module):
         self.mix_frames, self.mix_channels = regulator.mix_frames, regulator.mix_channels
         self.block = regulator.block
         # Both see the same map, so their first convolutions are one.
-        self.first = arranged(joined(regulator.scale[0], regulator.shift[0]))
+        self.first = arranged(side_by_side(regulator.scale[0], regulator.shift[0]))
         self.second = nn.ModuleList(map(arranged, (regulator.scale[2], regulator.shift[2])))
 
     def forward(self, encoder_feature, decoder_feature, fidelity=1.0, wanted=slice(None)):
-        if isinstance(encoder_feature, torch.Tensor):
-            encoder_feature = encoder_feature.split(1)
-        encoder_frames = [channels_last(frame) for frame in encoder_feature]
-        decoder_frames = channels_last(decoder_feature).split(1)
-        kept = range(len(decoder_frames))
-        kept = [i for first in kept[::self.num_frames] for i in kept[first:first + self.num_frames][wanted]]
-        out = new_map(decoder_feature, decoder_feature.shape[1], frames=len(kept))
-        temporal = self.temporal(encoder_frames, decoder_frames, wanted)
-        for i, t, target in zip(kept, temporal.split(1), out.split(1)):
-            self.modulate(decoder_frames[i], self.block(encoder_frames[i], decoder_frames[i], t), fidelity, target)
-        return out
+        encoder_frames, decoder_frames = list(each_frame(encoder_feature)), each_frame(decoder_feature)
+        kept = []
+        for first in range(0, len(encoder_frames), self.num_frames):
+            kept += self.mix(encoder_frames[first:first + self.num_frames], decoder_frames, wanted)
+        # The end is reached: who makes the frames no longer holds what the last one was made of.
+        next(decoder_frames, None)
+        results = []
+        while kept:
+            encoder_frame, decoder_frame, temporal = kept.pop(0)
+            self.modulate(decoder_frame, self.block(encoder_frame, decoder_frame, temporal), fidelity)
+            results.append(decoder_frame)
+        return joined(results, len(results))
 
-    def temporal(self, encoder_frames, decoder_frames, wanted):
-        """The temporal feature of the wanted frames, (B * wanted, C', H, W)."""
-        channels = self.mix_channels.in_channels
-        weight, bias = (x.unflatten(0, (self.num_frames, channels))[wanted].flatten(0, 1)
+    def mix(self, encoder_frames, decoder_frames, wanted):
+        """Take a clip's frames as they are made; the wanted ones, each with its temporal feature."""
+        channels, wanted = self.mix_channels.in_channels, range(self.num_frames)[wanted]
+        weight, bias = (torch.cat([x.unflatten(0, (self.num_frames, channels))[i] for i in wanted])
                         for x in (self.mix_frames.weight, self.mix_frames.bias))
-        clips = [slice(first, first + self.num_frames) for first in range(0, len(decoder_frames), self.num_frames)]
-        out = new_map(decoder_frames[0], channels, frames=len(clips) * len(bias) // channels)
-        for clip, target in zip(clips, out.chunk(len(clips))):
-            for _, rows in strips(decoder_frames[0], self.mix_frames.in_channels):
-                reduced = [reduce(frame[:, :, rows])
-                           for reduce, frames in ((self.reduce_encoder, encoder_frames[clip]),
-                                                  (self.reduce_decoder, decoder_frames[clip])) for frame in frames]
-                mixed = F.conv2d(torch.cat(reduced, dim=1), weight, bias)
-                target[:, :, rows] = self.mix_channels(torch.cat(mixed.split(channels, dim=1)))
-        return out
+        weights = weight.unflatten(1, (2, self.num_frames, channels))
+        kept = []
+        for i, encoder_frame in enumerate(encoder_frames):
+            decoder_frame = next(decoder_frames)
+            if i == 0:
+                mixed = new_map(decoder_frame, len(bias)).copy_(bias[:, None, None])
+            for _, rows in strips(decoder_frame, decoder_frame.shape[1]):
+                reduced = torch.cat([self.reduce_encoder(encoder_frame[:, :, rows]),
+                                     self.reduce_decoder(decoder_frame[:, :, rows])], dim=1)
+                mixed[:, :, rows] += F.conv2d(reduced, weights[:, :, i].flatten(1, 2))
+            if i in wanted:
+                kept.append((encoder_frame, decoder_frame))
+            # Nobody holds it while the next one is made.
+            del decoder_frame
+        return [(*frames, self.mix_channels(channels_last(part)))
+                for frames, part in zip(kept, mixed.split(channels, dim=1))]
 
-    def modulate(self, feature, x, fidelity, target):
-        """target <- feature + fidelity * (feature * scale(x) + shift(x))."""
+    def modulate(self, feature, x, fidelity):
+        """feature <- feature + fidelity * (feature * scale(x) + shift(x))."""
         hidden = new_map(x, self.first.out_channels)
 
         def copy(source):
@@ -64,7 +75,7 @@ class TemporalFidelityRegulator(nn.Module):
         def apply(frames, rows, result):
             scale, shift = result
             piece = feature[frames, :, rows]
-            torch.add(piece, shift.addcmul_(piece, scale), alpha=fidelity, out=target[frames, :, rows])
+            piece.add_(shift.addcmul_(piece, scale), alpha=fidelity)
 
         convolve(without_row_padding(self.first), x, x.shape[1], copy(x), bend)
         second = [without_row_padding(conv, slot) for slot, conv in enumerate(self.second)]
@@ -72,7 +83,15 @@ class TemporalFidelityRegulator(nn.Module):
                  copy(hidden), apply)
 
 
-def joined(a, b):
+def each_frame(feature):
+    """Frames (1, C, H, W), channels-last, of a map or of pieces (n, C, H, W) of it."""
+    for piece in [feature] if isinstance(feature, torch.Tensor) else feature:
+        yield from channels_last(piece).split(1)
+        # Nobody holds it while the next one is made.
+        del piece
+
+
+def side_by_side(a, b):
     """Two convolutions of the same map as one."""
     conv = nn.Conv2d(a.in_channels, 2 * a.out_channels, a.kernel_size, padding=a.padding, device='meta')
     conv.weight = nn.Parameter(torch.cat([a.weight, b.weight]), requires_grad=False)
