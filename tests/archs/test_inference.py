@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from pgtf_basicsr.archs import PGTFormer, TSVQGAN, inference
 from pgtf_basicsr.archs.blocks import Downsample, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, Upsample
@@ -123,6 +124,27 @@ def test_memory_of_tiles_is_of_one_thread():
     with ThreadPoolExecutor(4) as threads:
         for conv, results in zip(convs, threads.map(run, convs)):
             torch.testing.assert_close(results, conv(x).expand_as(results), rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_regulators_hold_no_frame_that_is_not_wanted():
+    torch.manual_seed(0)
+    root = torch.nn.Sequential(TemporalFidelityRegulator(32, 3).eval())
+    inference.replace(root)
+    made, held = [], []
+
+    def frames():
+        for _ in range(6):
+            held.append([i for i, storage in enumerate(made) if not storage.expired()])
+            frame = strips.channels_last(torch.randn(1, 32, 8, 8))
+            made.append(StorageWeakRef(frame.untyped_storage()))
+            yield frame
+            del frame
+
+    out = root[0](torch.randn(6, 32, 8, 8), frames(), wanted=slice(1, 2))
+    assert out.shape == (2, 32, 8, 8)
+    # Of two clips the middle frames.
+    assert held == [[], [], [1], [1], [1], [1, 4]]
 
 
 @torch.no_grad()

@@ -8,6 +8,6 @@ from .swin3d import Swin3DLayer
 from .temporal_fusion import TemporalFidelityRegulator
 
 __all__ = [
-    'CodePredictor', 'Codebook', 'Decoder', 'Downsample', 'Encoder', 'ResidualBlock', 'Swin3DLayer',
-    'TemporalFidelityRegulator', 'Upsample', 'adain'
+    'CodePredictor', 'Codebook', 'Decoder', 'Downsample', 'Encoder', 'PredictorLayer', 'ResidualBlock',
+    'Swin3DLayer', 'TemporalFidelityRegulator', 'Upsample', 'adain'
 ]

@@ -31,9 +31,10 @@ def for_inference(net, dtype=torch.float32):
     """Turn a network, in place, into one that restores faster and cannot be trained.
 
     Maps are channels-last. Convolutions run a strip of rows at a time, together with the normalisation and activation
-    before them; on a CPU 3x3 convolutions take 4/9 of the multiplications, those after upsampling 1/4, and products of
-    matrices are the work of the faster library. Bias and mask of each window attention are built once for a size. In single precision results stay as close to exact arithmetic as
-    those of the network before. In half precision sums of normalisations, codes and logits stay in single precision.
+    before them. On a CPU 3x3 convolutions take 4/9 of the multiplications, those after upsampling 1/4, and products of
+    matrices are left to the faster of torch's two libraries. Bias and mask of windows are built once, the four that
+    serve maps of any size. In single precision results stay as close to exact arithmetic as those of the network
+    before. In half precision sums of normalisations, codes and logits stay in single precision.
 
     Args:
         net (TSVQGAN | PGTFormer): In evaluation mode.

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 __all__ = ['channels_last', 'convolve', 'normalise', 'row_strips', 'strip_size', 'strips']
 
 # Bytes of a strip on a CPU.
-STRIP = 2**21
+STRIP = 2**22
 # Values that are summed up in single precision before double takes over.
 BLOCK = 2**18
 
