@@ -37,9 +37,9 @@ def strip(request, monkeypatch):
 MODULES = {
     'residual block': (lambda: ResidualBlock(32, 64), lambda: (torch.randn(3, 32, 18, 14),)),
     'residual block of equal channels': (lambda: ResidualBlock(32, 32), lambda: (torch.randn(2, 32, 7, 9) + 5,)),
-    'residual block in tiles': (lambda: ResidualBlock(64, 128), lambda: (torch.randn(3, 64, 18, 14),)),
-    'residual block of odd sides': (lambda: ResidualBlock(64, 64), lambda: (torch.randn(2, 64, 7, 9),)),
-    'residual block of an odd side': (lambda: ResidualBlock(64, 64), lambda: (torch.randn(2, 64, 7, 10),)),
+    'residual block in tiles': (lambda: ResidualBlock(128, 160), lambda: (torch.randn(3, 128, 18, 14),)),
+    'residual block of odd sides': (lambda: ResidualBlock(128, 128), lambda: (torch.randn(2, 128, 7, 9),)),
+    'residual block of an odd side': (lambda: ResidualBlock(128, 128), lambda: (torch.randn(2, 128, 7, 10),)),
     'upsampling': (lambda: Upsample(16), lambda: (torch.randn(3, 16, 9, 6),)),
     'downsampling': (lambda: Downsample(16), lambda: (torch.randn(3, 16, 18, 10),)),
     'linear layer': (lambda: torch.nn.Linear(24, 40), lambda: (torch.randn(2, 5, 7, 48)[..., ::2],)),
@@ -49,10 +49,10 @@ MODULES = {
     'swin layer, one row of windows': (lambda: Swin3DLayer(32, 3, num_heads=4),
                                        lambda: (torch.randn(1, 3, 32, 3, 9),)),
     'swin layer, one window': (lambda: Swin3DLayer(32, 3, num_heads=4), lambda: (torch.randn(2, 3, 32, 2, 4),)),
-    'regulator': (lambda: TemporalFidelityRegulator(64, 3),
-                  lambda: (torch.randn(6, 64, 12, 10), torch.randn(6, 64, 12, 10), 0.7)),
-    'regulator, middle frame': (lambda: TemporalFidelityRegulator(64, 3), lambda: (
-        list(torch.randn(6, 64, 12, 10).split(1)), torch.randn(6, 64, 12, 10), 0.7, slice(1, 2))),
+    'regulator': (lambda: TemporalFidelityRegulator(128, 3),
+                  lambda: (torch.randn(6, 128, 12, 10), torch.randn(6, 128, 12, 10), 0.7)),
+    'regulator, middle frame': (lambda: TemporalFidelityRegulator(128, 3), lambda: (
+        list(torch.randn(6, 128, 12, 10).split(1)), torch.randn(6, 128, 12, 10), 0.7, slice(1, 2))),
 }
 
 
@@ -84,6 +84,8 @@ def test_convolutions_in_tiles_are_as_exact_as_plain_ones(size):
     plain, exact = conv(x), copy.deepcopy(conv).double()(x.double())
     assert tiled.shape == plain.shape and tiled.is_contiguous(memory_format=torch.channels_last)
     assert (tiled - exact).norm() <= 2 * (plain - exact).norm()
+    # Of a map of 2x2 plain sums have four taps in place of nine, and half the error.
+    assert size == (2, 2) or (tiled - exact).abs().max() <= 2 * (plain - exact).abs().max()
 
 
 @pytest.mark.parametrize('size', [(1, 8), (2, 7), (9, 4)])
@@ -94,7 +96,7 @@ def test_upsampling_in_tiles_is_as_exact_as_a_plain_one(size, strip):
     tiled = convolve_upsampled(x, upsample.conv)
     plain, exact = upsample(x), copy.deepcopy(upsample).double()(x.double())
     assert tiled.shape == plain.shape and tiled.is_contiguous(memory_format=torch.channels_last)
-    assert (tiled - exact).norm() <= 2 * (plain - exact).norm()
+    assert (tiled - exact).abs().max() <= 2 * (plain - exact).abs().max()
 
 
 def test_half_precision_in_tiles_is_nearly_as_exact_as_plain():

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .checkpointing import run
-from .frames import across_frames, frame_by_frame, join_frames, joined, select, split_frames
+from .frames import across_frames, frame_by_frame, join_frames, select, split_frames
 from .residual import Downsample, ResidualBlock, Upsample, group_norm
 from .swin3d import Swin3DLayer
 
@@ -48,8 +48,8 @@ class Encoder(nn.Module):
     def forward(self, frames):
         """(B * T, 3, H, W) -> (B * T, out_channels, h, w) and {size of level: feature}."""
         pieces, features = zip(*map(self.frame_levels, split_frames(frames)))
-        of_frames = {size: join_frames([piece[size] for piece in features]) for size in features[0]}
-        x, of_clips = self.clip_levels(join_frames(pieces))
+        of_frames = {size: join_frames([piece[size] for piece in features], len(frames)) for size in features[0]}
+        x, of_clips = self.clip_levels(join_frames(pieces, len(frames)))
         return x, of_frames | of_clips
 
     def frame_levels(self, frames):
@@ -132,7 +132,7 @@ class Decoder(nn.Module):
             x, fusion = self.rise(i, x), fuse.get(self.sizes[i])
             # Without gradients a fusion gets frames as they are made, and keeps those that it needs.
             if torch.is_grad_enabled() or not fusion:
-                x = joined(x, len(latents))
+                x = join_frames(x, len(latents))
             if fusion:
                 x = fusion(x, wanted if i == last_exchange else slice(None))
             elif i == last_exchange:

@@ -2,7 +2,7 @@
 import torch
 from einops import rearrange
 
-__all__ = ['across_frames', 'frame_by_frame', 'join_frames', 'joined', 'select', 'split_frames']
+__all__ = ['across_frames', 'frame_by_frame', 'join_frames', 'select', 'split_frames']
 
 
 def across_frames(layer, x):
@@ -18,10 +18,10 @@ def select(x, wanted, num_frames):
 
 def frame_by_frame(function, *maps, apart=False):
     """function(*maps) of maps (N, C, H, W), in the pieces of :func:`split_frames`."""
-    return joined(map(function, *(split_frames(x, apart) for x in maps)), len(maps[0]))
+    return join_frames(map(function, *(split_frames(x, apart) for x in maps)), len(maps[0]))
 
 
-def joined(pieces, count):
+def join_frames(pieces, count):
     """One map (count, C, H, W) of pieces (n, C, H, W), which are taken one after the other."""
     pieces = iter(pieces)
     first = next(pieces)
@@ -29,7 +29,7 @@ def joined(pieces, count):
         return first
     if torch.is_grad_enabled():
         return torch.cat([first, *pieces])
-    # One map for all of them, so that there is never a second copy of each.
+    # One map for all of them, so that there is never a second copy of each; nobody holds one while the next is made.
     out = torch.empty_like(first[:1].expand(count, -1, -1, -1))
     out[:len(first)] = first
     filled = len(first)
@@ -49,8 +49,3 @@ def split_frames(x, apart=False):
     ``apart`` they do so with gradients, too.
     """
     return x.split(1) if apart or not torch.is_grad_enabled() else [x]
-
-
-def join_frames(pieces):
-    """What :func:`split_frames` has taken apart."""
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)

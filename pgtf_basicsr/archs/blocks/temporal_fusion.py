@@ -47,8 +47,10 @@ class TemporalFidelityRegulator(nn.Module):
         Returns:
             Tensor: (B * wanted, C, H, W).
         """
-        encoder_feature, decoder_feature = (
-            x if isinstance(x, torch.Tensor) else join_frames(list(x)) for x in (encoder_feature, decoder_feature))
+        if not isinstance(encoder_feature, torch.Tensor):
+            encoder_feature = torch.cat(list(encoder_feature))
+        if not isinstance(decoder_feature, torch.Tensor):
+            decoder_feature = join_frames(decoder_feature, len(encoder_feature))
         reduced = [self.reduce_encoder(encoder_feature), self.reduce_decoder(decoder_feature)]
         clip = torch.cat([rearrange(x, '(b t) c h w -> b (t c) h w', t=self.num_frames) for x in reduced], dim=1)
         temporal = rearrange(self.mix_frames(clip), 'b (t c) h w -> (b t) c h w', t=self.num_frames)

@@ -50,12 +50,11 @@ def for_inference(net, dtype=torch.float32):
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.data = channels_last(module.weight.data)
+        elif isinstance(module, blocks.PredictorLayer):
+            module.project = linear
     replace(net)
     for coder in (net.encoder, net.decoder):
         coder.tail = partial(last_convolution, coder.norm_out, arranged(coder.conv_out))
-    for module in net.modules():
-        if isinstance(module, blocks.PredictorLayer):
-            module.project = linear
     return net
 
 

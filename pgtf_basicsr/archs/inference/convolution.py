@@ -1,6 +1,4 @@
 """What a frame passes by itself: normalisations, activations and convolutions in strips."""
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -10,8 +8,9 @@ from .winograd import TiledConvolution, convolve_upsampled, taps_first
 
 __all__ = ['Downsample', 'ResidualBlock', 'Upsample', 'arranged', 'last_convolution', 'without_row_padding']
 
-# Channels from which on convolutions are faster in tiles.
-TILED_CHANNELS = {torch.float32: 128, torch.bfloat16: 128}
+# Channels from which on convolutions are faster in tiles, in these types.
+TILED_CHANNELS = 128
+TILED_TYPES = (torch.float32, torch.bfloat16)
 
 
 class ResidualBlock(nn.Module):
@@ -74,7 +73,7 @@ def without_row_padding(conv, slot=0):
 def goes_in_tiles(conv):
     """Whether a convolution is of the kind that is faster in tiles. Libraries of GPUs choose for themselves."""
     return conv.kernel_size == (3, 3) and conv.stride == (1, 1) and conv.weight.device.type == 'cpu' and (
-        min(conv.in_channels, conv.out_channels) >= TILED_CHANNELS.get(conv.weight.dtype, math.inf))
+        conv.weight.dtype in TILED_TYPES and min(conv.in_channels, conv.out_channels) >= TILED_CHANNELS)
 
 
 def arranged(conv):

@@ -61,14 +61,14 @@ class Swin3DBlock(nn.Module):
             padded[:, inside, :width] = normalised
         if shift[1]:
             padded = padded.roll(-shift[1], dims=2)
-        alike = padded.shape[2] - (window[1] if shift[1] else 0)
         attended = torch.empty_like(padded)
-        for columns in [slice(alike), slice(alike, None)] if shift[1] else [slice(alike)]:
+        alike = padded.shape[2] - (window[1] if shift[1] else 0)
+        sides = dict(y=window[0], x=window[1])
+        for columns in [slice(0, alike), slice(alike, None)] if shift[1] else [slice(0, alike)]:
             bias = self.bias(window, shift, last_row, columns.start == alike, x)
+            windows = rearrange(padded[:, :, columns], 't (r y) (s x) c -> (r s) (t y x) c', **sides)
             attended[:, :, columns] = rearrange(
-                self.attn(rearrange(padded[:, :, columns], 't (r y) (s x) c -> (r s) (t y x) c', y=window[0],
-                                    x=window[1]), bias),
-                '(r s) (t y x) c -> t (r y) (s x) c', t=frames, y=window[0], x=window[1],
+                self.attn(windows, bias), '(r s) (t y x) c -> t (r y) (s x) c', t=frames, **sides,
                 r=len(positions) // window[0])
         if shift[1]:
             attended = attended.roll(shift[1], dims=2)

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..blocks.frames import joined
+from ..blocks.frames import join_frames
 from .convolution import arranged, without_row_padding
 from .strips import channels_last, convolve, new_map, strips
 
@@ -38,12 +38,12 @@ class TemporalFidelityRegulator(nn.Module):
             encoder_frame, decoder_frame, temporal = kept.pop(0)
             self.modulate(decoder_frame, self.block(encoder_frame, decoder_frame, temporal), fidelity)
             results.append(decoder_frame)
-        return joined(results, len(results))
+        return join_frames(results, len(results))
 
     def mix(self, encoder_frames, decoder_frames, wanted):
         """Take a clip's frames as they are made; the wanted ones, each with its temporal feature."""
-        channels, wanted = self.mix_channels.in_channels, range(self.num_frames)[wanted]
-        weight, bias = (torch.cat([x.unflatten(0, (self.num_frames, channels))[i] for i in wanted])
+        channels = self.mix_channels.in_channels
+        weight, bias = (x.unflatten(0, (self.num_frames, channels))[wanted].flatten(0, 1)
                         for x in (self.mix_frames.weight, self.mix_frames.bias))
         weights = weight.unflatten(1, (2, self.num_frames, channels))
         kept = []
@@ -51,11 +51,12 @@ class TemporalFidelityRegulator(nn.Module):
             decoder_frame = next(decoder_frames)
             if i == 0:
                 mixed = new_map(decoder_frame, len(bias)).copy_(bias[:, None, None])
+            share = weights[:, :, i].flatten(1, 2)
             for _, rows in strips(decoder_frame, decoder_frame.shape[1]):
                 reduced = torch.cat([self.reduce_encoder(encoder_frame[:, :, rows]),
                                      self.reduce_decoder(decoder_frame[:, :, rows])], dim=1)
-                mixed[:, :, rows] += F.conv2d(reduced, weights[:, :, i].flatten(1, 2))
-            if i in wanted:
+                mixed[:, :, rows] += F.conv2d(reduced, share)
+            if i in range(self.num_frames)[wanted]:
                 kept.append((encoder_frame, decoder_frame))
             # Nobody holds it while the next one is made.
             del decoder_frame
