@@ -9,6 +9,7 @@ grey, once for a frame.
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, starmap
+from typing import NamedTuple
 
 import av
 import cv2
@@ -23,15 +24,22 @@ __all__ = ['VARIANTS', 'Degradation', 'DegradationParameters', 'DegradationRange
            'degradation_ranges', 'gaussian_kernel', 'ranges_of_data_set']
 
 _RESIZE_FLAGS = {'area': cv2.INTER_AREA, 'linear': cv2.INTER_LINEAR, 'cubic': cv2.INTER_CUBIC}
-# Encoder name -> decoder name and the options that keep the encoder silent and to one thread.
+
+
+class _Codec(NamedTuple):
+    decoder: str
+    options: dict  # that keep the encoder silent, to one thread and to the same bytes every time
+    smallest: tuple  # (height, width); smaller pictures are padded
+
+
 _CODECS = {
-    'libx264': ('h264', {}),
-    'libx265': ('hevc', {'x265-params': 'log-level=none:pools=none:frame-threads=1'}),
+    # x264 reads memory that was never written where there is AVX-512, and rounds otherwise from SSSE3 on.
+    'libx264': _Codec('h264', {'x264-params': 'asm=sse2'}, (16, 16)),
+    # libx265 refuses lower pictures, and reads memory that was never written in narrower ones.
+    'libx265': _Codec('hevc', {'x265-params': 'log-level=none:pools=none:frame-threads=1'}, (16, 66)),
 }
 _PRESETS = ('ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium', 'slow', 'slower', 'veryslow',
             'placebo')
-# libx265 refuses smaller pictures.
-_MIN_CODED_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -263,9 +271,9 @@ def code_and_decode(frames, codec, crf, preset):
         ValueError: There are no frames.
     """
     (height, width), frames = with_size(frames)
+    decoder_name, codec_options, smallest = _CODECS[codec]
     # yuv420p halves the colour planes, so sides have to be even.
-    padding = [(0, max(side + side % 2, _MIN_CODED_SIZE) - side) for side in (height, width)] + [(0, 0)]
-    decoder_name, codec_options = _CODECS[codec]
+    padding = [(0, max(side + side % 2, least) - side) for side, least in zip((height, width), smallest)] + [(0, 0)]
     encoder = av.CodecContext.create(codec, 'w')
     encoder.height, encoder.width = height + padding[0][1], width + padding[1][1]
     encoder.pix_fmt = 'yuv420p'
