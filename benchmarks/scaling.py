@@ -237,11 +237,11 @@ def restoration(net, frames, size):
     with FAKE:
         features = [net.frame_features(clip[0, :1])] * frames
     of_frame = flop(lambda: net.frame_features(clip[0, :1]))
-    window = counted(lambda: net.restore_features(features, slice(frames // 2, frames // 2 + 1)))
+    window = counted(lambda: net.restore_features(list(features), slice(frames // 2, frames // 2 + 1)))
     # Other products are with weights.
     attention, everywhere = (window[name][torch.ops.aten.bmm] for name in ('CodePredictor', 'Global'))
     of_single = sum(window['Global'].values())
-    of_all = flop(lambda: net.restore_features(features))
+    of_all = flop(lambda: net.restore_features(list(features)))
     return [value / 1e9 for value in (
         frames * of_frame + of_all, of_frame + of_single, of_frame + of_all / frames, attention,
         everywhere - attention)]

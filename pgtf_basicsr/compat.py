@@ -7,6 +7,7 @@ happens where BasicSR already does it right, so its later versions work as well.
 """
 import functools
 import importlib
+import importlib.util
 import sys
 import types
 import warnings
@@ -19,7 +20,27 @@ from .safe_yaml import SafeLoader
 from .training.ranks import average_in_rank_order
 from .training.rendezvous import init_dist
 
-__all__ = ['mend_basicsr', 'restore_removed_modules']
+__all__ = ['mend_basicsr', 'postpone_compiler', 'restore_removed_modules']
+
+
+def postpone_compiler():
+    """Import torchvision, which BasicSR does, without the compiler that it takes along.
+
+    ``torch._dynamo`` costs a second and 0.17 GB, for one function by which ``torchvision.ops.roi_align`` asks whether
+    it may compile.  Here it asks, and the compiler is imported, when that is called.
+    """
+    if 'torch._dynamo' in sys.modules:
+        return
+    package, utils = _Postponed('torch._dynamo'), _Postponed('torch._dynamo.utils')
+    package.__path__ = importlib.util.find_spec('torch._dynamo').submodule_search_locations
+    utils.is_compile_supported = lambda device_type: importlib.import_module(utils.__name__).is_compile_supported(
+        device_type)
+    sys.modules |= {module.__name__: module for module in (package, utils)}
+    try:
+        importlib.import_module('torchvision')
+    finally:
+        _Postponed.end()
+
 
 def restore_removed_modules():
     """Give back two module paths that BasicSR imports and newer libraries dropped.
@@ -121,6 +142,23 @@ def update_learning_rate(self, current_iter, warmup_iter=-1):
         self._set_lr([[rate / warmup_iter * current_iter for rate in rates] for rates in self._get_init_lr()])
 
 
+class _Postponed(types.ModuleType):
+    """Stands for a module until more is wanted of it than what was put here; then that is imported after all."""
+
+    def __getattr__(self, name):
+        if name.startswith('__'):
+            raise AttributeError(name)
+        self.end()
+        return getattr(importlib.import_module(self.__name__), name)
+
+    @staticmethod
+    def end():
+        """Take away all that stand for others."""
+        for name, module in list(sys.modules.items()):
+            if isinstance(module, _Postponed):
+                del sys.modules[name]
+
+
 def _alias(missing, present, names):
     """Make ``import missing`` work by taking ``names`` from the module ``present``."""
     try:
@@ -191,6 +229,7 @@ def _prefetcher_at_rest(self, loader):
     self.loader = iter(())
 
 
+postpone_compiler()
 restore_removed_modules()
 with warnings.catch_warnings():
     # BasicSR's own use of names that its libraries have announced to drop.

@@ -26,11 +26,35 @@ if __name__ == '__main__':
     print('batch', tuple(next(iter(loader))['gt'].shape))
 '''
 
+ALIGNMENT = '''
+import sys, pgtf_basicsr, torch
+from torchvision.ops import roi_align
+assert 'torch._dynamo' not in sys.modules
+ramp, boxes = torch.arange(64.).reshape(1, 1, 8, 8), torch.tensor([[0, 1., 1, 5, 5]])
+print([round(x, 3) for x in roi_align(ramp, boxes, 2, aligned=True).flatten().tolist()])
+torch.use_deterministic_algorithms(True)
+print([round(x, 3) for x in roi_align(ramp, boxes, 2, aligned=True).flatten().tolist()])
+print(torch.compile(lambda x: x + 1, backend='eager')(ramp).sum().item(), torch._dynamo.utils.__file__ is None)
+'''
+
 
 @pytest.mark.parametrize('order', [
     'import pgtf_basicsr, basicsr', 'import pgtf_basicsr; import basicsr.data.degradations'])
 def test_imports(order, tmp_path):
     assert basicsr(tmp_path, launch=('-W', 'error::DeprecationWarning:pgtf_basicsr', '-c', order)) == ''
+
+
+def test_the_compiler_is_imported_when_it_is_used(tmp_path):
+    # Of a ramp, bins of 2x2 pixels from (1, 1) on have the value at their middle, half a pixel before the whole number.
+    middles = [8 * (y - 0.5) + x - 0.5 for y in (2, 4) for x in (2, 4)]
+    assert basicsr(tmp_path, launch=('-c', ALIGNMENT)).splitlines() == [str(middles)] * 2 + ['2080.0 False']
+
+
+@pytest.mark.parametrize('first', ['torchvision', 'torch._dynamo'])
+def test_a_compiler_that_is_there_is_left_alone(tmp_path, first):
+    code = f'import sys, {first}; before = sys.modules["torch._dynamo"]; import pgtf_basicsr; ' \
+           'print(sys.modules["torch._dynamo"] is before)'
+    assert basicsr(tmp_path, launch=('-c', code)) == 'True\n'
 
 
 def test_spawned_workers(tmp_path):

@@ -95,6 +95,7 @@ class PGTFormer(TSVQGAN):
             levels[size] = [frame['levels'][size] for frame in features]
         latents = self.fold_latents(x)
         codes = self.predictor(latents, torch.cat([frame['parsing'] for frame in features])).argmax(-1)
+        features.clear()
         return self.restore(codes, latents, levels, fidelity, wanted)
 
     def restore(self, codes, latents, features, fidelity, wanted=slice(None)):

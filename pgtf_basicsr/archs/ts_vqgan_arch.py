@@ -122,12 +122,14 @@ class TSVQGAN(nn.Module):
 
         Args:
             features (list[dict]): Of :meth:`frame_features`, for B * T frames, those of a clip next to each other.
+                The list is emptied, so that nothing is held longer than it is needed.
             wanted (slice): Which of the T frames to decode. Default: all.
 
         Returns:
             Tensor: (B, wanted, 3, H, W).
         """
         x = torch.cat([frame['encoder'] for frame in features])
+        features.clear()
         latents = self.fold_latents(self.encoder.clip_levels(x)[0])
         return self.decode(self.codebook(latents)[0], wanted=wanted)
 

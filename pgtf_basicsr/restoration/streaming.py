@@ -48,8 +48,8 @@ def run_windows(frame_features, window_results, frames, num_frames, stride=1, ba
 
     Args:
         frame_features (Callable): maps (1, 3, H, W) to anything.
-        window_results (Callable): maps a list of that for the B * T frames of B windows, and a slice of the T
-            frames that are wanted, to a tensor (B, wanted, ...).
+        window_results (Callable): maps a list of that for the B * T frames of B windows, which it may empty, and a
+            slice of the T frames that are wanted, to a tensor (B, wanted, ...).
         frames, num_frames, stride, batch_size, device, autocast: as of `restore_frames`.
 
     Yields:
@@ -66,8 +66,12 @@ def run_windows(frame_features, window_results, frames, num_frames, stride=1, ba
 
     def results(windows, wanted):
         while batch := list(islice(windows, batch_size)):
+            frames = [frame for _, window in batch for frame in window]
+            for _, window in batch:
+                # So that it ends with its last window, or when that has no more use for it, what is kept of a frame.
+                window.clear()
             with torch.no_grad(), autocast():
-                result = window_results([frame for _, window in batch for frame in window], wanted)
+                result = window_results(frames, wanted)
             yield from zip((first for first, _ in batch), result.cpu())
 
     count = 0

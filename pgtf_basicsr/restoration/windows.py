@@ -10,23 +10,23 @@ def sliding_windows(frames, num_frames):
     """Yield for every frame the window of `num_frames` frames with that frame in the middle.
 
     The middle of T frames is index T // 2.  The first and last frame are repeated at the edges,
-    so that also clips shorter than T have one window a frame.  Only one window is held, and no
-    more of `frames` is taken than the next window needs.
+    so that also clips shorter than T have one window a frame.  Only what the next window shares with
+    this one is held, and no more of `frames` is taken than that needs.
 
     Args:
         frames (Iterable): frames of any type.
         num_frames (int): T, at least 1.
 
     Yields:
-        tuple: T frames.
+        list: T frames.
     """
     before = num_frames // 2
     after = num_frames - 1 - before
-    window = deque(maxlen=num_frames)
+    window = deque()
     for frame in _repeat_edges(frames, before, after):
         window.append(frame)
         if len(window) == num_frames:
-            yield tuple(window)
+            yield [window.popleft(), *window]
 
 
 def strided_windows(frames, num_frames, stride):
@@ -41,7 +41,7 @@ def strided_windows(frames, num_frames, stride):
         stride (int): 1 to T.
 
     Yields:
-        tuple: The index of the first frame, and a tuple of T frames.
+        tuple: The index of the first frame, and a list of T frames.
     """
     recent = deque(maxlen=num_frames)
     count = covered = 0
@@ -49,11 +49,11 @@ def strided_windows(frames, num_frames, stride):
         recent.append(frame)
         if count >= num_frames and (count - num_frames) % stride == 0:
             covered = count
-            yield count - num_frames, tuple(recent)
+            yield count - num_frames, [recent.popleft(), *recent]
     if 0 < count < num_frames:
-        yield 0, (*recent, *repeat(recent[-1], num_frames - count))
+        yield 0, [*recent, *repeat(recent[-1], num_frames - count)]
     elif covered < count:
-        yield count - num_frames, tuple(recent)
+        yield count - num_frames, list(recent)
 
 
 def blend(windows, num_frames):

@@ -1,4 +1,6 @@
 """The streaming engine against whole passes, window by window."""
+import weakref
+
 import pytest
 import torch
 
@@ -102,6 +104,24 @@ def test_no_frame_is_taken_before_it_is_needed(frames, stride):
     identity = run_windows(lambda frame: frame, same, counted(), 3, stride, batch_size=2)
     for index, _ in enumerate(identity):
         assert len(taken) <= index + 1 + (1 + stride) * 2 + 3
+
+
+@pytest.mark.parametrize('stride', [1, 2, 3])
+def test_while_a_window_is_at_work_only_what_others_need_is_kept_beside(frames, stride):
+    alive, kept = weakref.WeakSet(), []
+
+    def features(frame):
+        alive.add(feature := frame.clone())
+        return feature
+
+    def results(window, wanted):
+        result = torch.cat(window)[None][:, wanted]
+        window.clear()
+        kept.append(len(alive))
+        return result
+
+    assert len(list(run_windows(features, results, frames, 3, stride))) == len(frames)
+    assert set(kept[:-1]) == {2}
 
 
 def test_restored_frames_are_ordinary_tensors_without_gradient(frames):

@@ -1,12 +1,13 @@
 """Encoder and decoder of the TS-VQGAN: convolutions in each frame, Swin attention across frames."""
 from functools import partial
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from .checkpointing import run
-from .frames import across_frames, frame_by_frame, join_frames, select, split_frames
+from .frames import across_frames, join_frames, select, split_frames
 from .residual import Downsample, ResidualBlock, Upsample, group_norm
 from .swin3d import Swin3DLayer
 
@@ -137,36 +138,45 @@ class Decoder(nn.Module):
                 x = fusion(x, wanted if i == last_exchange else slice(None))
             elif i == last_exchange:
                 x = select(x, wanted, self.num_frames)
-        # What is computed again in the backward pass is then that of one frame.
-        return frame_by_frame(partial(self.finish, last_exchange), x, apart=self.activation_checkpointing)
+        # With checkpointing, what is computed again in the backward pass is that of one frame.
+        pieces, count = list(split_frames(x, self.activation_checkpointing)), len(x)
+        del x
+        return join_frames(self.finish(last_exchange, pieces), count)
 
     def rise(self, i, x):
         """Yield the output of level i in pieces of some frames, (n, C, H, W), from that of the one below it."""
-        level = self.levels[i]
-        if level.swin:
-            yield run(self.activation_checkpointing, level, self.upsampled(i, x))
+        if self.levels[i].swin:
+            yield run(self.activation_checkpointing, self.level_of_clips, i, x)
         else:
             yield from map(partial(self.level_of_frames, i), split_frames(x, self.activation_checkpointing))
 
-    def upsampled(self, i, x):
-        """Input of level i from the output of the one below it."""
-        if i + 1 == len(self.levels):
-            return x
-        return run(self.activation_checkpointing, self.levels[i + 1].resample, x)
-
-    def level_of_frames(self, i, x):
-        """Output of level i, which has no Swin layers, from that of the one below it."""
-        x = self.upsampled(i, x)
-        # Block by block, so that nobody holds the input of the level, the largest map there is, to its end.
-        for block in self.levels[i].blocks:
-            x = run(self.activation_checkpointing, block, x)
+    def level_of_clips(self, i, x):
+        """Output of level i from that of the one below it."""
+        # Step by step, so that nobody holds the input of the level, the largest map there is, to its end.
+        for step in self.steps(i):
+            x = step(x)
         return x
 
-    def finish(self, i, x):
-        """Frames from the output of level i."""
-        for finer in reversed(range(i)):
-            x = self.level_of_frames(finer, x)
-        return run(self.activation_checkpointing, self.tail, x)
+    def level_of_frames(self, i, x):
+        """The same where it has no Swin layers; with checkpointing every step is computed again by itself."""
+        for step in self.steps(i):
+            x = run(self.activation_checkpointing, step, x)
+        return x
+
+    def steps(self, i):
+        """From the output of the level below level i to its own."""
+        if i + 1 < len(self.levels):
+            yield self.levels[i + 1].resample
+        yield from self.levels[i].steps()
+
+    def finish(self, i, pieces):
+        """Yield frames from the output of level i, a list of pieces that is emptied."""
+        while pieces:
+            x = pieces.pop(0)
+            for step in chain(*map(self.steps, reversed(range(i))), [self.tail]):
+                x = run(self.activation_checkpointing, step, x)
+            yield x
+            del x
 
     def tail(self, x):
         """Last normalisation, activation and convolution."""
@@ -188,11 +198,16 @@ class Level(nn.Module):
         self.swin = nn.ModuleList([Swin3DLayer(channels, **swin) for _ in range(num_blocks)] if swin else [])
         self.resample = resample
 
-    def forward(self, x):
+    def steps(self):
+        """What the level does, one function of a map after the other."""
         for i, block in enumerate(self.blocks):
-            x = block(x)
+            yield block
             if self.swin:
-                x = across_frames(self.swin[i], x)
+                yield partial(across_frames, self.swin[i])
+
+    def forward(self, x):
+        for step in self.steps():
+            x = step(x)
         return x
 
 

@@ -7,6 +7,7 @@ from torch import nn
 from .. import blocks
 from .convolution import Downsample, ResidualBlock, Upsample, arranged, last_convolution
 from .linear import Linear, linear
+from .memory import release_free_memory
 from .strips import channels_last
 from .swin3d import Swin3DLayer
 from .temporal_fusion import TemporalFidelityRegulator
@@ -55,6 +56,8 @@ def for_inference(net, dtype=torch.float32):
     replace(net)
     for coder in (net.encoder, net.decoder):
         coder.tail = partial(last_convolution, coder.norm_out, arranged(coder.conv_out))
+    # What the weights in their former order had.
+    release_free_memory(torch.device('cpu'))
     return net
 
 

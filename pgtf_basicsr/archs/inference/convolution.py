@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .memory import release_free_memory
 from .strips import activate, channels_last, convolve, new_map, normalise, strips
 from .winograd import TiledConvolution, convolve_upsampled, taps_first
 
@@ -56,6 +57,7 @@ def normalised_convolution(norm, conv, parts, out=None, add=None):
 
 def last_convolution(norm, conv, x):
     """The tail of encoder and decoder."""
+    release_free_memory(x.device)
     return normalised_convolution(norm, conv, [channels_last(x)])
 
 
@@ -91,6 +93,7 @@ class Upsample(nn.Module):
         self.conv = arranged(upsample.conv)
 
     def forward(self, x):
+        release_free_memory(x.device)
         if x.device.type == 'cpu':
             return convolve_upsampled(x, self.conv)
         return self.conv(F.interpolate(channels_last(x), scale_factor=2.0, mode='nearest'))

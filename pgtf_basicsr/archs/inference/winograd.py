@@ -52,21 +52,15 @@ class TiledConvolution:
 
     def __init__(self, conv, slot=0):
         self.slot = slot
-        self.weights = tile_weights(conv.weight, G, slot)
+        self.weights = tile_weights(conv.weight, G)
         self.bias = conv.bias
 
     def __call__(self, x):
         """Maps (N, C, H + 2, W), channels-last, H and W even, to (N, K, H, W), overwritten by the next call."""
         x = x.permute(0, 2, 3, 1)
-        n, height, width, channels = x.shape
-        rows, columns = height // 2 - 1, width // 2
-        half = workspace('half of tiles', x, 4, n, rows, width + 2, channels)
-        half[..., 0, :] = half[..., -1, :] = 0
-        to_tiles(x, 1, half[..., 1:-1, :])
-        tiles = workspace('tiles', x, 4, 4, n, rows, columns, channels)
-        to_tiles(half, 3, tiles.transpose(0, 1))
-        out = workspace(f'outputs {self.slot}', x, n, 2 * rows, width, len(self.bias))
-        multiply(tiles, self.weights, self.bias, out)
+        n, height, width, _ = x.shape
+        out = workspace(f'outputs {self.slot}', x, n, height - 2, width, len(self.bias))
+        multiply(x, to_tiles, self.weights, self.bias, out)
         return out.permute(0, 3, 1, 2)
 
 
@@ -75,36 +69,41 @@ def taps_first(weight):
     return weight.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1)
 
 
-def tile_weights(weight, basis, slot=0):
-    """Weights (K, C, 3, 3) in the basis of tiles, (a, a, K, C) of a basis (a, 3); the next call overwrites them."""
+def tile_weights(weight, basis):
+    """Weights (K, C, 3, 3) in the basis of tiles, (a, a, K, C) of a basis (a, 3)."""
     shape, side = weight.shape[:2], len(basis)
-    taps = weight.permute(2, 3, 0, 1).reshape(9, -1)
-    weights = workspace(f'weights {slot}', weight, side**2, taps.shape[1])
-    torch.mm(torch.kron(basis, basis).to(weight.dtype), taps, out=weights)
+    weights = torch.kron(basis, basis).to(weight.dtype) @ weight.permute(2, 3, 0, 1).reshape(9, -1)
     return weights.view(side, side, *shape)
 
 
-def multiply(tiles, weights, bias, out):
-    """Multiply tiles by weights, and write what they make and the bias into the maps ``out``.
+def multiply(x, to_tiles, weights, bias, out):
+    """Multiply the tiles of maps by weights, and write what they make and the bias into the maps ``out``.
+
+    One tile is there at a time: what is computed of it is computed in the cache.
 
     Args:
-        tiles (Tensor): (a, a, N, H, W, C); a is 4, or 3 of an upsampled map.
+        x (Tensor): (N, H', W', C), of which columns are padded here.
+        to_tiles (callable): Yields a maps of the tiles along a dimension; a is 4, or 3 of an upsampled map.
         weights (Tensor): (a, a, K, C).
         bias (Tensor): (K,).
         out (Tensor): (N, 2H, 2W, K).
     """
-    # The product in the middle goes into all four outputs, and takes the bias there.
-    products = [[pointwise(tile, weight, bias if (i, j) == (1, 1) else None)
-                 for j, (tile, weight) in enumerate(zip(*rows))] for i, rows in enumerate(zip(tiles, weights))]
-    for column in zip(*products):
-        from_tiles(column, column[:2])
-    squares = out.unflatten(2, (-1, 2)).unflatten(1, (-1, 2))
-    for row, target in zip(products, squares.unbind(2)):
-        from_tiles(row, target.unbind(3))
+    squares = out.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).permute(2, 4, 0, 1, 3, 5)
+    n, height, width, _ = squares.shape[2:]
+    half = workspace('half of tiles', x, n, height, x.shape[2] + 2, x.shape[3])
+    half[:, :, 0] = half[:, :, -1] = 0
+    tile = workspace('tile', x, n, height, width, x.shape[3])
+    rows = []
+    for i, _ in enumerate(to_tiles(x, 1, half[:, :, 1:-1])):
+        # The product in the middle goes into all four outputs, and takes the bias there.
+        products = [pointwise(tile, weights[i, j], bias if i == j == 1 else None)
+                    for j, _ in enumerate(to_tiles(half, 2, tile))]
+        rows.append(from_tiles(products, torch.empty(squares.shape[1:], dtype=x.dtype)))
+    from_tiles(rows, squares)
 
 
 def from_tiles(products, out):
-    """A^T along a dimension: of a maps two; the first two of the maps are overwritten."""
+    """A^T along a dimension: of 4 or 3 maps, the first two of which may be overwritten, the two of ``out``."""
     first, second, third, *fourth = products
     if fourth:
         torch.add(first.add_(second), third, out=out[0])
@@ -112,16 +111,18 @@ def from_tiles(products, out):
     else:
         torch.add(first, second, out=out[0])
         torch.add(second, third, out=out[1])
+    return out
 
 
 def to_tiles(x, dim, out):
-    """B^T along a dimension: of 2 n + 2 values four times n."""
+    """B^T along a dimension: of 2 n + 2 values four times n; each in turn is in ``out`` when it is yielded."""
     even, odd = x.unflatten(dim, (-1, 2)).unbind(dim + 1)
     count = even.shape[dim] - 1
     first, third, second, fourth = (values.narrow(dim, start, count) for values in (even, odd) for start in (0, 1))
-    for (a, b, sign), target in zip(
-            ((first, third, -1), (second, third, 1), (third, second, -1), (second, fourth, -1)), out):
-        torch.add(a, b, alpha=sign, out=target)
+    yield torch.sub(first, third, out=out)
+    yield torch.add(second, third, out=out)
+    yield torch.sub(third, second, out=out)
+    yield torch.sub(second, fourth, out=out)
 
 
 def convolve_upsampled(x, conv):
@@ -141,20 +142,16 @@ def convolve_upsampled(x, conv):
     for frames, rows in strips(x, 2 * channels):
         first, last = max(rows.start - 1, 0), min(rows.stop + 1, height)
         count = rows.stop - rows.start
-        padded = workspace('padded', maps, frames.stop - frames.start, count + 2, width + 2, channels)
-        padded[:, :, 0] = padded[:, :, -1] = padded[:, 0] = padded[:, -1] = 0
-        padded[:, first - rows.start + 1:last - rows.start + 1, 1:-1] = maps[frames, first:last]
-        half = workspace('half of tiles', maps, 3, len(padded), count, width + 2, channels)
-        to_upsampled_tiles(padded, 1, half)
-        tiles = workspace('tiles', maps, 3, 3, len(padded), count, width, channels)
-        to_upsampled_tiles(half, 3, tiles.transpose(0, 1))
-        multiply(tiles, weights, conv.bias, result[frames, 2 * rows.start:2 * rows.stop])
+        padded = workspace('padded', maps, frames.stop - frames.start, count + 2, width, channels)
+        padded[:, 0] = padded[:, -1] = 0
+        padded[:, first - rows.start + 1:last - rows.start + 1] = maps[frames, first:last]
+        multiply(padded, to_upsampled_tiles, weights, conv.bias, result[frames, 2 * rows.start:2 * rows.stop])
     return out
 
 
 def to_upsampled_tiles(x, dim, out):
-    """Along a dimension, of n + 2 values n times three: differences to the one before and the one after, and itself."""
+    """The same of n + 2 values, three times n: differences to the one before and the one after, and itself."""
     before, middle, after = (x.narrow(dim, start, x.shape[dim] - 2) for start in (0, 1, 2))
-    torch.sub(before, middle, out=out[0])
-    out[1].copy_(middle)
-    torch.sub(after, middle, out=out[2])
+    yield torch.sub(before, middle, out=out)
+    yield out.copy_(middle)
+    yield torch.sub(after, middle, out=out)
