@@ -76,14 +76,14 @@ def tile_weights(weight, basis):
     return weights.view(side, side, *shape)
 
 
-def multiply(x, to_tiles, weights, bias, out):
+def multiply(x, transform, weights, bias, out):
     """Multiply the tiles of maps by weights, and write what they make and the bias into the maps ``out``.
 
     One tile is there at a time: what is computed of it is computed in the cache.
 
     Args:
         x (Tensor): (N, H', W', C), of which columns are padded here.
-        to_tiles (callable): Yields a maps of the tiles along a dimension; a is 4, or 3 of an upsampled map.
+        transform (callable): Yields a maps of the tiles along a dimension; a is 4, or 3 of an upsampled map.
         weights (Tensor): (a, a, K, C).
         bias (Tensor): (K,).
         out (Tensor): (N, 2H, 2W, K).
@@ -94,10 +94,10 @@ def multiply(x, to_tiles, weights, bias, out):
     half[:, :, 0] = half[:, :, -1] = 0
     tile = workspace('tile', x, n, height, width, x.shape[3])
     rows = []
-    for i, _ in enumerate(to_tiles(x, 1, half[:, :, 1:-1])):
+    for i, _ in enumerate(transform(x, 1, half[:, :, 1:-1])):
         # The product in the middle goes into all four outputs, and takes the bias there.
         products = [pointwise(tile, weights[i, j], bias if i == j == 1 else None)
-                    for j, _ in enumerate(to_tiles(half, 2, tile))]
+                    for j, _ in enumerate(transform(half, 2, tile))]
         rows.append(from_tiles(products, torch.empty(squares.shape[1:], dtype=x.dtype)))
     from_tiles(rows, squares)
 
