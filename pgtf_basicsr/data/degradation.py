@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from ..errors import UserError
+from ..restoration.video import REPRODUCIBLE
 from .checks import from_options, is_number, require, require_choice, require_number, require_range
 from .clip_stream import with_size
 from .reports import Reported
@@ -33,8 +34,7 @@ class _Codec(NamedTuple):
 
 
 _CODECS = {
-    # x264 reads memory that was never written where there is AVX-512, and rounds otherwise from SSSE3 on.
-    'libx264': _Codec('h264', {'x264-params': 'asm=sse2'}, (16, 16)),
+    'libx264': _Codec('h264', REPRODUCIBLE, (16, 16)),
     # libx265 refuses lower pictures, and reads memory that was never written in narrower ones.
     'libx265': _Codec('hevc', {'x265-params': 'log-level=none:pools=none:frame-threads=1'}, (16, 66)),
 }

@@ -1,4 +1,3 @@
-import ctypes
 from fractions import Fraction
 
 import av
@@ -27,17 +26,6 @@ def test_the_same_generator_gives_the_same_bytes():
     assert first.dtype == np.uint8 and first.shape == frames.shape
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
-
-
-@pytest.fixture
-def fill_new_memory():
-    """A function that makes glibc fill what it allocates with bytes made of a number from 1 on, or leave it for 0."""
-    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    if mallopt is None:
-        pytest.skip('only glibc fills memory')
-    m_perturb = -6
-    yield lambda value: mallopt(m_perturb, value)
-    mallopt(m_perturb, 0)
 
 
 @pytest.mark.parametrize('codec', ['libx264', 'libx265'])

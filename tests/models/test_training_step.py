@@ -226,7 +226,7 @@ def test_what_is_frozen_takes_no_part_in_the_backward_pass(weights, checkpointin
         module.register_forward_hook(lambda module, inputs, output: results.update({name: output}))
 
     note('parsing', model.net_g.parsing_net.conv_out32)
-    note('before the coarsest regulator', model.net_g.decoder.levels[-1])
+    note('before the coarsest regulator', model.net_g.decoder.levels[-1].blocks[-1])
     note('after it', model.net_g.decoder.levels[0].blocks[-1].norm1)
     note('teacher', model.teacher.to_latents)
     note('decoder of the teacher', model.teacher.decoder)

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from ...restoration.video import CONVERSION, LIMITED
+from ...restoration.video import CONVERSION, LIMITED, REPRODUCIBLE
 from ..clips import write_frame, write_landmarks
 from .pieces import frame_name
 
@@ -54,7 +54,8 @@ class ClipEncoder:
     def __init__(self, path, rate, crf, width, height):
         path.parent.mkdir(parents=True, exist_ok=True)
         self._container = av.open(str(path), 'w', format='mp4')
-        options = {'crf': str(crf), 'bf': '0', 'g': str(KEY_FRAME_INTERVAL), 'chroma_sample_location': 'center'}
+        options = {'crf': str(crf), 'bf': '0', 'g': str(KEY_FRAME_INTERVAL), 'chroma_sample_location': 'center',
+                   **REPRODUCIBLE}
         self._stream = self._container.add_stream('libx264', rate=Fraction(rate), options=options)
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = 'yuv444p' if width % 2 or height % 2 else 'yuv420p'

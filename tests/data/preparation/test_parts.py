@@ -10,6 +10,7 @@ from pgtf_basicsr.data.preparation.faces import CenterFaceDetector, RetinaFaceDe
 from pgtf_basicsr.data.preparation.pieces import cut
 from pgtf_basicsr.data.preparation.running import Failure, run_tasks
 from pgtf_basicsr.data.preparation.splits import assign, identity_of, placed
+from pgtf_basicsr.data.preparation.staging import ClipEncoder
 from pgtf_basicsr.errors import UserError
 
 from .conftest import frames_of
@@ -104,3 +105,16 @@ def test_what_happens_to_one_task_stays_with_it():
     assert results[1] == Failure('ValueError: no good')
     assert isinstance(results[3], Failure) and 'died' in results[3].reason
     assert [result for result in results if isinstance(result, str)] == ['a', 'b', 'c', 'd', 'e', 'f', 'g']
+
+
+def test_bytes_of_a_clip_do_not_depend_on_what_was_in_memory(tmp_path, fill_new_memory):
+    frames, _ = frames_of(1, length=6, size=160)
+    results = set()
+    for value in (0, 1, 85, 255):
+        fill_new_memory(value)
+        encoder = ClipEncoder(tmp_path / f'{value}.mp4', 25, 18, 160, 160)
+        for frame in frames:
+            encoder.write(frame)
+        encoder.close()
+        results.add((tmp_path / f'{value}.mp4').read_bytes())
+    assert len(results) == 1
