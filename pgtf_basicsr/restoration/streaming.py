@@ -68,7 +68,7 @@ def run_windows(frame_features, window_results, frames, num_frames, stride=1, ba
         while batch := list(islice(windows, batch_size)):
             frames = [frame for _, window in batch for frame in window]
             for _, window in batch:
-                # So that it ends with its last window, or when that has no more use for it, what is kept of a frame.
+                # What is kept of a frame goes with the last window it is in, as soon as that has used it.
                 window.clear()
             with torch.no_grad(), autocast():
                 result = window_results(frames, wanted)
