@@ -3,6 +3,7 @@
 It stands beside the package because whatever is imported from that registers all it has.  What the commands do is in
 `pgtf_basicsr.cli`.
 """
+
 import argparse
 import os
 import runpy
@@ -37,6 +38,7 @@ def main():
     # Linux takes longer to hand out their memory than many a layer to fill it.
     os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')
     from pgtf_basicsr import cli
+
     signal.signal(signal.SIGINT, on_interrupt)
     cli.leave(cli.main())
 

@@ -5,6 +5,7 @@
 Windows of three 512x512 frames, aligned, degraded on the fly with VFHQ's ranges, of one thread.  The clips are
 moving portraits, written as PNG folders, as an LMDB of the same files, and as H.264 videos as prepare makes them.
 """
+
 import argparse
 import cProfile
 import multiprocessing
@@ -26,14 +27,21 @@ import torch
 
 from pgtf_basicsr.data import VFHQDataset
 from pgtf_basicsr.data.clips import Clip, write_frame, write_landmarks, write_meta_info
-from pgtf_basicsr.data.preparation.staging import ClipEncoder
-from pgtf_basicsr.data.sample_data import FacePath, portraits
+from pgtf_basicsr.preparation.staging import ClipEncoder
+from pgtf_basicsr.samples.sample_data import FacePath, portraits
 
 SIZE = 512
 STORAGES = ('frames', 'lmdb', 'video')
 # Functions whose time is told apart, by name and by what they do.
-STEPS = {'read': 'reading', 'landmarks': 'landmarks', 'warp': 'alignment', 'shrink': 'blur and noise',
-         'code_and_decode': 'codec', '_enlarge': 'enlarging', '_to_tensor': 'tensors'}
+STEPS = {
+    'read': 'reading',
+    'landmarks': 'landmarks',
+    'warp': 'alignment',
+    'shrink': 'blur and noise',
+    'code_and_decode': 'codec',
+    '_enlarge': 'enlarging',
+    '_to_tensor': 'tensors',
+}
 MANY, START_UP = 10_000, 16_000
 
 
@@ -88,9 +96,18 @@ def write_clips(root, num_frames):
 
 def data_set(root, storage, meta_info_file='meta_info.txt', landmarks='landmarks'):
     """The clips of a storage as stage III sees them."""
-    return VFHQDataset({
-        'name': storage, 'phase': 'train', 'dataroot_gt': root / storage, 'dataroot_landmarks': root / landmarks,
-        'meta_info_file': root / meta_info_file, 'gt_size': SIZE, 'use_hflip': True, 'windows_per_clip': 10_000})
+    return VFHQDataset(
+        {
+            'name': storage,
+            'phase': 'train',
+            'dataroot_gt': root / storage,
+            'dataroot_landmarks': root / landmarks,
+            'meta_info_file': root / meta_info_file,
+            'gt_size': SIZE,
+            'use_hflip': True,
+            'windows_per_clip': 10_000,
+        }
+    )
 
 
 def rates_of(datasets, samples):
@@ -112,7 +129,7 @@ def step_times(dataset, samples):
         dataset[index]
     profile.disable()
     stats = pstats.Stats(profile)
-    cumulative = {step: 0. for step in STEPS}
+    cumulative = dict.fromkeys(STEPS, 0.0)
     for (file, _, function), (_, _, own, seconds, _) in stats.stats.items():
         if function in STEPS and 'pgtf_basicsr' in file and not (function == 'read' and 'storage' in file):
             # The codec asks for its frames while it works.
@@ -134,12 +151,15 @@ def grow(root, clips, samples):
             (folders[0] / listed[-1].name).symlink_to(root / 'frames' / clip.name)
             (folders[1] / f'{listed[-1].name}.txt').symlink_to(root / 'landmarks' / f'{clip.name}.txt')
         write_meta_info(root / f'meta_info_{count}.txt', listed)
-    names = {count: (f'frames_{count}', f'meta_info_{count}.txt', f'landmarks_{count}')
-             for count in (10, MANY, START_UP)}
+    names = {
+        count: (f'frames_{count}', f'meta_info_{count}.txt', f'landmarks_{count}') for count in (10, MANY, START_UP)
+    }
     rates = rates_of({count: data_set(root, *names[count]) for count in (10, MANY)}, samples)
     memory = {count: worker_memory(root, names[count], samples) for count in (10, MANY)}
-    write(f'\n{MANY} clips against 10: time of a sample x {rates[10] / rates[MANY]:.3f}, memory of a worker '
-          f'{memory[MANY]:.1f} against {memory[10]:.1f} MB (x {memory[MANY] / memory[10]:.3f})\n')
+    write(
+        f'\n{MANY} clips against 10: time of a sample x {rates[10] / rates[MANY]:.3f}, memory of a worker '
+        f'{memory[MANY]:.1f} against {memory[10]:.1f} MB (x {memory[MANY] / memory[10]:.3f})\n'
+    )
     start = time.perf_counter()
     data_set(root, *names[START_UP])
     write(f'start with {START_UP} clips: {time.perf_counter() - start:.2f} s\n')

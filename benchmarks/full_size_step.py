@@ -6,6 +6,7 @@
 Weights are random and the frames are noise: neither changes what is computed. Everything else is the stage's option
 file. Without ``--vgg16`` the perceptual loss is left out.
 """
+
 import argparse
 import resource
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from pgtf_basicsr import options  # before basicsr, which does not import on its own
+from pgtf_basicsr import config  # before basicsr, which does not import on its own
 from pgtf_basicsr.archs import TSVQGAN
 from pgtf_basicsr.checkpoints import write_checkpoint
 
@@ -39,8 +40,10 @@ def main():
     seconds = timed(lambda: model.optimize_parameters(30001))
     sys.stdout.write(', '.join(f'{name} {value:.3f}' for name, value in model.get_current_log().items()) + '\n')
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    sys.stdout.write(f'{args.case}, {args.precision}, {torch.get_num_threads()} threads: {seconds:.1f} s, '
-                     f'peak memory {peak:.1f} GiB\n')
+    sys.stdout.write(
+        f'{args.case}, {args.precision}, {torch.get_num_threads()} threads: {seconds:.1f} s, '
+        f'peak memory {peak:.1f} GiB\n'
+    )
 
 
 def make_model(case, precision, checkpointing, vgg16):
@@ -52,7 +55,7 @@ def make_model(case, precision, checkpointing, vgg16):
         checkpointing (bool): Whether to compute activations twice.
         vgg16 (str | Path | None): torchvision's VGG-16, for the perceptual loss.
     """
-    opt = options.load(OPTIONS / f'{case}.yml')
+    opt = config.load(OPTIONS / f'{case}.yml')
     opt.update(dist=False, rank=0, world_size=1, is_train=True, num_gpu=0)
     opt['train'].update(precision=precision, activation_checkpointing=checkpointing)
     if 'perceptual_opt' in opt['train']:

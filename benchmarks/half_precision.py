@@ -5,6 +5,7 @@
 Printed are the PSNR of the one result against the other, of all frames, the lowest of a frame, and the share of the
 predicted codes that are equal. Weights must be trained: of others the logits of many codes are nearly the same.
 """
+
 import argparse
 import sys
 
@@ -12,9 +13,9 @@ import torch
 
 from pgtf_basicsr.archs.inference import for_inference
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.restoration.restore import PRECISIONS, find_device, fit_size, load_network, resize, to_tensor
-from pgtf_basicsr.restoration.video import VideoReader
+from pgtf_basicsr.restoration.command import PRECISIONS, find_device, fit_size, load_network, resize, to_tensor
 from pgtf_basicsr.restoration.windows import strided_windows
+from pgtf_basicsr.video import VideoReader
 
 
 def main():
@@ -32,19 +33,23 @@ def main():
 
 def compare(args):
     device = find_device(args.device)
-    single, half = (for_inference(load_network(args.weights).to(device), PRECISIONS[precision])
-                    for precision in ('fp32', args.precision))
+    single, half = (
+        for_inference(load_network(args.weights).to(device), PRECISIONS[precision])
+        for precision in ('fp32', args.precision)
+    )
     errors, equal = [], []
     with VideoReader(args.video) as reader, torch.no_grad():
         size = fit_size(reader.width * reader.pixel_aspect, reader.height, single.image_size, single.stride)
         frames = (to_tensor(resize(frame, size)).to(device) for frame in reader)
         for _, window in strided_windows(frames, single.num_frames, single.num_frames):
             (restored, logits, _), (rounded, rounded_logits, _) = (
-                net(torch.stack(window)[None], return_codes=True) for net in (single, half))
+                net(torch.stack(window)[None], return_codes=True) for net in (single, half)
+            )
             errors += (restored.clamp(0, 1) - rounded.float().clamp(0, 1)).square().mean((2, 3, 4))[0].tolist()
             equal.append((logits.argmax(-1) == rounded_logits.argmax(-1)).float().mean().item())
-    sys.stdout.write('{} frames, {} against fp32: PSNR {:.1f} dB, lowest {:.1f} dB; equal codes {:.2%}\n'.format(
-        len(errors), args.precision, psnr(sum(errors) / len(errors)), psnr(max(errors)), sum(equal) / len(equal)))
+    sys.stdout.write(
+        f'{len(errors)} frames, {args.precision} against fp32: PSNR {psnr(sum(errors) / len(errors)):.1f} dB, lowest {psnr(max(errors)):.1f} dB; equal codes {sum(equal) / len(equal):.2%}\n'
+    )
 
 
 def psnr(error):

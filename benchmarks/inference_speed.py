@@ -8,6 +8,7 @@ The reference is a plain pass: three frames in for each frame out, maps and atte
 of its own, for pages are chosen when torch is loaded; the fast network has what the command gives it. All cases take
 turns; printed are medians. Weights are random and the frames are noise: neither changes what is computed.
 """
+
 import argparse
 import multiprocessing
 import os
@@ -47,8 +48,10 @@ def main():
     fast = process(args, fast=True)
 
     product, convolution = fast.apply(peaks, (PRECISIONS[args.precision],))
-    sys.stdout.write(f'machine, {args.precision}, {torch.get_num_threads()} threads: matrix products '
-                     f'{product:.0f} GFLOP/s, 3x3 convolutions {convolution:.0f} GFLOP/s\n')
+    sys.stdout.write(
+        f'machine, {args.precision}, {torch.get_num_threads()} threads: matrix products '
+        f'{product:.0f} GFLOP/s, 3x3 convolutions {convolution:.0f} GFLOP/s\n'
+    )
     sys.stdout.flush()
     cases = {
         'plain pass': partial(plain.apply, seconds_of, (plain_pass,)),
@@ -65,15 +68,18 @@ def main():
         'streamed, stride 1': plain.apply(work, (streamed, 1)),
         'streamed, stride 3': plain.apply(work, (streamed, 3)) / 3,
         'fast, stride 1': fast.apply(work, (streamed, 1)),
-        'fast, stride 3': fast.apply(work, (streamed, 3)) / 3}
+        'fast, stride 3': fast.apply(work, (streamed, 3)) / 3,
+    }
     seconds = {name: statistics.median(values) for name, values in seconds.items()}
     three = seconds.pop('fast, three frames')
     seconds['fast, stride 3'] = three / 3
     report('work of a frame, GFLOP', works)
     report(f'seconds of a frame, {args.precision}', seconds)
     speed = works['plain pass'] / three
-    sys.stdout.write(f'three frames in {three:.1f} s: {speed:.0f} GFLOP/s of the plain pass, '
-                     f'{speed / convolution:.2f} of the peak of convolutions\n')
+    sys.stdout.write(
+        f'three frames in {three:.1f} s: {speed:.0f} GFLOP/s of the plain pass, '
+        f'{speed / convolution:.2f} of the peak of convolutions\n'
+    )
 
 
 def process(args, fast):
@@ -105,8 +111,11 @@ def streamed(net, clip, stride):
 def work(call, *arguments):
     """GFLOP of a call, a multiplication and an addition being two; counted without computing anything."""
     # Of attention kernels not all are counted; products of matrices are.
-    with FakeTensorMode(allow_non_fake_inputs=True), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(
-            display=False) as counter:
+    with (
+        FakeTensorMode(allow_non_fake_inputs=True),
+        sdpa_kernel(SDPBackend.MATH),
+        FlopCounterMode(display=False) as counter,
+    ):
         call(INPUTS['net'], INPUTS['clip'], *arguments)
     return counter.get_total_flops() / 1e9
 
@@ -128,8 +137,10 @@ def peaks(dtype, repeats=15, side=3072):
     product = 2 * side**3 / min(timed(lambda: matrix @ matrix) for _ in range(repeats)) / 1e9
     convolutions = []
     for frames, channels, width in CONVOLUTIONS:
-        x, weight = (tensor.to(dtype).contiguous(memory_format=torch.channels_last) for tensor in (
-            torch.rand(frames, channels, width, width), torch.rand(channels, channels, 3, 3)))
+        x, weight = (
+            tensor.to(dtype).contiguous(memory_format=torch.channels_last)
+            for tensor in (torch.rand(frames, channels, width, width), torch.rand(channels, channels, 3, 3))
+        )
         seconds = min(timed(lambda: F.conv2d(x, weight, padding=1)) for _ in range(repeats))
         convolutions.append(2 * 9 * frames * channels**2 * width**2 / seconds / 1e9)
     return product, max(convolutions)

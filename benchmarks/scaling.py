@@ -7,6 +7,7 @@ Work and memory traffic are counted while iterations of the models run on tensor
 and no file of weights is needed. What follows for GPUs are estimates, by the formulas of scaling.md; the defaults are
 an A100's.
 """
+
 import argparse
 import math
 import sys
@@ -24,7 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from pgtf_basicsr import options
+from pgtf_basicsr import config
 from pgtf_basicsr.archs import PGTFormer
 
 SIZE, FRAMES = 512, 3
@@ -41,7 +42,8 @@ PARAMETERS = {
     'bandwidth-between': (25, 'GB/s out of a node, one way'),
     'latency': (10, 'microseconds of a small exchange, for each doubling of the GPUs'),
     'clips': (17, 'clips/s of a CPU core'),
-    'price': (2, '$ of a GPU hour')}
+    'price': (2, '$ of a GPU hour'),
+}
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Stage:
         waited (float): Bytes of what is sent while nothing is computed.
         exchanges (int): How many exchanges are too small for their bytes to matter.
     """
+
     name: str
     iterations: int
     flop: dict
@@ -96,8 +99,14 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, (default, meaning) in PARAMETERS.items():
         parser.add_argument(f'--{name}', type=float, default=default, help=f'{meaning} (default: %(default)s)')
-    parser.add_argument('--utilisation', type=float, nargs=2, default=[0.25, 0.4], metavar=('LOW', 'HIGH'),
-                        help='share of the peak that is reached (default: %(default)s)')
+    parser.add_argument(
+        '--utilisation',
+        type=float,
+        nargs=2,
+        default=[0.25, 0.4],
+        metavar=('LOW', 'HIGH'),
+        help='share of the peak that is reached (default: %(default)s)',
+    )
     return parser.parse_args()
 
 
@@ -137,7 +146,7 @@ def count_stage(number, name, vgg16):
         # then buffers of three passes, and the weight.
         norms = sum(isinstance(module, nn.BatchNorm2d) for module in model.net_d.modules())
         waited, exchanges = waited + learning(model.net_d), exchanges + 7 * norms + 4
-    iterations = options.load(OPTIONS / f'stage{number}.yml')['train']['total_iter']
+    iterations = config.load(OPTIONS / f'stage{number}.yml')['train']['total_iter']
     with FAKE, Traffic() as traffic:
         model.compute_gradients(iterations, True)
     return Stage(name, iterations, parts(model, iterations), traffic.moved, learning(model.net_g), waited, exchanges)
@@ -157,8 +166,13 @@ def parts(model, last):
     model.cri_perceptual = None
     base = flop(lambda: model.compute_gradients(0, True))
     forward = flop(model.generator_losses)
-    return {'teacher': teacher, 'forward': forward - teacher, 'backward': base - forward,
-            'perceptual': not_adversarial - base, 'adversarial': everything - not_adversarial}
+    return {
+        'teacher': teacher,
+        'forward': forward - teacher,
+        'backward': base - forward,
+        'perceptual': not_adversarial - base,
+        'adversarial': everything - not_adversarial,
+    }
 
 
 # ---------------------------------------------------------------- estimating
@@ -179,11 +193,31 @@ def report_work(stages, args):
     rows = []
     for s in stages:
         computing, moving = s.work / 1e12 / args.peak, s.moved / 1e12 / args.memory
-        rows.append([s.name, f'{s.iterations:,}', *(f'{value / 1e12:.2f}' for value in (*s.flop.values(), s.work)),
-                     f'{s.moved / 1e9:.0f}', f'{computing / (computing + moving):.0%}',
-                     *(f'{value / 1e6:.1f}' for value in (s.gradients, s.waited)), s.exchanges])
-    table(['stage', 'iterations', *(f'{part}, TFLOP' for part in stages[0].flop), 'all, TFLOP', 'moved, GB',
-           'utilisation, unfused', 'gradients, MB', 'waited for, MB', 'small exchanges'], rows)
+        rows.append(
+            [
+                s.name,
+                f'{s.iterations:,}',
+                *(f'{value / 1e12:.2f}' for value in (*s.flop.values(), s.work)),
+                f'{s.moved / 1e9:.0f}',
+                f'{computing / (computing + moving):.0%}',
+                *(f'{value / 1e6:.1f}' for value in (s.gradients, s.waited)),
+                s.exchanges,
+            ]
+        )
+    table(
+        [
+            'stage',
+            'iterations',
+            *(f'{part}, TFLOP' for part in stages[0].flop),
+            'all, TFLOP',
+            'moved, GB',
+            'utilisation, unfused',
+            'gradients, MB',
+            'waited for, MB',
+            'small exchanges',
+        ],
+        rows,
+    )
 
 
 def report_iterations(stages, args):
@@ -191,12 +225,31 @@ def report_iterations(stages, args):
     for stage in stages:
         for gpus in GPUS:
             slow, fast = (seconds(stage, gpus, utilisation, args) for utilisation in sorted(args.utilisation))
-            rows.append([stage.name, gpus, *(between(1e3 * a, 1e3 * b, '.1f') for a, b in zip(fast, slow)),
-                         between(slow[0] / slow[-1], fast[0] / fast[-1], '.0%'),
-                         between(1 / slow[-1] / args.clips, 1 / fast[-1] / args.clips, '.1f'),
-                         between(gpus / slow[-1], gpus / fast[-1], ',.0f')])
-    table(['stage', 'GPUs', 'computing, ms', 'all-reduce, ms', 'of it shows, ms', 'small exchanges, ms',
-           'iteration, ms', 'computing of all', 'CPU cores a GPU', 'clips/s'], rows)
+            rows.append(
+                [
+                    stage.name,
+                    gpus,
+                    *(between(1e3 * a, 1e3 * b, '.1f') for a, b in zip(fast, slow)),
+                    between(slow[0] / slow[-1], fast[0] / fast[-1], '.0%'),
+                    between(1 / slow[-1] / args.clips, 1 / fast[-1] / args.clips, '.1f'),
+                    between(gpus / slow[-1], gpus / fast[-1], ',.0f'),
+                ]
+            )
+    table(
+        [
+            'stage',
+            'GPUs',
+            'computing, ms',
+            'all-reduce, ms',
+            'of it shows, ms',
+            'small exchanges, ms',
+            'iteration, ms',
+            'computing of all',
+            'CPU cores a GPU',
+            'clips/s',
+        ],
+        rows,
+    )
 
 
 def report_cost(stages, args):
@@ -205,8 +258,10 @@ def report_cost(stages, args):
     for title, shares in (('same iterations', [1] * len(GPUS)), ('same clips', [GPUS[0] / gpus for gpus in GPUS])):
         rows = [[stage.name] for stage in stages] + [['all']]
         for gpus, share in zip(GPUS, shares):
-            fast, slow = ([share * stage.iterations * seconds(stage, gpus, utilisation, args)[-1] / 3600
-                           for stage in stages] for utilisation in sorted(args.utilisation, reverse=True))
+            fast, slow = (
+                [share * stage.iterations * seconds(stage, gpus, utilisation, args)[-1] / 3600 for stage in stages]
+                for utilisation in sorted(args.utilisation, reverse=True)
+            )
             for row, low, high in zip(rows, [*fast, sum(fast)], [*slow, sum(slow)]):
                 row.append(between(low, high, '.1f'))
                 row += [between(gpus * low * price, gpus * high * price, ',.0f') for price in (1, args.price)]
@@ -222,11 +277,30 @@ def report_restoration():
             plain, single, all_frames, attention, swin = restoration(net, frames, size)
             # From here on attention, which grows with the square of the pixels, would be more than all else.
             even = size * math.sqrt((single - attention) / attention)
-            rows.append([frames, size, *(f'{value:,.0f}' for value in (plain, single, all_frames, attention, swin)),
-                         *(f'{share:.1%}' for share in (attention / single, attention / frames / all_frames)),
-                         f'{even:,.0f}'])
-    table(['T', 'side', 'plain', 'stride 1', 'stride T', 'attention, predictor', 'attention, Swin',
-           "predictor's of stride 1", 'of stride T', 'half of stride 1 at side'], rows)
+            rows.append(
+                [
+                    frames,
+                    size,
+                    *(f'{value:,.0f}' for value in (plain, single, all_frames, attention, swin)),
+                    *(f'{share:.1%}' for share in (attention / single, attention / frames / all_frames)),
+                    f'{even:,.0f}',
+                ]
+            )
+    table(
+        [
+            'T',
+            'side',
+            'plain',
+            'stride 1',
+            'stride T',
+            'attention, predictor',
+            'attention, Swin',
+            "predictor's of stride 1",
+            'of stride T',
+            'half of stride 1 at side',
+        ],
+        rows,
+    )
 
 
 @torch.no_grad()
@@ -242,9 +316,16 @@ def restoration(net, frames, size):
     attention, everywhere = (window[name][torch.ops.aten.bmm] for name in ('CodePredictor', 'Global'))
     of_single = sum(window['Global'].values())
     of_all = flop(lambda: net.restore_features(list(features)))
-    return [value / 1e9 for value in (
-        frames * of_frame + of_all, of_frame + of_single, of_frame + of_all / frames, attention,
-        everywhere - attention)]
+    return [
+        value / 1e9
+        for value in (
+            frames * of_frame + of_all,
+            of_frame + of_single,
+            of_frame + of_all / frames,
+            attention,
+            everywhere - attention,
+        )
+    ]
 
 
 def between(low, high, form):

@@ -7,6 +7,7 @@ whether losses and gradients are finite, and whether it has been asked to stop. 
 in one process. The share is the time spent in the guards themselves, the ratio compares medians of whole iterations,
 in which noise is larger than the guards. The last column is the time that writing a checkpoint takes, in iterations.
 """
+
 import argparse
 import statistics
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from pgtf_basicsr import options  # before basicsr, which does not import on its own
+from pgtf_basicsr import config  # before basicsr, which does not import on its own
 from pgtf_basicsr.checkpoints import write_checkpoint
 
 from basicsr.archs import build_network  # isort: skip
@@ -39,7 +40,7 @@ def main():
 def make_model(stage, folder):
     """Model of a quickstart stage with random weights."""
     torch.manual_seed(0)
-    opt = options.load(QUICKSTART / f'stage{stage}.yml')
+    opt = config.load(QUICKSTART / f'stage{stage}.yml')
     opt.update(dist=False, rank=0, world_size=1, is_train=True, num_gpu=0)
     opt['path'] = {'experiments_root': folder}
     if stage > 1:
@@ -56,8 +57,10 @@ def measure(model, stage, rounds):
     clip = torch.rand(1, 3, 3, 48, 48)
     model.feed_data({'lq': clip, 'gt': clip})
     in_guards = []
-    guarded = {name: timed(function, in_guards) for name, function in (
-        ('remember', model.guard.remember), ('agree_on', model.agree_on))}
+    guarded = {
+        name: timed(function, in_guards)
+        for name, function in (('remember', model.guard.remember), ('agree_on', model.agree_on))
+    }
     seconds = {True: [], False: []}
     for iteration in range(2 * rounds + 4):
         with_guards = iteration % 2 == 0
@@ -77,8 +80,10 @@ def measure(model, stage, rounds):
     # Each iteration remembers first and agrees last.
     guards = statistics.median(in_guards[::2]) + statistics.median(in_guards[1::2])
     iteration, bare = (statistics.median(seconds[key]) for key in (True, False))
-    sys.stdout.write(f'{stage:>5}  {iteration * 1e3:13.1f}  {guards * 1e3:10.2f}  {guards / iteration:6.2%}  '
-                     f'{iteration / bare:6.3f}  {saving / iteration:22.1f}\n')
+    sys.stdout.write(
+        f'{stage:>5}  {iteration * 1e3:13.1f}  {guards * 1e3:10.2f}  {guards / iteration:6.2%}  '
+        f'{iteration / bare:6.3f}  {saving / iteration:22.1f}\n'
+    )
 
 
 def timed(function, record):

@@ -7,6 +7,7 @@ before it, so that the optimisers' statistics are there already, as in all itera
 included, are random and the frames are noise: neither changes what is computed. What a step takes above what there is
 before it includes gradients, which checkpointing cannot save.
 """
+
 import argparse
 import multiprocessing
 import resource
@@ -30,8 +31,10 @@ def main():
     parser.add_argument('--size', type=int, default=512, help='side of the frames (default: %(default)s)')
     parser.add_argument('--rounds', type=int, default=1, help='pairs of steps (default: %(default)s)')
     args = parser.parse_args()
-    sys.stdout.write(f'{torch.get_num_threads()} threads, matrix products at {gflops():.0f} GFLOP/s\n'
-                     'checkpointing  seconds  peak GiB  above, GiB\n')
+    sys.stdout.write(
+        f'{torch.get_num_threads()} threads, matrix products at {gflops():.0f} GFLOP/s\n'
+        'checkpointing  seconds  peak GiB  above, GiB\n'
+    )
     steps = {False: [], True: []}
     with tempfile.TemporaryDirectory() as folder:
         vgg16 = Path(folder, 'vgg16.pth')
@@ -44,8 +47,11 @@ def main():
                 sys.stdout.write('{:>13}  {:7.1f}  {:8.2f}  {:10.2f}\n'.format('yes' if checkpointing else 'no', *step))
                 sys.stdout.flush()
     plain, checkpointed = (map(statistics.median, zip(*steps[checkpointing])) for checkpointing in (False, True))
-    sys.stdout.write('ratios: time {:.2f}, memory {:.2f}, memory above {:.2f}\n'.format(
-        *(after / before for before, after in zip(plain, checkpointed))))
+    sys.stdout.write(
+        'ratios: time {:.2f}, memory {:.2f}, memory above {:.2f}\n'.format(
+            *(after / before for before, after in zip(plain, checkpointed))
+        )
+    )
 
 
 def measure(size, checkpointing, vgg16):

@@ -1,4 +1,5 @@
 """Types of arguments with their bounds: option files are checked against them, Python itself takes no notice."""
+
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, MinLen

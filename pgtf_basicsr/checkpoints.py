@@ -5,6 +5,7 @@ Read are BasicSR's ``.pth`` files (``params_ema``, ``params``), bare state dicts
 ``network`` holds ``dict(type='PGTFormer', **constructor_arguments)``; in ``.safetensors`` the
 same as JSON in the metadata.  The key ``checkpoint`` holds what `origin` tells.
 """
+
 import json
 import zipfile
 import zlib
@@ -18,8 +19,16 @@ from .files import replacing
 from .version import __version__
 
 __all__ = [
-    'FORMAT', 'Checkpoint', 'checksum', 'load_weights', 'network_options', 'origin', 'read_checkpoint',
-    'read_torch_file', 'state_dict', 'write_checkpoint'
+    'FORMAT',
+    'Checkpoint',
+    'checksum',
+    'load_weights',
+    'network_options',
+    'origin',
+    'read_checkpoint',
+    'read_torch_file',
+    'state_dict',
+    'write_checkpoint',
 ]
 
 # Version of the layout of checkpoints and training states; goes up when older readers would misread newer files.
@@ -38,6 +47,7 @@ class Checkpoint:
         network (dict | None): options of the network the weights belong to, if the file has them.
         origin (dict | None): as `origin` returned it, if the file has it.
     """
+
     path: Path
     states: dict
     network: dict | None = None
@@ -52,8 +62,10 @@ class Checkpoint:
         if param_key is None:
             param_key = next(key for key in (*PARAM_KEYS, '') if key in self.states)
         if param_key not in self.states:
-            raise UserError(f'{self.path} has no weights called {param_key}, but '
-                            f'{" and ".join(key or "a bare state dict" for key in self.states)}')
+            raise UserError(
+                f'{self.path} has no weights called {param_key}, but '
+                f'{" and ".join(key or "a bare state dict" for key in self.states)}'
+            )
         return self.states[param_key]
 
 
@@ -76,15 +88,19 @@ def read_checkpoint(path):
     try:
         contents, network, source = read(path)
     except Exception as error:  # a torn or foreign pickle can raise nearly anything
-        raise UserError(f'{path} cannot be read as weights: it is damaged, or holds other things than tensors '
-                        f'({type(error).__name__})') from error
+        raise UserError(
+            f'{path} cannot be read as weights: it is damaged, or holds other things than tensors '
+            f'({type(error).__name__})'
+        ) from error
 
     states = {key: contents[key] for key in PARAM_KEYS if _is_state_dict(contents.get(key))}
     if not states and _is_state_dict(contents):
         states = {'': contents}
     if not states:
-        raise UserError(f'{path} holds no weights: expected params_ema, params or named tensors, '
-                        f'found {_some(map(str, contents)) if contents else "nothing"}')
+        raise UserError(
+            f'{path} holds no weights: expected params_ema, params or named tensors, '
+            f'found {_some(map(str, contents)) if contents else "nothing"}'
+        )
     return Checkpoint(path, {key: _without_module(state) for key, state in states.items()}, network, source)
 
 
@@ -127,7 +143,9 @@ def load_weights(net, state, source, assign=False):
         'unexpected': [name for name in state if name not in wanted],
         'of another shape': [
             f'{name} ({_shape(state[name])}, the network has {_shape(wanted[name])})'
-            for name in wanted if name in state and state[name].shape != wanted[name].shape],
+            for name in wanted
+            if name in state and state[name].shape != wanted[name].shape
+        ],
     }
     if any(differences.values()):
         found = '; '.join(f'{kind}: {_some(names)}' for kind, names in differences.items() if names)
@@ -191,6 +209,7 @@ def _read_torch(path):
 
 def _read_safetensors(path):
     from safetensors import safe_open  # only where it is needed
+
     with safe_open(path, framework='pt', device='cpu') as file:
         contents = {name: file.get_tensor(name) for name in file.keys()}
         network = (file.metadata() or {}).get('network')
@@ -198,8 +217,11 @@ def _read_safetensors(path):
 
 
 def _is_state_dict(value):
-    return isinstance(value, dict) and len(value) > 0 and all(
-        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in value.items())
+    return (
+        isinstance(value, dict)
+        and len(value) > 0
+        and all(isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in value.items())
+    )
 
 
 def _without_module(state):

@@ -2,6 +2,7 @@
 
 The modules of each are imported when it runs, so that none waits for those of the others.
 """
+
 import atexit
 import os
 import re
@@ -55,8 +56,12 @@ def main(arguments=None):
     except RuntimeError as error:
         if not is_of_communication(error):
             raise
-        tell([f'rank {os.environ["RANK"]}: another process of this run is gone, or has not answered for longer than '
-              f'dist_params.timeout: {str(error).splitlines()[0]}; go on with --auto_resume'])
+        tell(
+            [
+                f'rank {os.environ["RANK"]}: another process of this run is gone, or has not answered for longer than '
+                f'dist_params.timeout: {str(error).splitlines()[0]}; go on with --auto_resume'
+            ]
+        )
         return LOST_PROCESS
     finally:
         if dist.is_initialized():
@@ -106,24 +111,28 @@ def parse(arguments):
     match arguments[0]:
         case 'train':
             from .training.pipelines import add_arguments
+
             run = train
         case 'test':
             from .training.pipelines import add_arguments
+
             run = test
         case 'restore':
-            from .restoration.restore import add_arguments, run
+            from .restoration.command import add_arguments, run
         case 'evaluate':
-            from .evaluation.evaluate_command import add_arguments
+            from .evaluation.command import add_arguments
+
             run = evaluate
         case 'compare':
-            from .evaluation.compare_command import add_arguments, run
+            from .evaluation.comparison.command import add_arguments, run
         case 'sample-data':
             add_arguments, run = add_sample_arguments, write_data
         case 'prepare':
-            from .data.preparation.command import add_arguments
+            from .preparation.command import add_arguments
+
             run = None  # each of its own commands has one
         case 'preview':
-            from .data.preview import add_arguments, run
+            from .samples.preview.command import add_arguments, run
         case 'check-options':
             add_arguments, run = add_check_arguments, check_options
     parser.set_defaults(run=run)
@@ -136,59 +145,71 @@ def add_sample_arguments(parser):
     parser.add_argument('folder', help='where to write it')
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--video', metavar='FILE', help='make it of this video of one face, not of two portraits')
-    source.add_argument('--parsing', action='store_true', help='write pictures of the two portraits with their parts '
-                                                               'labelled, to train face parsing on, not clips')
+    source.add_argument(
+        '--parsing',
+        action='store_true',
+        help='write pictures of the two portraits with their parts labelled, to train face parsing on, not clips',
+    )
     parser.add_argument('--size', type=int, default=48, help='side of the faces in pixels (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='other seeds give other paths (default: %(default)s)')
 
 
 def add_check_arguments(parser):
     """Add what `check_options` needs to an argparse parser."""
-    parser.add_argument('files', nargs='*', metavar='FILE', help='option file (YAML); one that trains is checked for '
-                                                                 'that, any other for a test')
+    parser.add_argument(
+        'files',
+        nargs='*',
+        metavar='FILE',
+        help='option file (YAML); one that trains is checked for that, any other for a test',
+    )
     parser.add_argument('--reference', action='store_true', help='write a page on every option to standard output')
 
 
 def train(args):
     """Run BasicSR's train_pipeline on a checked option file."""
-    from . import options
+    from . import config
     from .training import pipelines
     from .training.interruption import stop_request
+
     load_plugins()
-    file = options.read(args.opt)
+    file = config.read(args.opt)
     file.override(args.force_yml)
-    options.check(file, is_train=True)
+    config.check(file, is_train=True)
     with stop_request.noted():
         pipelines.train_with(file, args)
 
 
 def test(args):
     """Run BasicSR's test_pipeline on a checked option file."""
-    from . import options
+    from . import config
     from .training import pipelines
+
     load_plugins()
-    file = options.read(args.opt)
+    file = config.read(args.opt)
     file.override(args.force_yml)
     if file.is_for_training:
         pipelines.as_test(file, forced_keys=[entry.partition('=')[0].strip() for entry in args.force_yml])
-    options.check(file, is_train=False)
+    config.check(file, is_train=False)
     pipelines.test_with(file, args)
 
 
 def evaluate(args):
     """Score clips, by metrics of plugins as well."""
-    from .evaluation.evaluate_command import run
+    from .evaluation.command import run
+
     load_plugins()
     run(args)
 
 
 def write_data(args):
     """Write the sample data set and say what it holds."""
-    from .data import sample_data, sample_masks
+    from .samples import sample_data, sample_masks
+
     if args.parsing:
         summary = sample_masks.write_sample_masks(args.folder, image_size=4 * args.size, seed=args.seed)
-        sys.stdout.write(f'{summary.root}: {summary.train_pictures} pictures to train on and {summary.test_pictures} '
-                         'held out\n')
+        sys.stdout.write(
+            f'{summary.root}: {summary.train_pictures} pictures to train on and {summary.test_pictures} held out\n'
+        )
         return
     # Frames are twice as wide as the face, so that there is picture around it to move in.
     sizes = dict(size=2 * args.size, video_size=args.size, seed=args.seed)
@@ -196,14 +217,17 @@ def write_data(args):
         summary = sample_data.write_video_data(args.folder, args.video, **sizes)
     else:
         summary = sample_data.write_sample_data(args.folder, **sizes)
-    sys.stdout.write(f'{summary.root}: {summary.train_clips} clips to train on and {summary.test_clips} held out, '
-                     f'{summary.clip_frames} frames each; a degraded video: {summary.degraded_video}\n')
+    sys.stdout.write(
+        f'{summary.root}: {summary.train_clips} clips to train on and {summary.test_clips} held out, '
+        f'{summary.clip_frames} frames each; a degraded video: {summary.degraded_video}\n'
+    )
 
 
 def check_options(args):
     """Check option files and say which are good, or write the reference of all options."""
-    from . import options
-    from .options.reference import reference_page
+    from . import config
+    from .config.reference import reference_page
+
     load_plugins()
     if args.reference:
         sys.stdout.write(reference_page())
@@ -212,8 +236,8 @@ def check_options(args):
     mistakes = []
     for path in args.files:
         try:
-            file = options.read(path)
-            options.check(file, is_train=file.is_for_training)
+            file = config.read(path)
+            config.check(file, is_train=file.is_for_training)
             sys.stdout.write(f'{path}: no mistakes\n')
         except UserError as error:
             mistakes.append(str(error))
@@ -231,8 +255,10 @@ def load_plugins():
         try:
             plugin.load()
         except Exception as error:
-            raise UserError(f'the plugin {plugin.name} ({plugin.value}) cannot be loaded: '
-                            f'{type(error).__name__}: {error}; mend or uninstall it') from error
+            raise UserError(
+                f'the plugin {plugin.name} ({plugin.value}) cannot be loaded: '
+                f'{type(error).__name__}: {error}; mend or uninstall it'
+            ) from error
 
 
 def lines_of(error):

@@ -1,4 +1,5 @@
 """Writing files so that a reader only ever sees whole ones."""
+
 import os
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,4 +1,5 @@
 """YAML as option files are written in it."""
+
 import re
 
 import yaml
@@ -16,7 +17,8 @@ class SafeLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             if isinstance(key_node, yaml.ScalarNode) and key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f'the key {key_node.value!r} stands twice in one section', key_node.start_mark)
+                    None, None, f'the key {key_node.value!r} stands twice in one section', key_node.start_mark
+                )
             if isinstance(key_node, yaml.ScalarNode):
                 seen.add(key_node.value)
         return node
@@ -24,5 +26,5 @@ class SafeLoader(yaml.SafeLoader):
 
 # YAML 1.1, as PyYAML reads it, wants a dot and a sign in floats; people write 1e-4.
 SafeLoader.add_implicit_resolver(
-    'tag:yaml.org,2002:float',
-    re.compile(r'^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$'), list('-+0123456789'))
+    'tag:yaml.org,2002:float', re.compile(r'^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$'), list('-+0123456789')
+)

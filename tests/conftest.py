@@ -1,4 +1,5 @@
 """What holds for all tests: no network, and threads that do not get in each other's way."""
+
 import socket
 import warnings
 
@@ -43,6 +44,7 @@ def one_thread(request):
 def logger():
     """Start BasicSR's logger before any test does, whose captured stream would be closed for the next."""
     from basicsr.utils import get_root_logger
+
     return get_root_logger()
 
 
@@ -61,7 +63,7 @@ def nowhere(monkeypatch, tmp_path):
     """No weights in any of the usual places; the folder that stands for the torch hub cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
-    monkeypatch.setattr('pgtf_basicsr.metrics.backends.weights.package_folder', lambda name: None)
+    monkeypatch.setattr('pgtf_basicsr.weights.package_folder', lambda name: None)
     return tmp_path / 'hub' / 'checkpoints'
 
 

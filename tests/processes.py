@@ -1,4 +1,5 @@
 """The command in processes of its own that start in a moment: forked off a server that has imported all."""
+
 import multiprocessing
 import os
 import resource
@@ -11,9 +12,15 @@ from pathlib import Path
 
 CONTEXT = multiprocessing.get_context('forkserver')
 # The command imports a subcommand's modules when that is run: here they are those that tests run most.
-CONTEXT.set_forkserver_preload([
-    'pgtf_basicsr.cli', 'pgtf_basicsr.training.pipelines', 'pgtf_basicsr.restoration.restore',
-    'pgtf_basicsr.data.preparation.command', 'torch.utils.tensorboard'])
+CONTEXT.set_forkserver_preload(
+    [
+        'pgtf_basicsr.cli',
+        'pgtf_basicsr.training.pipelines',
+        'pgtf_basicsr.restoration.command',
+        'pgtf_basicsr.preparation.command',
+        'torch.utils.tensorboard',
+    ]
+)
 
 
 class Run:
@@ -43,7 +50,8 @@ class Run:
         self.outputs = [written / f'rank_{rank}.txt' for rank in range(world_size)]
         self.processes = [
             CONTEXT.Process(target=_run, args=(where, arguments, {**variables, **environment}, output, limits or {}))
-            for where, variables, output in zip(folders, environments, self.outputs)]
+            for where, variables, output in zip(folders, environments, self.outputs)
+        ]
         for process in self.processes:
             process.start()
 
@@ -85,8 +93,9 @@ def run(folder, *arguments, world_size=1, status=0, **environment):
     """Run the command to its end and return what rank 0 wrote; every process must have the exit status."""
     command = Run(folder, *arguments, world_size=world_size, **environment)
     statuses = command.statuses()
-    assert statuses == [status] * world_size, '\n'.join(
-        command.output(rank)[-3000:] for rank in range(world_size)) + f'\nexit statuses {statuses}'
+    assert statuses == [status] * world_size, (
+        '\n'.join(command.output(rank)[-3000:] for rank in range(world_size)) + f'\nexit statuses {statuses}'
+    )
     return command.output()
 
 
@@ -109,6 +118,7 @@ def _run(folder, arguments, environment, output, limits):
     import torch
 
     from pgtf_basicsr.cli import main
+
     torch.set_num_threads(1)
     sys.argv = ['basicsr', *arguments]
     sys.exit(main(arguments))

@@ -1,4 +1,5 @@
 """The quickstart's options and data, made smaller still, for tests of models and of whole runs."""
+
 import os
 import subprocess
 import sys
@@ -6,9 +7,9 @@ from pathlib import Path
 
 import yaml
 
-from pgtf_basicsr import options
-from pgtf_basicsr.data.sample_data import write_sample_data
-from pgtf_basicsr.data.sample_masks import write_sample_masks
+from pgtf_basicsr import config
+from pgtf_basicsr.samples.sample_data import write_sample_data
+from pgtf_basicsr.samples.sample_masks import write_sample_masks
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / 'options' / 'quickstart'
@@ -27,7 +28,7 @@ def write_labelled_data(folder):
 
 def stage_options(stage, **changes):
     """Options of a quickstart stage for 32x32 frames and two iterations; changes as 'section:key'."""
-    opt = options.load(QUICKSTART / f'stage{stage}.yml')
+    opt = config.load(QUICKSTART / f'stage{stage}.yml')
     for name in ('network_g', 'network_vqgan'):
         if name in opt:
             opt[name].update(SMALL, **({'tfr_levels': [16, 8]} if opt[name]['type'] == 'PGTFormer' else {}))
@@ -44,7 +45,7 @@ def stage_options(stage, **changes):
 
 def parsing_options(**changes):
     """Options of the quickstart's face parsing for 32x32 pictures and two iterations; changes as 'section:key'."""
-    opt = options.load(QUICKSTART / 'parsing.yml')
+    opt = config.load(QUICKSTART / 'parsing.yml')
     for dataset in opt['datasets'].values():
         dataset['size'] = 32
     opt['datasets']['train']['batch_size_per_gpu'] = 2
@@ -75,7 +76,13 @@ def write_options(folder, opt, name='options.yml'):
 def basicsr(folder, *arguments, launch=('-m', 'pgtf_basicsr'), status=0):
     """Run ``python -m pgtf_basicsr ARGUMENTS`` in ``folder`` and return its output; the exit status must be as told."""
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
-    done = subprocess.run([sys.executable, *launch, *map(str, arguments)], cwd=folder, env=environment, text=True,
-                          capture_output=True, timeout=500)
+    done = subprocess.run(
+        [sys.executable, *launch, *map(str, arguments)],
+        cwd=folder,
+        env=environment,
+        text=True,
+        capture_output=True,
+        timeout=500,
+    )
     assert done.returncode == status, f'exit status {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
     return done.stdout + done.stderr

@@ -1,4 +1,5 @@
 """Reading, fitting and writing of weights."""
+
 import json
 
 import pytest
@@ -6,11 +7,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from pgtf_basicsr.checkpoints import (load_weights, network_options, read_checkpoint, state_dict,
-                                      write_checkpoint)
+from pgtf_basicsr.checkpoints import load_weights, network_options, read_checkpoint, state_dict, write_checkpoint
 from pgtf_basicsr.errors import UserError
 
-STATE = {'conv.weight': torch.arange(6.).view(2, 3), 'conv.bias': torch.tensor([7., 8.])}
+STATE = {'conv.weight': torch.arange(6.0).view(2, 3), 'conv.bias': torch.tensor([7.0, 8.0])}
 
 
 def assert_same_state(state, expected=STATE):
@@ -23,7 +23,6 @@ def scaled(factor):
 
 
 class Linear(nn.Module):
-
     def __init__(self):
         super().__init__()
         self.conv = nn.Linear(3, 2)
@@ -36,13 +35,17 @@ class RenamedLinear(Linear):
         return {name.replace('layer.', 'conv.'): tensor for name, tensor in state.items()}
 
 
-@pytest.mark.parametrize('contents', [
-    STATE,
-    {'params': STATE},
-    {'params_ema': STATE, 'params': scaled(2)},
-    {'params': {f'module.{name}': tensor for name, tensor in STATE.items()}},
-    {'params_ema': STATE, 'iter': 5, 'network': {'type': 'PGTFormer'}},
-], ids=['bare', 'params', 'both', 'from DataParallel', 'own'])
+@pytest.mark.parametrize(
+    'contents',
+    [
+        STATE,
+        {'params': STATE},
+        {'params_ema': STATE, 'params': scaled(2)},
+        {'params': {f'module.{name}': tensor for name, tensor in STATE.items()}},
+        {'params_ema': STATE, 'iter': 5, 'network': {'type': 'PGTFormer'}},
+    ],
+    ids=['bare', 'params', 'both', 'from DataParallel', 'own'],
+)
 @pytest.mark.parametrize('name', ['w.pth', 'w.pt'])
 def test_reads_what_basicsr_and_torch_write(tmp_path, contents, name):
     torch.save(contents, tmp_path / name)
@@ -90,21 +93,24 @@ def test_refuses_torn_files(tmp_path, suffix, kept):
     else:
         save_file(STATE, path)
     whole = path.read_bytes()
-    path.write_bytes(whole[:int(kept * len(whole))])
+    path.write_bytes(whole[: int(kept * len(whole))])
     assert_refused(path)
 
 
-@pytest.mark.parametrize('contents', [
-    b'\x89PNG\r\n\x1a\n' + bytes(50), b'a text\n', b'PK\x03\x04' + bytes(100), bytes(range(256)),
-    b'\x80\x02e.'], ids=['png', 'text', 'zip', 'binary', 'empty stack'])
+@pytest.mark.parametrize(
+    'contents',
+    [b'\x89PNG\r\n\x1a\n' + bytes(50), b'a text\n', b'PK\x03\x04' + bytes(100), bytes(range(256)), b'\x80\x02e.'],
+    ids=['png', 'text', 'zip', 'binary', 'empty stack'],
+)
 def test_refuses_foreign_files(tmp_path, contents):
     for name in ('w.pth', 'w.safetensors'):
         (tmp_path / name).write_bytes(contents)
         assert_refused(tmp_path / name)
 
 
-@pytest.mark.parametrize('contents', [
-    {}, {'params': {}}, {'epoch': 3, 'optimizers': []}, [1, 2], torch.zeros(3), {'params': {'a': 1}}])
+@pytest.mark.parametrize(
+    'contents', [{}, {'params': {}}, {'epoch': 3, 'optimizers': []}, [1, 2], torch.zeros(3), {'params': {'a': 1}}]
+)
 def test_refuses_files_without_weights(tmp_path, contents):
     torch.save(contents, tmp_path / 'w.pth')
     assert_refused(tmp_path / 'w.pth')
@@ -148,7 +154,8 @@ def test_names_the_tensors_that_do_not_fit():
     assert str(caught.value) == (
         'w.pth does not fit Linear: missing: conv.bias; '
         'unexpected: block0.weight, block1.weight, block2.weight, block3.weight, block4.weight and 2 more; '
-        'of another shape: conv.weight (2×4, the network has 2×3)')
+        'of another shape: conv.weight (2×4, the network has 2×3)'
+    )
     assert_same_state(net.state_dict(), before)
 
 

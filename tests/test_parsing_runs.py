@@ -1,4 +1,5 @@
 """Whole runs of face parsing: resuming, two processes, the quickstart, and stage II from its weights."""
+
 import json
 import re
 import shutil
@@ -25,9 +26,13 @@ def write(folder, name, **changes):
 
 def test_a_resumed_run_ends_with_the_same_bits(project):
     """Stopped in the middle of its second epoch, with draws of mirror, colours and degradation."""
-    changes = {'train:total_iter': 4, 'train:scheduler:periods': [4], 'datasets:train:use_hflip': True,
-               'datasets:train:degradation': {'sigma': [0.5, 1.5], 'scale': [2, 3]},
-               'train:optim_g': {'type': 'SGD', 'lr': 1e-2, 'momentum': 0.9, 'weight_decay': 5e-4}}
+    changes = {
+        'train:total_iter': 4,
+        'train:scheduler:periods': [4],
+        'datasets:train:use_hflip': True,
+        'datasets:train:degradation': {'sigma': [0.5, 1.5], 'scale': [2, 3]},
+        'train:optim_g': {'type': 'SGD', 'lr': 1e-2, 'momentum': 0.9, 'weight_decay': 5e-4},
+    }
     path = write(project, 'parsing', **changes)
     run(project, 'train', '-opt', path)
     whole = project / 'experiments' / 'parsing'
@@ -51,8 +56,16 @@ def test_two_processes_score_as_one(project):
     path = quickstart.write_options(project, opt)
     run(project, 'train', '-opt', path, world_size=2)
     for name, world_size in (('one', 1), ('two', 2)):
-        run(project, 'test', '-opt', path, '--force_yml', f'name={name}', 'path:pretrain_network_g=experiments/'
-            'quickstart_parsing/models/net_g_latest.pth', world_size=world_size)
+        run(
+            project,
+            'test',
+            '-opt',
+            path,
+            '--force_yml',
+            f'name={name}',
+            'path:pretrain_network_g=experiments/quickstart_parsing/models/net_g_latest.pth',
+            world_size=world_size,
+        )
         scores.append(json.loads((project / 'results' / name / 'metrics_held_out.json').read_text()))
     assert scores[0] == scores[1]
 
@@ -62,15 +75,23 @@ def test_the_quickstart_learns_and_stage_2_starts_from_it(tmp_path):
     """Better than the most frequent class on held-out pictures; stage II takes the weights and leaves them alone."""
     run(tmp_path, 'sample-data', 'datasets/sample_parsing', '--parsing')
     # Half of its iterations are enough to see it.
-    output = run(tmp_path, 'train', '-opt', quickstart.QUICKSTART / 'parsing.yml', '--force_yml', 'train:total_iter=60',
-                 'train:scheduler:periods=[60]')
-    (score, majority), = re.findall(r'# mean_iou: ([\d.]+)\t\(majority class: ([\d.]+)\)', output)
+    output = run(
+        tmp_path,
+        'train',
+        '-opt',
+        quickstart.QUICKSTART / 'parsing.yml',
+        '--force_yml',
+        'train:total_iter=60',
+        'train:scheduler:periods=[60]',
+    )
+    ((score, majority),) = re.findall(r'# mean_iou: ([\d.]+)\t\(majority class: ([\d.]+)\)', output)
     assert float(score) > 0.25 > 5 * float(majority)
 
     run(tmp_path, 'test', '-opt', quickstart.QUICKSTART / 'parsing.yml')
     scores = json.loads((tmp_path / 'results/quickstart_parsing/metrics_held_out.json').read_text())
     assert scores['mean']['mean_iou'] == pytest.approx(
-        {'predicted': float(score), 'majority': float(majority)}, abs=1e-4)
+        {'predicted': float(score), 'majority': float(majority)}, abs=1e-4
+    )
     assert len(list((tmp_path / 'results/quickstart_parsing/visualization/held_out').glob('*/strip_*.png'))) == 12
 
     quickstart.write_data(tmp_path)

@@ -1,4 +1,5 @@
 """Whole runs as users start them: the four stages, two processes, other BasicSR projects, restoring a video."""
+
 import json
 from fractions import Fraction
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pgtf_basicsr import options
+from pgtf_basicsr import config
 
 from .processes import run
 from .quickstart import QUICKSTART, SMALL, basicsr, changed, stage_options, write_data, write_options
@@ -95,7 +96,7 @@ def test_two_processes_in_step(project, stage):
             assert torch.equal(tensor, second[name]), name
 
 
-RANKS = '''
+RANKS = """
 import os, sys
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -111,16 +112,16 @@ def save_on_each_rank(self, epoch, current_iter):
     torch.save(state, f'rank{self.opt["rank"]}.pth')
 VideoFaceModel.save = save_on_each_rank
 cli.leave(cli.main())
-'''
+"""
 
 
-LATE = '''
+LATE = """
 import os, sys, time
 from pgtf_basicsr import cli
 if os.environ['RANK'] == sys.argv.pop(1):
     time.sleep(2)
 sys.exit(cli.main())
-'''
+"""
 
 
 @pytest.mark.parametrize('late_rank', ['0', '1'])
@@ -128,14 +129,22 @@ def test_mistakes_under_torchrun_are_told_once(project, tmp_path, late_rank):
     """Whichever process is first to find it: torchrun ends all with the first one."""
     script = tmp_path / 'late.py'
     script.write_text(LATE)
-    output = basicsr(project, 'train', '-opt', 'nothing.yml', '--launcher', 'pytorch',
-                     launch=(*TORCHRUN[:-2], str(script), late_rank), status=1)
+    output = basicsr(
+        project,
+        'train',
+        '-opt',
+        'nothing.yml',
+        '--launcher',
+        'pytorch',
+        launch=(*TORCHRUN[:-2], str(script), late_rank),
+        status=1,
+    )
     assert output.count('cannot read the option file nothing.yml') == 1
 
 
 def small_test(**changes):
     """Options of the quickstart's test of stage IV, made smaller."""
-    opt = options.load(QUICKSTART / 'test_stage4.yml')
+    opt = config.load(QUICKSTART / 'test_stage4.yml')
     opt['network_g'].update(SMALL, tfr_levels=[16, 8])
     for dataset in opt['datasets'].values():
         dataset['gt_size'] = 32
@@ -143,12 +152,13 @@ def small_test(**changes):
 
 
 def test_test_command_writes_frames_scores_and_a_page(project):
-    output = run(project, 'test', '-opt', write_options(
-        project, small_test(logger={'use_tb_logger': True}), 'test.yml'))
+    output = run(
+        project, 'test', '-opt', write_options(project, small_test(logger={'use_tb_logger': True}), 'test.yml')
+    )
     results = project / 'results' / 'quickstart_test_stage4'
     for name in ('aligned', 'unaligned'):
         scores = json.loads((results / f'metrics_{name}.json').read_text())
-        clip, = scores['clips']
+        (clip,) = scores['clips']
         assert set(scores['mean']) == {'psnr', 'ssim', 'msrl'}
         frames = sorted(path.name for path in (results / 'visualization' / name / clip).iterdir())
         assert frames == [f'{number:08d}_quickstart_test_stage4.png' for number in range(4)]
@@ -159,12 +169,23 @@ def test_test_command_writes_frames_scores_and_a_page(project):
     written = {path.name for path in results.iterdir()}
     assert {'metrics.md', 'metrics.html', 'clips.csv', 'frames.csv'} <= written
     events = EventAccumulator(str(results / 'tb_logger')).Reload()
-    assert [event.value for event in events.Scalars('metrics/aligned/psnr')] == pytest.approx([
-        json.loads((results / 'metrics_aligned.json').read_text())['mean']['psnr']['restored']])
+    assert [event.value for event in events.Scalars('metrics/aligned/psnr')] == pytest.approx(
+        [json.loads((results / 'metrics_aligned.json').read_text())['mean']['psnr']['restored']]
+    )
     assert [event.step for event in events.Scalars(f'unaligned/{clip}/ssim')] == [0, 1, 2, 3]
     # What was saved scores as what was tested: PNG is lossless.
-    run(project, 'evaluate', '--restored', results / 'visualization/aligned', '--gt', results / 'visualization/aligned',
-        '--metrics', 'psnr', '-o', 'again')
+    run(
+        project,
+        'evaluate',
+        '--restored',
+        results / 'visualization/aligned',
+        '--gt',
+        results / 'visualization/aligned',
+        '--metrics',
+        'psnr',
+        '-o',
+        'again',
+    )
     assert json.loads((project / 'again/metrics_clips.json').read_text())['mean']['psnr']['restored'] == 'inf'
 
 
@@ -190,8 +211,17 @@ def test_scores_depend_neither_on_processes_nor_on_the_batch_of_windows(project)
 
 def test_restore_with_trained_weights(project):
     video = next((project / 'datasets/sample/test/degraded').glob('*.mp4'))
-    run(project, 'restore', video, '-o', 'restored.mp4', '--weights', models(project, 4) / 'net_g_latest.pth',
-        '--batch', '2')
+    run(
+        project,
+        'restore',
+        video,
+        '-o',
+        'restored.mp4',
+        '--weights',
+        models(project, 4) / 'net_g_latest.pth',
+        '--batch',
+        '2',
+    )
     with av.open(str(video)) as before, av.open(str(project / 'restored.mp4')) as after:
         streams = [container.streams.video[0] for container in (before, after)]
         assert streams[0].average_rate == streams[1].average_rate == Fraction(25)
@@ -199,7 +229,7 @@ def test_restore_with_trained_weights(project):
         assert len(list(before.decode(video=0))) == len(list(after.decode(video=0))) == 4
 
 
-FOREIGN_MSRL = '''
+FOREIGN_MSRL = """
 import sys
 import pgtf_basicsr
 import torch
@@ -227,9 +257,9 @@ class Noise(torch.utils.data.Dataset):
 
 if __name__ == '__main__':
     train_pipeline('.')
-'''
+"""
 
-FOREIGN_OPTIONS = '''
+FOREIGN_OPTIONS = """
 name: foreign
 model_type: VideoBaseModel
 num_gpu: 0
@@ -244,7 +274,7 @@ train:
   scheduler: {type: MultiStepLR, milestones: [2], gamma: 0.5}
   pixel_opt: {type: MSRLLoss, scales: [1, 2]}
 logger: {print_freq: 1, save_checkpoint_freq: 3, use_tb_logger: false}
-'''
+"""
 
 
 def test_foreign_project_trains_with_msrl_loss(tmp_path):
@@ -256,22 +286,39 @@ def test_foreign_project_trains_with_msrl_loss(tmp_path):
     assert (tmp_path / 'experiments/foreign/models/net_g_latest.pth').exists()
 
 
-FOREIGN_TRAIN = '''
+FOREIGN_TRAIN = """
 import pgtf_basicsr
 from basicsr.train import train_pipeline
 if __name__ == '__main__':
     train_pipeline('.')
-'''
+"""
 
 FOREIGN_VFHQ = {
     'EDVR': dict(
-        model_type='VideoBaseModel', gt_frames='centre', gt_size=64,
-        network=dict(type='EDVR', num_in_ch=3, num_out_ch=3, num_feat=8, num_frame=3, deformable_groups=2,
-                     num_extract_block=1, num_reconstruct_block=1, center_frame_idx=1, with_tsa=False,
-                     with_predeblur=False, hr_in=False)),
+        model_type='VideoBaseModel',
+        gt_frames='centre',
+        gt_size=64,
+        network=dict(
+            type='EDVR',
+            num_in_ch=3,
+            num_out_ch=3,
+            num_feat=8,
+            num_frame=3,
+            deformable_groups=2,
+            num_extract_block=1,
+            num_reconstruct_block=1,
+            center_frame_idx=1,
+            with_tsa=False,
+            with_predeblur=False,
+            hr_in=False,
+        ),
+    ),
     'BasicVSR': dict(
-        model_type='VideoRecurrentModel', gt_frames='all', gt_size=256,
-        network=dict(type='BasicVSR', num_feat=8, num_block=1)),
+        model_type='VideoRecurrentModel',
+        gt_frames='all',
+        gt_size=256,
+        network=dict(type='BasicVSR', num_feat=8, num_block=1),
+    ),
 }
 
 
@@ -280,16 +327,33 @@ def test_foreign_network_trains_on_vfhq_dataset(tmp_path, name):
     write_data(tmp_path)
     case = FOREIGN_VFHQ[name]
     opt = {
-        'name': name, 'model_type': case['model_type'], 'num_gpu': 0, 'manual_seed': 0, 'scale': 4,
-        'datasets': {'train': {
-            'name': 'sample', 'type': 'VFHQDataset', 'dataroot_gt': 'datasets/sample/train/GT',
-            'gt_size': case['gt_size'], 'num_frame': 3, 'gt_frames': case['gt_frames'], 'windows_per_clip': 2,
-            'degradation': {'scale': [4, 4], 'resize_back': False},
-            'batch_size_per_gpu': 1, 'num_worker_per_gpu': 0}},
-        'network_g': case['network'], 'path': {},
-        'train': {'total_iter': 2, 'optim_g': {'type': 'Adam', 'lr': 0.001},
-                  'scheduler': {'type': 'CosineAnnealingRestartLR', 'periods': [2]},
-                  'pixel_opt': {'type': 'CharbonnierLoss'}},
+        'name': name,
+        'model_type': case['model_type'],
+        'num_gpu': 0,
+        'manual_seed': 0,
+        'scale': 4,
+        'datasets': {
+            'train': {
+                'name': 'sample',
+                'type': 'VFHQDataset',
+                'dataroot_gt': 'datasets/sample/train/GT',
+                'gt_size': case['gt_size'],
+                'num_frame': 3,
+                'gt_frames': case['gt_frames'],
+                'windows_per_clip': 2,
+                'degradation': {'scale': [4, 4], 'resize_back': False},
+                'batch_size_per_gpu': 1,
+                'num_worker_per_gpu': 0,
+            }
+        },
+        'network_g': case['network'],
+        'path': {},
+        'train': {
+            'total_iter': 2,
+            'optim_g': {'type': 'Adam', 'lr': 0.001},
+            'scheduler': {'type': 'CosineAnnealingRestartLR', 'periods': [2]},
+            'pixel_opt': {'type': 'CharbonnierLoss'},
+        },
         'logger': {'print_freq': 1, 'save_checkpoint_freq': 2, 'use_tb_logger': False},
     }
     if name == 'BasicVSR':

@@ -1,4 +1,5 @@
 """Sums up the quickstart: a table of what its tests measured, and a picture that compares frames."""
+
 import json
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ ENLARGEMENT = 4
 def main():
     """Print the table and write the picture; run after the tests of the quickstart, where they ran."""
     autoencoder, stage3, fidelity0 = (
-        means(f'quickstart_test_{name}', 'aligned') for name in ('autoencoder', 'stage3', 'stage3_fidelity0'))
+        means(f'quickstart_test_{name}', 'aligned') for name in ('autoencoder', 'stage3', 'stage3_fidelity0')
+    )
     unaligned3, unaligned4 = (means(f'quickstart_test_{name}', 'unaligned') for name in ('stage3', 'stage4'))
     write_picture()
 

@@ -1,4 +1,5 @@
 """PatchGAN discriminator of the stages with an adversarial loss."""
+
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
@@ -27,7 +28,7 @@ class VQGANDiscriminator(nn.Module):
                 # BatchNorm takes the place of a bias.
                 nn.Conv2d(before, channels, 4, stride=2 if i < num_layers else 1, padding=1, bias=False),
                 nn.BatchNorm2d(channels),
-                nn.LeakyReLU(0.2, inplace=True)
+                nn.LeakyReLU(0.2, inplace=True),
             ]
         layers.append(nn.Conv2d(channels, 1, 4, padding=1))
         self.main = nn.Sequential(*layers)

@@ -1,10 +1,12 @@
 """Face parsing network E_p: facexlib's BiSeNet."""
+
 import torch
 import torch.nn.functional as F
 from basicsr.utils.registry import ARCH_REGISTRY
 from facexlib.parsing.bisenet import BiSeNet
 
 from ..argument_types import Count
+from ..images import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = ['FaceParsingNet']
 
@@ -23,7 +25,7 @@ class FaceParsingNet(BiSeNet):
         super().__init__(num_classes)
         self.num_classes = num_classes
         # ImageNet's statistics; not in the state dict, because they are no weights, and so never on the meta device.
-        for name, values in (('mean', [0.485, 0.456, 0.406]), ('std', [0.229, 0.224, 0.225])):
+        for name, values in (('mean', IMAGENET_MEAN), ('std', IMAGENET_STD)):
             values = torch.tensor(values, device='cpu')
             self.register_buffer(name, values.view(1, 3, 1, 1), persistent=False)
 

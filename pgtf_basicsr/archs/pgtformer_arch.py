@@ -1,4 +1,5 @@
 """PGTFormer: restores degraded clips of faces (Xu et al., Beyond Alignment, IJCAI 2024)."""
+
 from collections.abc import Sequence
 from functools import partial
 
@@ -37,9 +38,18 @@ class PGTFormer(TSVQGAN):
         **autoencoder: Arguments of :class:`TSVQGAN`.
     """
 
-    def __init__(self, predictor_width: Count = 512, predictor_layers: Count = 9, predictor_heads: Count = 8,
-                 predictor_mlp: Count = 1024, tfr_levels: Sequence[Count] = (32, 64, 128, 256),
-                 tfr_channels: Count = 32, adain: bool = True, num_classes: Count = 19, **autoencoder):
+    def __init__(
+        self,
+        predictor_width: Count = 512,
+        predictor_layers: Count = 9,
+        predictor_heads: Count = 8,
+        predictor_mlp: Count = 1024,
+        tfr_levels: Sequence[Count] = (32, 64, 128, 256),
+        tfr_channels: Count = 32,
+        adain: bool = True,
+        num_classes: Count = 19,
+        **autoencoder,
+    ):
         super().__init__(**autoencoder)
         unknown = set(tfr_levels) - set(self.level_channels)
         if unknown:
@@ -47,12 +57,20 @@ class PGTFormer(TSVQGAN):
         self.adain = adain
         self.parsing_net = FaceParsingNet(num_classes)
         self.predictor = CodePredictor(
-            self.codebook.weight.shape[1], 3 * num_classes, self.codebook.weight.shape[0], width=predictor_width,
-            num_layers=predictor_layers, num_heads=predictor_heads, mlp_width=predictor_mlp)
-        self.regulators = nn.ModuleDict({
-            str(size): TemporalFidelityRegulator(self.level_channels[size], self.num_frames, tfr_channels)
-            for size in tfr_levels
-        })
+            self.codebook.weight.shape[1],
+            3 * num_classes,
+            self.codebook.weight.shape[0],
+            width=predictor_width,
+            num_layers=predictor_layers,
+            num_heads=predictor_heads,
+            mlp_width=predictor_mlp,
+        )
+        self.regulators = nn.ModuleDict(
+            {
+                str(size): TemporalFidelityRegulator(self.level_channels[size], self.num_frames, tfr_channels)
+                for size in tfr_levels
+            }
+        )
 
     def forward(self, lq, fidelity=1.0, code_only=False, return_codes=False):
         """Restore a clip.
@@ -86,8 +104,11 @@ class PGTFormer(TSVQGAN):
         self.check_frame(frame)
         x, levels = self.encoder.frame_levels(frame)
         size = [side // self.stride for side in frame.shape[2:]]
-        return {'encoder': x, 'parsing': self.parsing_net.features(frame, size),
-                'levels': {size: feature for size, feature in levels.items() if str(size) in self.regulators}}
+        return {
+            'encoder': x,
+            'parsing': self.parsing_net.features(frame, size),
+            'levels': {size: feature for size, feature in levels.items() if str(size) in self.regulators},
+        }
 
     def restore_features(self, features, wanted=slice(None), fidelity=1.0):
         x, levels = self.encoder.clip_levels(torch.cat([frame['encoder'] for frame in features]))
@@ -107,14 +128,20 @@ class PGTFormer(TSVQGAN):
         """
         quantised = self.codebook.lookup(codes).detach()
         if self.adain:
-            content, style = (rearrange(x, 'b t h w d -> (b t) d h w') for x in (
-                quantised, latents.detach().to(quantised.dtype)))
+            content, style = (
+                rearrange(x, 'b t h w d -> (b t) d h w') for x in (quantised, latents.detach().to(quantised.dtype))
+            )
             quantised = rearrange(adain(content, style), '(b t) d h w -> b t h w d', t=self.num_frames)
 
         def fusion(size):
             return lambda feature, wanted: run(
-                self.decoder.activation_checkpointing, self.regulators[size], features.pop(int(size)), feature,
-                fidelity, wanted)
+                self.decoder.activation_checkpointing,
+                self.regulators[size],
+                features.pop(int(size)),
+                feature,
+                fidelity,
+                wanted,
+            )
 
         fuse = {int(size): fusion(size) for size in self.regulators} if fidelity else {}
         return self.decode(quantised, fuse, wanted)

@@ -1,4 +1,5 @@
 """TS-VQGAN: the autoencoder of stage I, which learns a codebook of clean faces in motion."""
+
 from collections.abc import Sequence
 
 import torch
@@ -37,14 +38,25 @@ class TSVQGAN(nn.Module):
         codebook_decay (float): Decay of the codebook's moving averages.
     """
 
-    def __init__(self, image_size: Count = 512, num_frames: Count = 3, width: Count = 64,
-                 multipliers: Counts = (1, 2, 4, 4, 8), swin_levels: Sequence[Count] = (128, 64, 32),
-                 num_heads: Count = 8, window_size: Count = 4, mlp_ratio: Positive = 1.0, z_channels: Count = 256,
-                 codebook_size: Count = 1024, codebook_dim: Count = 512, codebook_decay: Share = 0.99):
+    def __init__(
+        self,
+        image_size: Count = 512,
+        num_frames: Count = 3,
+        width: Count = 64,
+        multipliers: Counts = (1, 2, 4, 4, 8),
+        swin_levels: Sequence[Count] = (128, 64, 32),
+        num_heads: Count = 8,
+        window_size: Count = 4,
+        mlp_ratio: Positive = 1.0,
+        z_channels: Count = 256,
+        codebook_size: Count = 1024,
+        codebook_dim: Count = 512,
+        codebook_decay: Share = 0.99,
+    ):
         super().__init__()
         self.image_size = image_size
         self.num_frames = num_frames
-        self.stride = 2**(len(multipliers) - 1)
+        self.stride = 2 ** (len(multipliers) - 1)
         self.level_channels = {image_size // 2**i: width * factor for i, factor in enumerate(multipliers)}
         unknown = set(swin_levels) - set(self.level_channels)
         if unknown:
@@ -136,20 +148,27 @@ class TSVQGAN(nn.Module):
     def check_clip(self, frames):
         """Raise a ValueError that says what fits, if ``frames`` does not."""
         if frames.dim() != 5 or frames.shape[1] != self.num_frames or not self.fits(frames):
-            raise ValueError(f'{type(self).__name__} cannot take a clip of shape {tuple(frames.shape)}: it takes '
-                             f'(B, {self.num_frames}, 3, H, W) {self.fitting_sizes()}')
+            raise ValueError(
+                f'{type(self).__name__} cannot take a clip of shape {tuple(frames.shape)}: it takes '
+                f'(B, {self.num_frames}, 3, H, W) {self.fitting_sizes()}'
+            )
 
     def check_frame(self, frame):
         """Raise a ValueError that says what fits, if ``frame`` does not."""
         if frame.dim() != 4 or not self.fits(frame):
-            raise ValueError(f'{type(self).__name__} cannot take a frame of shape {tuple(frame.shape)}: it takes '
-                             f'(1, 3, H, W) {self.fitting_sizes()}')
+            raise ValueError(
+                f'{type(self).__name__} cannot take a frame of shape {tuple(frame.shape)}: it takes '
+                f'(1, 3, H, W) {self.fitting_sizes()}'
+            )
 
     def fits(self, frames):
         """Whether channels, height and width of (..., C, H, W) are what the network takes."""
         channels, height, width = frames.shape[-3:]
-        return channels == 3 and not (height % self.stride or width % self.stride) and (
-            height * width >= 2 * self.stride**2)
+        return (
+            channels == 3
+            and not (height % self.stride or width % self.stride)
+            and (height * width >= 2 * self.stride**2)
+        )
 
     def fitting_sizes(self):
         return f'with H and W multiples of {self.stride} that make at least two latents'

@@ -5,6 +5,7 @@
 
 A part that is not in the picture has no file.
 """
+
 from pathlib import Path
 
 import cv2
@@ -14,18 +15,38 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from ..errors import UserError
-from .alignment import PlacementRanges, centre_square, compose, mirror_matrix, resize_matrix, warp
+from ..faces.alignment import centre_square, compose, mirror_matrix, resize_matrix, warp
+from ..images import to_tensor
 from .checks import from_options, require, require_choice, require_number
 from .clips import read_frame
 from .degradation import Degradation, ranges_of_data_set
+from .placement import PlacementRanges
 from .remote import read_text
 
 __all__ = ['IMAGES', 'MASKS', 'NUM_CLASSES', 'PARTS', 'CelebAMaskHQDataset', 'mask_path', 'merge_parts']
 
 IMAGES, MASKS = 'CelebA-HQ-img', 'CelebAMask-HQ-mask-anno'
 # In the order of their labels, from 1 on, in which face parsing networks know them; 0 is background.
-PARTS = ('skin', 'l_brow', 'r_brow', 'l_eye', 'r_eye', 'eye_g', 'l_ear', 'r_ear', 'ear_r', 'nose', 'mouth', 'u_lip',
-         'l_lip', 'neck', 'neck_l', 'cloth', 'hair', 'hat')
+PARTS = (
+    'skin',
+    'l_brow',
+    'r_brow',
+    'l_eye',
+    'r_eye',
+    'eye_g',
+    'l_ear',
+    'r_ear',
+    'ear_r',
+    'nose',
+    'mouth',
+    'u_lip',
+    'l_lip',
+    'neck',
+    'neck_l',
+    'cloth',
+    'hair',
+    'hat',
+)
 NUM_CLASSES = len(PARTS) + 1
 
 _MASKS_PER_FOLDER = 2000
@@ -33,8 +54,16 @@ _MASKS_PER_FOLDER = 2000
 _VALIDATION_EPOCH = 2**31
 _OTHER_SIDE = {'l_': 'r_', 'r_': 'l_'}
 # What each label is called in a mirrored picture; the lips' names begin with a letter and no side.
-_MIRRORED = np.array([0, *(1 + PARTS.index(other if other in PARTS else part) for part, other in (
-    (part, _OTHER_SIDE.get(part[:2], '') + part[2:]) for part in PARTS))], dtype=np.uint8)
+_MIRRORED = np.array(
+    [
+        0,
+        *(
+            1 + PARTS.index(other if other in PARTS else part)
+            for part, other in ((part, _OTHER_SIDE.get(part[:2], '') + part[2:]) for part in PARTS)
+        ),
+    ],
+    dtype=np.uint8,
+)
 
 
 @DATASET_REGISTRY.register()
@@ -74,14 +103,20 @@ class CelebAMaskHQDataset(Dataset):
         self.size = opt.get('size', 512)
         self.seed = opt.get('seed', 0)
         for name, value, least in (('size', self.size, 1), ('seed', self.seed, 0)):
-            require(isinstance(value, int) and not isinstance(value, bool) and value >= least, self._where,
-                    f'{name} is {value!r}; it must be a whole number from {least} on')
+            require(
+                isinstance(value, int) and not isinstance(value, bool) and value >= least,
+                self._where,
+                f'{name} is {value!r}; it must be a whole number from {least} on',
+            )
         self.use_hflip = opt.get('use_hflip', False)
         require_choice(self._where, 'use_hflip', self.use_hflip, (True, False))
         self.color_jitter = opt.get('color_jitter', 0)
         require_number(self._where, 'color_jitter', self.color_jitter, 0, 1)
-        require(opt.get('dataset_enlarge_ratio', 1) == 1, self._where,
-                'dataset_enlarge_ratio would repeat the same draws within an epoch')
+        require(
+            opt.get('dataset_enlarge_ratio', 1) == 1,
+            self._where,
+            'dataset_enlarge_ratio would repeat the same draws within an epoch',
+        )
         self.placement = self.degradation = None
         if opt.get('placement'):
             self.placement = from_options(PlacementRanges, opt['placement'], f'{self._where}, placement')
@@ -112,10 +147,7 @@ class CelebAMaskHQDataset(Dataset):
             image = jitter_colors(image, self.color_jitter, rng)
         if self.degradation:
             image = self.degradation(image[np.newaxis], rng)[0]
-        # NumPy does the arithmetic: torch's thread pool in a loader thread slows training down.
-        channels_first = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32) / 255
-        return {'image': torch.from_numpy(channels_first), 'mask': torch.from_numpy(mask.astype(np.int64)),
-                'key': str(number)}
+        return {'image': to_tensor(image), 'mask': torch.from_numpy(mask.astype(np.int64)), 'key': str(number)}
 
     def _place(self, image, mask, rng):
         """Picture and mask, both of self.size pixels, where one transform takes them."""
@@ -134,8 +166,11 @@ class CelebAMaskHQDataset(Dataset):
 
     def _degradation_ranges(self):
         ranges = ranges_of_data_set(self.opt['degradation'], self._where)
-        require(ranges.resize_back, self._where,
-                'degradation: resize_back must be true: pictures are as large as their masks')
+        require(
+            ranges.resize_back,
+            self._where,
+            'degradation: resize_back must be true: pictures are as large as their masks',
+        )
         return ranges
 
     def _find_images(self):
@@ -144,8 +179,12 @@ class CelebAMaskHQDataset(Dataset):
         found = {int(path.stem) for path in folder.glob('*.jpg') if path.stem.isdecimal()}
         wanted = self._listed()
         missing = [number for number in wanted or () if number not in found]
-        require(not missing, self._where, f'{len(missing)} of {len(wanted or ())} pictures are missing, '
-                f'the first is {folder / f"{missing[0] if missing else 0}.jpg"}')
+        require(
+            not missing,
+            self._where,
+            f'{len(missing)} of {len(wanted or ())} pictures are missing, '
+            f'the first is {folder / f"{missing[0] if missing else 0}.jpg"}',
+        )
         require(found, self._where, f'no picture <n>.jpg in {folder}')
         return sorted(found) if wanted is None else wanted
 
@@ -160,9 +199,14 @@ class CelebAMaskHQDataset(Dataset):
             return [int(number) for number in numbers]
         if listed is None:
             return None
-        require(isinstance(listed, (list, tuple)) and len(listed) == 2 and all(isinstance(n, int) for n in listed)
-                and 0 <= listed[0] <= listed[1], self._where,
-                f'images is {listed!r}; it must be [first, last], two whole numbers in order')
+        require(
+            isinstance(listed, (list, tuple))
+            and len(listed) == 2
+            and all(isinstance(n, int) for n in listed)
+            and 0 <= listed[0] <= listed[1],
+            self._where,
+            f'images is {listed!r}; it must be [first, last], two whole numbers in order',
+        )
         return list(range(listed[0], listed[1] + 1))
 
 
@@ -185,8 +229,12 @@ def merge_parts(root, number):
         mask = read_frame(path)[..., 0]
         if merged is None:
             merged = np.zeros(mask.shape, np.uint8)
-        require(mask.shape == merged.shape, str(path), f'is {mask.shape[1]} x {mask.shape[0]} pixels, but other masks '
-                f'of the picture are {merged.shape[1]} x {merged.shape[0]}')
+        require(
+            mask.shape == merged.shape,
+            str(path),
+            f'is {mask.shape[1]} x {mask.shape[0]} pixels, but other masks '
+            f'of the picture are {merged.shape[1]} x {merged.shape[0]}',
+        )
         merged[mask > 127] = label
     if merged is None:
         raise UserError(f'picture {number} has no masks; they should be {mask_path(root, number, "<part>")}')

@@ -1,4 +1,5 @@
 """Checks of option values that the data part shares."""
+
 from dataclasses import fields
 
 from ..errors import UserError
@@ -21,15 +22,23 @@ def require(condition, where, complaint):
 
 def require_number(where, name, value, low, high):
     """A single number between low and high."""
-    require(is_number(value) and low <= value <= high, where,
-            f'{name} is {value!r}; it must be a number between {low:g} and {high:g}')
+    require(
+        is_number(value) and low <= value <= high,
+        where,
+        f'{name} is {value!r}; it must be a number between {low:g} and {high:g}',
+    )
 
 
 def require_range(where, name, value, low, high):
     """Two numbers in order, both between low and high."""
-    require(isinstance(value, (list, tuple)) and len(value) == 2 and all(map(is_number, value))
-            and low <= value[0] <= value[1] <= high, where,
-            f'{name} is {value!r}; it must be two numbers [low, high] between {low:g} and {high:g}')
+    require(
+        isinstance(value, (list, tuple))
+        and len(value) == 2
+        and all(map(is_number, value))
+        and low <= value[0] <= value[1] <= high,
+        where,
+        f'{name} is {value!r}; it must be two numbers [low, high] between {low:g} and {high:g}',
+    )
 
 
 def require_choice(where, name, value, choices):

@@ -1,4 +1,5 @@
 """What a data set reads of one clip, held against what is known of it."""
+
 import numpy as np
 
 from ..errors import DataError
@@ -22,10 +23,12 @@ class ClipFiles:
 
     def __init__(self, clip, stored, degraded, landmark_file):
         self.clip, self.stored, self.degraded, self.landmark_file = clip, stored, degraded, landmark_file
-        self.name, self.names = clip.name, stored.names[:clip.num_frames]
+        self.name, self.names = clip.name, stored.names[: clip.num_frames]
         if len(self.names) < clip.num_frames:
-            raise DataError(f'{stored.where} has {len(self.names)} frames; {clip.num_frames} are listed: frame '
-                            f'{self._first_missing()} is missing')
+            raise DataError(
+                f'{stored.where} has {len(self.names)} frames; {clip.num_frames} are listed: frame '
+                f'{self._first_missing()} is missing'
+            )
         self._landmarks = {}
 
     def frames_at(self, places):
@@ -56,7 +59,8 @@ class ClipFiles:
                 raise DataError(
                     f'clip {self.name} has {len(found)} frames in {source.where}; it should have {len(names)}, '
                     f'{names[0]} to {names[-1]}{"" if source is self.stored else f" as in {self.stored.where}"}: '
-                    + (f'frame {min(missing)} is missing' if missing else f'frame {min(others)} is none of them'))
+                    + (f'frame {min(missing)} is missing' if missing else f'frame {min(others)} is none of them')
+                )
 
     def read(self, names):
         """Frames (H, W, 3) uint8 RGB, all of one size."""
@@ -107,8 +111,10 @@ class ClipFiles:
         for name, frame in zip(names, frames):
             height, width = height or frame.shape[0], width or frame.shape[1]
             if frame.shape[:2] != (height, width):
-                raise DataError(f'frame {self.stored.locate(name)} is {frame.shape[1]}x{frame.shape[0]}; its clip is '
-                                f'{width}x{height}')
+                raise DataError(
+                    f'frame {self.stored.locate(name)} is {frame.shape[1]}x{frame.shape[0]}; its clip is '
+                    f'{width}x{height}'
+                )
             yield frame
 
     def _first_missing(self):

@@ -1,4 +1,5 @@
 """Clips frame by frame, so that their length does not decide on the memory that a test loop needs."""
+
 from itertools import chain, repeat
 
 from ..errors import UserError
@@ -42,8 +43,10 @@ class ClipStream:
         name, lq, gt = item.get('folder') or item['key'], item['lq'], item.get('gt')
         if lq.dim() != 4 or (gt is not None and (gt.dim() != 4 or len(gt) != len(lq))):
             shapes = f'lq is {tuple(lq.shape)}' + ('' if gt is None else f' and gt {tuple(gt.shape)}')
-            raise UserError(f'clip {name}: {shapes}; a test takes items of whole clips, (T, C, H, W), with as many '
-                            'frames in gt as in lq')
+            raise UserError(
+                f'clip {name}: {shapes}; a test takes items of whole clips, (T, C, H, W), with as many '
+                'frames in gt as in lq'
+            )
         return cls(name, len(lq), gt is not None, lambda: zip(lq, repeat(None) if gt is None else gt))
 
 

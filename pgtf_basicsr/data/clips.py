@@ -1,11 +1,12 @@
 """Clips on disk in the VFHQ layout: one folder of frames per clip, one landmark file per clip.
 
-    GT/<clip>/00000000.png          frames, PNG or JPEG, in the order of their names
-    LR_Blind/<clip>/00000000.png    degraded frames of the same names, optional
-    landmarks/<clip>.txt            lines `<frame> x1 y1 ... x5 y5`, <frame> a frame's name without suffix
-    meta_info.txt                   lines `<clip> <frames> (<height>,<width>,3) <number of the first frame>`, or
-                                    `<clip>/<frames>`, optional
+GT/<clip>/00000000.png          frames, PNG or JPEG, in the order of their names
+LR_Blind/<clip>/00000000.png    degraded frames of the same names, optional
+landmarks/<clip>.txt            lines `<frame> x1 y1 ... x5 y5`, <frame> a frame's name without suffix
+meta_info.txt                   lines `<clip> <frames> (<height>,<width>,3) <number of the first frame>`, or
+                                `<clip>/<frames>`, optional
 """
+
 import os
 import re
 from dataclasses import dataclass
@@ -19,13 +20,16 @@ from .remote import is_url, read_text, url_below
 
 FRAME_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
-_META_LINE = re.compile(r'(?P<name>.+?)(?: (?P<frames>\d+) \((?P<height>\d+), ?(?P<width>\d+), ?3\)(?: (?P<first>\d+))?'
-                        r'|/(?P<length>\d+))')
+_META_LINE = re.compile(
+    r'(?P<name>.+?)(?: (?P<frames>\d+) \((?P<height>\d+), ?(?P<width>\d+), ?3\)(?: (?P<first>\d+))?'
+    r'|/(?P<length>\d+))'
+)
 
 
 @dataclass(frozen=True)
 class Clip:
     """A clip's name, its number of frames and, where known, their size and the number in the first one's name."""
+
     name: str
     num_frames: int
     height: int | None = None
@@ -46,19 +50,24 @@ def read_meta_info(path):
     for number, line in _numbered_lines(path, 'meta_info_file'):
         found = _META_LINE.fullmatch(line.strip())
         if not found:
-            raise UserError(f'{path}, line {number}: {line!r} should be <clip> <number of frames> (<height>,<width>,3) '
-                            '<number of the first frame> or <clip>/<number of frames>')
+            raise UserError(
+                f'{path}, line {number}: {line!r} should be <clip> <number of frames> (<height>,<width>,3) '
+                '<number of the first frame> or <clip>/<number of frames>'
+            )
         name = found['name']
-        count, height, width, first = (int(value) if value else None for value in (
-            found['frames'] or found['length'], found['height'], found['width'], found['first']))
+        count, height, width, first = (
+            int(value) if value else None
+            for value in (found['frames'] or found['length'], found['height'], found['width'], found['first'])
+        )
         clips.append(Clip(name, count, height, width, first))
     return clips
 
 
 def write_meta_info(path, clips):
     """Write a list of clips that know their size and first frame, in the longer form that `read_meta_info` reads."""
-    Path(path).write_text(''.join(f'{clip.name} {clip.num_frames} ({clip.height},{clip.width},3) {clip.first}\n'
-                                  for clip in clips))
+    Path(path).write_text(
+        ''.join(f'{clip.name} {clip.num_frames} ({clip.height},{clip.width},3) {clip.first}\n' for clip in clips)
+    )
 
 
 def read_landmarks(path, frames=None):
@@ -86,8 +95,7 @@ def read_landmarks(path, frames=None):
 
 def write_landmarks(path, landmarks):
     """Write landmarks, a dict of (5, 2) arrays by frame name, as `read_landmarks` reads them."""
-    lines = [' '.join([frame, *(f'{value:.3f}' for value in points.ravel())])
-             for frame, points in landmarks.items()]
+    lines = [' '.join([frame, *(f'{value:.3f}' for value in points.ravel())]) for frame, points in landmarks.items()]
     Path(path).write_text('\n'.join(lines) + '\n')
 
 
@@ -115,8 +123,7 @@ def decode_frame(data, path):
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     cv2.utils.logging.setLogLevel(level)
     if image is None:
-        raise DataError(f'frame {path} ({len(data)} bytes) is not a whole image; '
-                        'write it again or leave its clip out')
+        raise DataError(f'frame {path} ({len(data)} bytes) is not a whole image; write it again or leave its clip out')
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 

@@ -6,6 +6,7 @@ with k a Gaussian kernel, s the scale, n Gaussian noise and H264 a video codec a
 Kernel, scale, resize mode and rate factor are drawn once for a clip; the noise's level, and whether it is
 grey, once for a frame.
 """
+
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, starmap
@@ -16,13 +17,21 @@ import cv2
 import numpy as np
 
 from ..errors import UserError
-from ..restoration.video import REPRODUCIBLE
+from ..video.codecs import REPRODUCIBLE
 from .checks import from_options, is_number, require, require_choice, require_number, require_range
 from .clip_stream import with_size
 from .reports import Reported
 
-__all__ = ['VARIANTS', 'Degradation', 'DegradationParameters', 'DegradationRanges', 'code_and_decode',
-           'degradation_ranges', 'gaussian_kernel', 'ranges_of_data_set']
+__all__ = [
+    'VARIANTS',
+    'Degradation',
+    'DegradationParameters',
+    'DegradationRanges',
+    'code_and_decode',
+    'degradation_ranges',
+    'gaussian_kernel',
+    'ranges_of_data_set',
+]
 
 _RESIZE_FLAGS = {'area': cv2.INTER_AREA, 'linear': cv2.INTER_LINEAR, 'cubic': cv2.INTER_CUBIC}
 
@@ -38,8 +47,7 @@ _CODECS = {
     # libx265 refuses lower pictures, and reads memory that was never written in narrower ones.
     'libx265': _Codec('hevc', {'x265-params': 'log-level=none:pools=none:frame-threads=1'}, (16, 66)),
 }
-_PRESETS = ('ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium', 'slow', 'slower', 'veryslow',
-            'placebo')
+_PRESETS = ('ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium', 'slow', 'slower', 'veryslow', 'placebo')
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,7 @@ class DegradationRanges:
     Raises:
         UserError: a value is outside of what it can be.
     """
+
     kernel_size: int = 21
     isotropic_prob: float = 0.7
     sigma: tuple = (0.1, 10)
@@ -84,15 +93,25 @@ class DegradationRanges:
             require_number('degradation', name, getattr(self, name), 0, 1)
         require_choice('degradation', 'codec', self.codec, _CODECS)
         require_choice('degradation', 'preset', self.preset, _PRESETS)
-        require(isinstance(self.kernel_size, int) and self.kernel_size % 2 == 1, 'degradation',
-                f'kernel_size is {self.kernel_size!r}; it must be an odd whole number')
-        require(isinstance(self.resize_prob, dict) and set(self.resize_prob) <= set(_RESIZE_FLAGS)
-                and all(is_number(value) and value >= 0 for value in self.resize_prob.values())
-                and abs(sum(self.resize_prob.values()) - 1) < 1e-6, 'degradation',
-                f'resize_prob is {self.resize_prob!r}; it must give probabilities of '
-                f'{", ".join(_RESIZE_FLAGS)} that add up to 1')
-        require(self.resize_back or self.scale[0] == self.scale[1], 'degradation',
-                f'scale is {self.scale!r}; without resize_back it must be one fixed factor')
+        require(
+            isinstance(self.kernel_size, int) and self.kernel_size % 2 == 1,
+            'degradation',
+            f'kernel_size is {self.kernel_size!r}; it must be an odd whole number',
+        )
+        require(
+            isinstance(self.resize_prob, dict)
+            and set(self.resize_prob) <= set(_RESIZE_FLAGS)
+            and all(is_number(value) and value >= 0 for value in self.resize_prob.values())
+            and abs(sum(self.resize_prob.values()) - 1) < 1e-6,
+            'degradation',
+            f'resize_prob is {self.resize_prob!r}; it must give probabilities of '
+            f'{", ".join(_RESIZE_FLAGS)} that add up to 1',
+        )
+        require(
+            self.resize_back or self.scale[0] == self.scale[1],
+            'degradation',
+            f'scale is {self.scale!r}; without resize_back it must be one fixed factor',
+        )
 
 
 # Ranges of published training configurations, by name; all are for frames of 512 pixels.
@@ -100,8 +119,9 @@ VARIANTS = {
     # VFHQ's own, as DicFace's public configuration states them.
     'vfhq': DegradationRanges(),
     # BFVR-STC. Its codec is MPEG-4; the rate factors that stand for it are ours.
-    'bfvr_stc': DegradationRanges(kernel_size=11, isotropic_prob=1, sigma=(2, 5), scale=(2, 4), noise=(0, 5),
-                                  resize_prob={'linear': 1}),
+    'bfvr_stc': DegradationRanges(
+        kernel_size=11, isotropic_prob=1, sigma=(2, 5), scale=(2, 4), noise=(0, 5), resize_prob={'linear': 1}
+    ),
     # CodeFormer's for pictures, stage III. Its codec is JPEG of quality 60 to 100; the rate factors are ours.
     'codeformer': DegradationRanges(kernel_size=41, scale=(1, 12), noise=(0, 15), resize_prob={'linear': 1}),
 }
@@ -123,8 +143,9 @@ def ranges_of_data_set(options, where):
     Raises:
         UserError: as there; the message begins with ``where``.
     """
-    require(isinstance(options or {}, dict), where,
-            f'degradation is {options!r}; it must be a section with keys of its own')
+    require(
+        isinstance(options or {}, dict), where, f'degradation is {options!r}; it must be a section with keys of its own'
+    )
     try:
         return degradation_ranges(**(options or {}))
     except UserError as error:
@@ -145,6 +166,7 @@ class DegradationParameters(Reported):
         grey: whether each frame's noise is the same in its three channels.
         noise_seed: seed of the noise itself.
     """
+
     sigma: tuple
     angle: float
     scale: float
@@ -172,7 +194,7 @@ class Degradation:
         """Parameters for a clip of ``num_frames`` frames, all from the generator ``rng``."""
         ranges = self.ranges
         if rng.random() < ranges.isotropic_prob:
-            sigma, angle = (rng.uniform(*ranges.sigma),) * 2, 0.
+            sigma, angle = (rng.uniform(*ranges.sigma),) * 2, 0.0
         else:
             sigma, angle = tuple(rng.uniform(*ranges.sigma, 2).tolist()), rng.uniform(-np.pi, np.pi)
         modes = list(ranges.resize_prob)
@@ -184,7 +206,8 @@ class Degradation:
             crf=int(rng.integers(ranges.crf[0], ranges.crf[1], endpoint=True)),
             noise=tuple(rng.uniform(*ranges.noise, num_frames).tolist()),
             grey=tuple((rng.random(num_frames) < ranges.grey_noise_prob).tolist()),
-            noise_seed=int(rng.integers(2**63)))
+            noise_seed=int(rng.integers(2**63)),
+        )
 
     def apply(self, frames, parameters):
         """Degrade frames (T, H, W, 3) uint8 RGB; same layout, and same size unless ``resize_back`` is false.
@@ -251,7 +274,7 @@ def gaussian_kernel(size, sigma_x, sigma_y, angle):
     y, x = np.mgrid[:size, :size] - size // 2
     along = np.cos(angle) * x + np.sin(angle) * y
     across = np.cos(angle) * y - np.sin(angle) * x
-    kernel = np.exp(-0.5 * ((along / sigma_x)**2 + (across / sigma_y)**2))
+    kernel = np.exp(-0.5 * ((along / sigma_x) ** 2 + (across / sigma_y) ** 2))
     return (kernel / kernel.sum()).astype(np.float32)
 
 
@@ -305,4 +328,3 @@ def _enlarge(frame, size, mode):
 
 def _to_uint8(frame):
     return np.clip(np.rint(frame), 0, 255).astype(np.uint8)
-

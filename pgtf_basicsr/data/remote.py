@@ -1,4 +1,5 @@
 """Files behind URLs, through mmengine's file backends: http, https, s3 and whatever else is registered there."""
+
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import quote
@@ -37,6 +38,7 @@ def backend_for(root, option, kind=None, arguments=None):
         return _HTTPBackend()
     # Slow to import, and most data lies on this machine.
     from mmengine.fileio import get_file_backend
+
     try:
         return get_file_backend(str(root), backend_args={'backend': kind, **(arguments or {})} if kind else None)
     except (AssertionError, ImportError, KeyError, TypeError, ValueError) as error:

@@ -1,4 +1,5 @@
 """What was drawn, on one line of a log, and back again to the last bit."""
+
 import json
 from dataclasses import asdict
 

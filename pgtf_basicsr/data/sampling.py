@@ -1,4 +1,5 @@
 """Which clip and which frames a training item takes."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,8 +24,12 @@ class ClipTable(Sequence):
     def __init__(self, clips):
         self._names = np.array([clip.name.encode() for clip in clips], dtype=np.bytes_)
         self._numbers = np.array(
-            [[clip.num_frames, *(-1 if value is None else value for value in (clip.height, clip.width, clip.first))]
-             for clip in clips], dtype=np.int32).reshape(-1, 4)
+            [
+                [clip.num_frames, *(-1 if value is None else value for value in (clip.height, clip.width, clip.first))]
+                for clip in clips
+            ],
+            dtype=np.int32,
+        ).reshape(-1, 4)
 
     def __len__(self):
         return len(self._names)
@@ -73,6 +78,7 @@ class WindowRanges:
         beyond_ends: let windows reach over both ends of their clip as far as their centre does not, where the
             first or last frame is repeated: as restoration does it for the first and last frames of a video.
     """
+
     num_frame: int
     intervals: tuple = (1,)
     random_reverse: bool = False
@@ -114,8 +120,11 @@ def read_clip_weights(path, clips):
             weights[name] = float(value)
         except ValueError:
             weights[name] = -1
-        require(0 <= weights[name] < np.inf, f'{path}, line {number}',
-                f'{line!r} should be `<clip> <weight>`, a weight from 0 on')
-    found = np.array([weights.get(clip.name, 1.) for clip in clips])
+        require(
+            0 <= weights[name] < np.inf,
+            f'{path}, line {number}',
+            f'{line!r} should be `<clip> <weight>`, a weight from 0 on',
+        )
+    found = np.array([weights.get(clip.name, 1.0) for clip in clips])
     require(found.sum() > 0, str(path), 'gives no clip of the data set a weight above 0')
     return found

@@ -8,6 +8,7 @@ Anything that is not on this machine is read through mmengine's file backends: `
 and whatever else is registered there.  What cannot be listed needs a list of clips (``meta_info_file``), and its
 frames are then numbered without gaps.
 """
+
 import os
 from contextlib import contextmanager
 from io import BytesIO
@@ -17,9 +18,9 @@ from pathlib import Path
 import lmdb
 
 from ..errors import DataError, UserError
+from ..video.seeking import VIDEO_SUFFIXES, count_frames, iterate_frames, read_frames
 from .clips import FRAME_SUFFIXES, Clip, decode_frame, find_missing, read_frame, resolve_inside
 from .remote import backend_for, fetch, is_url, url_below
-from .video_clips import VIDEO_SUFFIXES, count_frames, iterate_frames, read_frames
 
 __all__ = ['LMDB', 'LOCAL', 'ClipVideos', 'FrameFolders', 'FrameLmdb', 'RemoteClips', 'is_lmdb', 'open_storage']
 
@@ -99,8 +100,10 @@ class FrameFolders:
         except OSError as error:
             raise DataError(f'{self.option}: cannot list clip folder {folder}: {error.strerror}') from error
         parts = [os.path.splitext(file) for file in files]
-        return _FolderClip(folder, {name: os.path.join(folder, name + suffix)
-                                    for name, suffix in parts if suffix.lower() in FRAME_SUFFIXES})
+        return _FolderClip(
+            folder,
+            {name: os.path.join(folder, name + suffix) for name, suffix in parts if suffix.lower() in FRAME_SUFFIXES},
+        )
 
 
 class FrameLmdb:
@@ -238,7 +241,7 @@ class RemoteClips:
 
     def list_frames(self, prefix):
         """None: they cannot be listed."""
-        return None
+        return
 
     def locate(self, key):
         """A file as messages call it."""

@@ -1,4 +1,5 @@
 """Clips of faces in the VFHQ layout, as degraded and ground-truth windows."""
+
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import repeat, tee
@@ -10,13 +11,23 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from ..errors import DataError
-from .alignment import (PlacementRanges, align_to_template, centre_square, compose, flip_landmarks, mirror_matrix,
-                        resize_matrix, transform_points, warp)
+from ..faces.alignment import (
+    align_to_template,
+    centre_square,
+    compose,
+    flip_landmarks,
+    mirror_matrix,
+    resize_matrix,
+    transform_points,
+    warp,
+)
+from ..images import to_tensor
 from .checks import from_options, require, require_choice
 from .clip_files import ClipFiles
 from .clip_stream import ClipStream, with_size
 from .clips import find_missing, landmark_path, read_meta_info
 from .degradation import Degradation, DegradationParameters, ranges_of_data_set
+from .placement import PlacementRanges
 from .remote import is_url
 from .reports import Reported
 from .sampling import ClipTable, ClipWeights, WindowRanges, read_clip_weights
@@ -31,6 +42,7 @@ _ATTEMPTS, _BROKEN_IN_A_ROW = 8, 100
 @dataclass(frozen=True)
 class Draw(Reported):
     """All that was drawn for an item: its clip, frames, placement (2, 3) and degradation, the latter two if any."""
+
     clip: str
     frames: tuple
     mirrored: bool = False
@@ -40,8 +52,9 @@ class Draw(Reported):
     @classmethod
     def from_values(cls, values):
         degradation = values['degradation']
-        return super().from_values({
-            **values, 'degradation': DegradationParameters.from_values(degradation) if degradation else None})
+        return super().from_values(
+            {**values, 'degradation': DegradationParameters.from_values(degradation) if degradation else None}
+        )
 
 
 @DATASET_REGISTRY.register()
@@ -96,15 +109,20 @@ class VFHQDataset(Dataset):
         self.use_hflip = self._choice('use_hflip', False, (True, False))
         self.skips_broken = self.is_train and self._choice('broken_data', 'stop', ('stop', 'skip')) == 'skip'
         self.seed = opt.get('seed', 0)
-        require(isinstance(self.seed, int) and self.seed >= 0, self._where,
-                f'seed is {self.seed!r}; it must be a whole number from 0 on')
-        require(opt.get('dataset_enlarge_ratio', 1) == 1, self._where,
-                'dataset_enlarge_ratio would repeat the same draws within an epoch; use windows_per_clip')
+        require(
+            isinstance(self.seed, int) and self.seed >= 0,
+            self._where,
+            f'seed is {self.seed!r}; it must be a whole number from 0 on',
+        )
+        require(
+            opt.get('dataset_enlarge_ratio', 1) == 1,
+            self._where,
+            'dataset_enlarge_ratio would repeat the same draws within an epoch; use windows_per_clip',
+        )
         self.windows = self._window_ranges()
         self.placement = None
         if opt.get('placement') or not self._choice('aligned', True, (True, False)):
-            self.placement = from_options(
-                PlacementRanges, opt.get('placement') or {}, f'{self._where}, placement')
+            self.placement = from_options(PlacementRanges, opt.get('placement') or {}, f'{self._where}, placement')
         self.degradation = Degradation(ranges_of_data_set(opt.get('degradation'), self._where))
 
         self.gt_clips = self._storage('dataroot_gt')
@@ -167,8 +185,11 @@ class VFHQDataset(Dataset):
             UserError: the line is no report, of a clip that is not here, or of one degraded in another way.
         """
         draw = Draw.from_report(report)
-        require(bool(draw.degradation) != bool(self.lq_clips), self._where,
-                f'{report!r} is of a data set {"without" if self.lq_clips else "with"} ready-made degraded clips')
+        require(
+            bool(draw.degradation) != bool(self.lq_clips),
+            self._where,
+            f'{report!r} is of a data set {"without" if self.lq_clips else "with"} ready-made degraded clips',
+        )
         clip = next((clip for clip in self.clips if clip.name == draw.clip), None)
         require(clip is not None, self._where, f'has no clip {draw.clip}')
         return self._load(draw, self._open(clip))
@@ -185,12 +206,15 @@ class VFHQDataset(Dataset):
 
     def _open(self, clip):
         return ClipFiles(
-            clip, self._source.open(clip), self.lq_clips.open(clip) if self.gt_clips and self.lq_clips else None,
-            landmark_path(self.landmark_root, clip.name) if self.landmark_root else None)
+            clip,
+            self._source.open(clip),
+            self.lq_clips.open(clip) if self.gt_clips and self.lq_clips else None,
+            landmark_path(self.landmark_root, clip.name) if self.landmark_root else None,
+        )
 
     def _places(self, num_frames):
         """Places of the frames that validation reads."""
-        return range(num_frames)[:self.max_frames]
+        return range(num_frames)[: self.max_frames]
 
     def _draw_clip(self, index):
         """A validation clip and what is drawn for it."""
@@ -231,14 +255,18 @@ class VFHQDataset(Dataset):
         matrix, landmarks = self._place(draw, clip, size)
         first = draw.frames[0]
 
-        item = {'key': f'{clip.name}/{first}', 'folder': clip.name, 'drawn': draw.report(),
-                'lq_path': (clip.degraded or clip.stored).locate(first)}
+        item = {
+            'key': f'{clip.name}/{first}',
+            'folder': clip.name,
+            'drawn': draw.report(),
+            'lq_path': (clip.degraded or clip.stored).locate(first),
+        }
         if landmarks is not None:
             item['landmarks'] = torch.from_numpy(landmarks.astype(np.float32))
         lq, gt = zip(*self._pairs(draw, matrix, size, frames, clip.read_degraded(draw.frames)))
-        item['lq'] = _to_tensor(np.stack(lq))
+        item['lq'] = to_tensor(np.stack(lq))
         if self.has_gt:
-            item['gt'] = _to_tensor(gt[len(gt) // 2] if self.centre_only else np.stack(gt))
+            item['gt'] = to_tensor(gt[len(gt) // 2] if self.centre_only else np.stack(gt))
             item['gt_path'] = clip.stored.locate(first)
         return item
 
@@ -247,7 +275,7 @@ class VFHQDataset(Dataset):
         size, frames = with_size(clip.iterate(draw.frames))
         matrix, _ = self._place(draw, clip, size)
         for lq, gt in self._pairs(draw, matrix, size, frames, clip.iterate_degraded(draw.frames)):
-            yield _to_tensor(lq), _to_tensor(gt) if self.has_gt else None
+            yield to_tensor(lq), to_tensor(gt) if self.has_gt else None
 
     def _pairs(self, draw, matrix, size, frames, degraded):
         """Frames (lq, gt) as items have them but uint8, one after another; gt is None where there is none.
@@ -265,8 +293,9 @@ class VFHQDataset(Dataset):
     def _place(self, draw, clip, size):
         """Transform from the draw's frames of ``size`` to gt, and landmarks (T, 5, 2) in gt or None."""
         landmarks = clip.landmarks(draw.frames)
-        matrix = (centre_square(*size, self.gt_size) if landmarks is None
-                  else self._aligned(clip, draw.frames, landmarks))
+        matrix = (
+            centre_square(*size, self.gt_size) if landmarks is None else self._aligned(clip, draw.frames, landmarks)
+        )
         if draw.placement:
             matrix = compose(np.array(draw.placement), matrix)
         if landmarks is not None:
@@ -314,11 +343,16 @@ class VFHQDataset(Dataset):
         needed = self.windows.shortest_clip if self.is_train else 1
         short = [clip.name for clip in clips if clip.num_frames < needed]
         clips = [clip for clip in clips if clip.num_frames >= needed]
-        require(clips, self._where, f'no clip of {needed} or more frames in {self._source.root}; '
-                'it should hold one folder of frames per clip, <clip>/00000000.png')
+        require(
+            clips,
+            self._where,
+            f'no clip of {needed} or more frames in {self._source.root}; '
+            'it should hold one folder of frames per clip, <clip>/00000000.png',
+        )
         if short:
             get_root_logger().warning(
-                f'{self._where}: left out for having fewer than {needed} frames: {", ".join(short)}')
+                f'{self._where}: left out for having fewer than {needed} frames: {", ".join(short)}'
+            )
         names = [clip.name for clip in clips]
         missing = {}
         for storage in filter(None, (self.gt_clips, self.lq_clips)):
@@ -326,11 +360,14 @@ class VFHQDataset(Dataset):
         if self.landmark_root and not is_url(self.landmark_root):
             files = [f'{name}.txt' for name in names]
             missing['dataroot_landmarks'] = [
-                file.removesuffix('.txt') for file in find_missing(self.landmark_root, files, 'dataroot_landmarks')]
+                file.removesuffix('.txt') for file in find_missing(self.landmark_root, files, 'dataroot_landmarks')
+            ]
         for option, absent in missing.items():
             if absent:
-                complaint = (f'{option}: {len(absent)} of {len(names)} clips are missing, the first is {absent[0]} '
-                             f'(looked in {self.opt[option]})')
+                complaint = (
+                    f'{option}: {len(absent)} of {len(names)} clips are missing, the first is {absent[0]} '
+                    f'(looked in {self.opt[option]})'
+                )
                 require(self.skips_broken and len(absent) < len(names), self._where, complaint)
                 get_root_logger().warning(f'{self._where}: {complaint}; left out')
         gone = {name for absent in missing.values() for name in absent}
@@ -339,12 +376,17 @@ class VFHQDataset(Dataset):
     def _window_ranges(self):
         interval = self.opt.get('interval', 1)
         intervals = tuple(interval) if isinstance(interval, (list, tuple)) else (interval,)
-        require(intervals and all(type(value) is int and value > 0 for value in intervals), self._where,
-                f'interval is {interval!r}; it must be a whole number from 1 on, or a list of them')
+        require(
+            intervals and all(type(value) is int and value > 0 for value in intervals),
+            self._where,
+            f'interval is {interval!r}; it must be a whole number from 1 on, or a list of them',
+        )
         return WindowRanges(
-            num_frame=self._count('num_frame', 3), intervals=intervals,
+            num_frame=self._count('num_frame', 3),
+            intervals=intervals,
             random_reverse=self._choice('random_reverse', False, (True, False)),
-            beyond_ends=self._choice('clip_ends', 'inside', ('inside', 'repeat')) == 'repeat')
+            beyond_ends=self._choice('clip_ends', 'inside', ('inside', 'repeat')) == 'repeat',
+        )
 
     def _clip_weights(self):
         choice = self.opt.get('clip_weights')
@@ -366,16 +408,9 @@ class VFHQDataset(Dataset):
 
     def _count(self, name, default):
         value = self.opt.get(name, default)
-        require(value is default or (isinstance(value, int) and not isinstance(value, bool) and value > 0),
-                self._where, f'{name} is {value!r}; it must be a whole number from 1 on')
+        require(
+            value is default or (isinstance(value, int) and not isinstance(value, bool) and value > 0),
+            self._where,
+            f'{name} is {value!r}; it must be a whole number from 1 on',
+        )
         return value
-
-
-def _to_tensor(frames):
-    """(..., H, W, 3) uint8 to (..., 3, H, W) float32 in [0, 1].
-
-    NumPy does the arithmetic: torch's thread pool in a loader thread slows training down.
-    """
-    channels_first = np.ascontiguousarray(np.moveaxis(frames, -1, -3), dtype=np.float32)
-    channels_first /= 255
-    return torch.from_numpy(channels_first)

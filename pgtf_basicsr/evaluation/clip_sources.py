@@ -6,6 +6,7 @@
 
 Frames are taken in the order of the numbers in their names.  Every clip is looked through before the first is scored.
 """
+
 import os
 import re
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from pathlib import Path
 from PIL import Image
 
 from ..data.clips import FRAME_SUFFIXES, read_frame
-from ..data.video_clips import VIDEO_SUFFIXES
 from ..errors import UserError
-from ..restoration.video import VideoReader
+from ..video import VideoReader
+from ..video.seeking import VIDEO_SUFFIXES
 
 __all__ = ['FrameFolder', 'VideoFile', 'find_clips']
 
@@ -30,6 +31,7 @@ class ReadyClip:
         num_frames: How many there are.
         width, height: Of every frame, in pixels.
     """
+
     path: Path
     num_frames: int
     width: int
@@ -43,6 +45,7 @@ class FrameFolder(ReadyClip):
     Attributes:
         files: Names of the frame files, in order.
     """
+
     files: tuple
 
     @classmethod
@@ -55,8 +58,9 @@ class FrameFolder(ReadyClip):
         sizes = [_picture_size(path / file) for file in files]
         for file, size in zip(files, sizes):
             if size != sizes[0]:
-                raise UserError('{} is {}x{}; the first frame of its clip is {}x{}'.format(
-                    path / file, *size, *sizes[0]))
+                raise UserError(
+                    '{} is {}x{}; the first frame of its clip is {}x{}'.format(path / file, *size, *sizes[0])
+                )
         return cls(path, len(files), *sizes[0], files)
 
     def __iter__(self):
@@ -99,8 +103,10 @@ def find_clips(path, option):
     if path.is_file():
         return {path.stem: VideoFile.open(path)}
     if not path.is_dir():
-        raise UserError(f'{option}: there is nothing at {path} (looked for {path.absolute()}); it should be a video, a '
-                        'folder of frames, or a folder of either')
+        raise UserError(
+            f'{option}: there is nothing at {path} (looked for {path.absolute()}); it should be a video, a '
+            'folder of frames, or a folder of either'
+        )
     frames = _frame_files(path)
     if frames:
         return {path.absolute().name: FrameFolder.open(path, frames)}
@@ -119,8 +125,10 @@ def find_clips(path, option):
             raise UserError(f'{option}: {clips[name].path} and {entry} are two clips of one name')
         clips[name] = clip
     if not clips:
-        raise UserError(f'{option}: {path} holds no frames ({", ".join(FRAME_SUFFIXES)}), no folders of frames and no '
-                        f'videos ({", ".join(VIDEO_SUFFIXES)})')
+        raise UserError(
+            f'{option}: {path} holds no frames ({", ".join(FRAME_SUFFIXES)}), no folders of frames and no '
+            f'videos ({", ".join(VIDEO_SUFFIXES)})'
+        )
     return clips
 
 

@@ -1,4 +1,5 @@
 """Results as a page to look at: one HTML file with tables, curves over time and pictures, which needs nothing else."""
+
 import base64
 import html
 import json
@@ -19,9 +20,11 @@ __all__ = ['write_page']
 # Pictures are copied into the page as JPEG, no wider than this; the originals stay beside the results.
 MAX_WIDTH = 1200
 JPEG_OPTIONS = [
-    cv2.IMWRITE_JPEG_QUALITY, 88,
+    cv2.IMWRITE_JPEG_QUALITY,
+    88,
     # Colours of half the width, but of full height: slices have neighbouring frames there.
-    cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
 ]
 CURVE_DIGITS = 5
 NOT_OF_PAPER = '†'
@@ -139,10 +142,16 @@ def _series(result, side, metrics, clips):
         'side': side,
         'means': [_number(result.mean(metric, side)) for metric in metrics],
         'counts': [len(result.clip_scores(metric, side)) for metric in metrics],
-        'scores': [[_number(clip.scores.get(metric, {}).get(side, math.nan)) for metric in metrics]
-                   for clip in in_order],
-        'curves': [[[_number(float(f'{value:.{CURVE_DIGITS}g}')) for value in clip.curves.get(metric, {}).get(side, [])]
-                    for metric in metrics] for clip in in_order],
+        'scores': [
+            [_number(clip.scores.get(metric, {}).get(side, math.nan)) for metric in metrics] for clip in in_order
+        ],
+        'curves': [
+            [
+                [_number(float(f'{value:.{CURVE_DIGITS}g}')) for value in clip.curves.get(metric, {}).get(side, [])]
+                for metric in metrics
+            ]
+            for clip in in_order
+        ],
     }
 
 

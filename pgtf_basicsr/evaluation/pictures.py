@@ -1,8 +1,9 @@
 """Pictures of a restored clip, made while its frames go by: some frames, and slices through time."""
+
 import cv2
 import numpy as np
 
-__all__ = ['AMPLIFICATION', 'CAPTIONS', 'ClipPictures', 'SLICE_FRAMES', 'SLICE_HEIGHT']
+__all__ = ['AMPLIFICATION', 'CAPTIONS', 'SLICE_FRAMES', 'SLICE_HEIGHT', 'ClipPictures']
 
 # So that memory does not grow with the clip, and a line of pixels a frame still fits a screen.
 SLICE_FRAMES = 300
@@ -16,9 +17,9 @@ COLUMNS = 'From left to right, as far as there are any: degraded, restored, grou
 CAPTIONS = {
     'frames': f'First, middle and last frame. {COLUMNS}',
     'slices': f'The same line of pixels of every frame, at the height of the eyes in an aligned face; time runs '
-              f'downward, over the first {SLICE_FRAMES} frames of a longer clip. {COLUMNS} Flicker shows as horizontal '
-              f'stripes, jitter as ragged edges. Below, where there is ground truth: the absolute difference from it, '
-              f'times {AMPLIFICATION}.',
+    f'downward, over the first {SLICE_FRAMES} frames of a longer clip. {COLUMNS} Flicker shows as horizontal '
+    f'stripes, jitter as ragged edges. Below, where there is ground truth: the absolute difference from it, '
+    f'times {AMPLIFICATION}.',
 }
 
 

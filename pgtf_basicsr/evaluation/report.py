@@ -1,12 +1,13 @@
 """The files that a test or an evaluation leaves in its folder.
 
-    metrics_<data set>.json     all numbers, see `results`
-    metrics.md                  table of the means, in the order of the paper's columns
-    clips.csv                   a row for each clip
-    frames.csv                  a row for each frame
-    metrics.html                all of it to look at, with curves over time and pictures
-    pictures/<data set>/<clip>_frames.png, _slices.png
+metrics_<data set>.json     all numbers, see `results`
+metrics.md                  table of the means, in the order of the paper's columns
+clips.csv                   a row for each clip
+frames.csv                  a row for each frame
+metrics.html                all of it to look at, with curves over time and pictures
+pictures/<data set>/<clip>_frames.png, _slices.png
 """
+
 from pathlib import Path
 
 import cv2

@@ -1,4 +1,5 @@
 """Scores of frames, clips and data sets, and the file that keeps them, ``metrics_<data set>.json``."""
+
 import json
 import math
 from dataclasses import asdict, dataclass, field
@@ -7,7 +8,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..files import replacing
 
-__all__ = ['ClipResult', 'DataSetResult', 'MetricInfo', 'SIDES', 'json_values', 'read_results', 'write_results']
+__all__ = ['SIDES', 'ClipResult', 'DataSetResult', 'MetricInfo', 'json_values', 'read_results', 'write_results']
 
 # What is scored against the ground truth: what came out, and what went in.
 SIDES = ('restored', 'degraded')
@@ -25,6 +26,7 @@ class MetricInfo:
         of_paper: Whether the numbers compare with the paper's.
         options: The metric's type and arguments.
     """
+
     title: str
     unit: str = ''
     better: str = 'higher'
@@ -45,6 +47,7 @@ class ClipResult:
         curves: {metric: {side: one number a frame}}; nan in frames that add nothing.
         pictures: {'frames': path, 'slices': path}, of what exists, relative to the folder of the results' file.
     """
+
     name: str
     num_frames: int
     scores: dict
@@ -63,6 +66,7 @@ class DataSetResult:
         clips: ClipResults, in the order of their names.
         whole: {metric: {side: number}} of metrics that are no mean over clips.
     """
+
     run: str
     data_set: str
     metrics: dict
@@ -125,15 +129,22 @@ def read_results(path):
         raise UserError(f'{path} is no file of results: {error}') from error
     try:
         clips = [
-            ClipResult(name, contents['frames'][name], _read(scores), _read(contents['curves'][name]),
-                       contents['pictures'][name])
+            ClipResult(
+                name,
+                contents['frames'][name],
+                _read(scores),
+                _read(contents['curves'][name]),
+                contents['pictures'][name],
+            )
             for name, scores in contents['clips'].items()
         ]
         metrics = {name: MetricInfo(**info) for name, info in contents['metrics'].items()}
         return DataSetResult(contents['run'], contents['data_set'], metrics, clips, _read(contents['whole']))
     except (AttributeError, KeyError, TypeError) as error:
-        raise UserError(f'{path} is no file of results: it should be a metrics_<data set>.json that basicsr test or '
-                        f'basicsr evaluate wrote ({type(error).__name__}: {error})') from error
+        raise UserError(
+            f'{path} is no file of results: it should be a metrics_<data set>.json that basicsr test or '
+            f'basicsr evaluate wrote ({type(error).__name__}: {error})'
+        ) from error
 
 
 def json_values(value):

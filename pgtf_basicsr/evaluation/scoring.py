@@ -1,4 +1,5 @@
 """Metrics of an option file's ``val.metrics``, measured frame by frame while clips go by."""
+
 import functools
 import inspect
 import math
@@ -62,15 +63,21 @@ def require_clips(metrics, data_set, lengths, has_gt, side=None):
         needed = metric.min_frames(**options) if hasattr(metric, 'min_frames') else 1
         clip = min(lengths, key=lengths.get)
         if lengths[clip] < needed:
-            raise UserError(f'{data_set}: clip {clip} has {lengths[clip]} frame{"s" * (lengths[clip] != 1)}; metric '
-                            f'{name} needs {needed}: leave one of the two out')
+            raise UserError(
+                f'{data_set}: clip {clip} has {lengths[clip]} frame{"s" * (lengths[clip] != 1)}; metric '
+                f'{name} needs {needed}: leave one of the two out'
+            )
         needed = column_of(options).min_side
         if side is not None and side < needed:
-            raise UserError(f'{data_set}: frames are {side} pixels at their shorter side; metric {name} needs '
-                            f'{needed}: leave it out')
+            raise UserError(
+                f'{data_set}: frames are {side} pixels at their shorter side; metric {name} needs '
+                f'{needed}: leave it out'
+            )
         if hasattr(metric, 'combine') and len(lengths) < 2:
-            raise UserError(f'{data_set}: there is a single clip; metric {name} is a distance between two sets of '
-                            'clips: leave it out, or take more clips')
+            raise UserError(
+                f'{data_set}: there is a single clip; metric {name} is a distance between two sets of '
+                'clips: leave it out, or take more clips'
+            )
 
 
 def is_measured(options, has_gt):
@@ -106,8 +113,10 @@ class ClipScorer:
             UserError: The real frame has another size than the restored one.
         """
         if gt is not None and gt.shape != restored.shape:
-            raise UserError('restored frames are {1}x{0} and those of the ground truth {3}x{2}; metrics compare frames '
-                            'of one size'.format(*restored.shape[:2], *gt.shape[:2]))
+            raise UserError(
+                'restored frames are {1}x{0} and those of the ground truth {3}x{2}; metrics compare frames '
+                'of one size'.format(*restored.shape[:2], *gt.shape[:2])
+            )
         self.num_frames += 1
         sides = {'restored': restored}
         if degraded is not None and degraded.shape == restored.shape:
@@ -131,8 +140,11 @@ class ClipScorer:
 
     def collected(self):
         """{(metric, side): what `whole_scores` makes a number of}, of metrics that are no mean over clips."""
-        return {key: accumulator.collect() for key, accumulator in self._accumulators.items()
-                if hasattr(accumulator, 'collect')}
+        return {
+            key: accumulator.collect()
+            for key, accumulator in self._accumulators.items()
+            if hasattr(accumulator, 'collect')
+        }
 
 
 def whole_scores(metrics, collected):

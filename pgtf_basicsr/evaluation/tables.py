@@ -1,4 +1,5 @@
 """Results as tables: Markdown to read and to paste, CSV to go on with."""
+
 import csv
 import math
 import re
@@ -7,8 +8,16 @@ from dataclasses import dataclass
 from ..files import replacing
 
 __all__ = [
-    'column_titles', 'digits_of', 'escaped', 'footnotes', 'heading', 'markdown_grid', 'markdown_table', 'number_text',
-    'write_clip_table', 'write_frame_table',
+    'column_titles',
+    'digits_of',
+    'escaped',
+    'footnotes',
+    'heading',
+    'markdown_grid',
+    'markdown_table',
+    'number_text',
+    'write_clip_table',
+    'write_frame_table',
 ]
 
 # Digits behind the point that tables of the literature give; a metric that is not here has `OTHER_DIGITS`.
@@ -58,9 +67,13 @@ def write_clip_table(results, path):
         OSError: It cannot be written.
     """
     metrics = [metric for metric in _metrics(results) if all(metric not in result.whole for result in results)]
-    rows = ([result.run, result.data_set, clip.name, side, clip.num_frames]
-            + [_field(clip.scores.get(metric, {}).get(side, math.nan)) for metric in metrics]
-            for result in results for clip in result.clips for side in result.sides())
+    rows = (
+        [result.run, result.data_set, clip.name, side, clip.num_frames]
+        + [_field(clip.scores.get(metric, {}).get(side, math.nan)) for metric in metrics]
+        for result in results
+        for clip in result.clips
+        for side in result.sides()
+    )
     _write_csv(path, ['run', 'data_set', 'clip', 'of', 'frames', *metrics], rows)
 
 
@@ -76,8 +89,11 @@ def write_frame_table(results, path):
     Raises:
         OSError: It cannot be written.
     """
-    metrics = [metric for metric in _metrics(results)
-               if any(metric in clip.curves for result in results for clip in result.clips)]
+    metrics = [
+        metric
+        for metric in _metrics(results)
+        if any(metric in clip.curves for result in results for clip in result.clips)
+    ]
     _write_csv(path, ['run', 'data_set', 'clip', 'frame', 'of', *metrics], _frame_rows(results, metrics))
 
 
@@ -93,7 +109,8 @@ def column_titles(metrics):
     titles = [info.title for info in metrics.values()]
     return {
         metric: escaped(info.title if titles.count(info.title) == 1 else f'{info.title} {metric}')
-        + '†' * (not info.of_paper) for metric, info in metrics.items()
+        + '†' * (not info.of_paper)
+        for metric, info in metrics.items()
     }
 
 
@@ -177,6 +194,7 @@ class _Row:
         counts: {metric: clips that have a score}, of the metrics that are a mean over clips.
         total: Clips.
     """
+
     name: str
     means: dict
     counts: dict
@@ -192,10 +210,15 @@ def _data_set(name, results):
     columns = [['', *(escaped(row.name) for row in rows)]]
     for metric, info in metrics.items():
         columns.append([heading(titles[metric], info), *_cells(metric, info, degraded, restored)])
-    notes = footnotes(titles, {metric: escaped(info.label) for metric, info in metrics.items()},
-                      {metric: '' if info.of_paper else "not comparable with the paper's numbers"
-                       for metric, info in metrics.items()},
-                      {metric: _coverage(metric, rows) for metric in metrics})
+    notes = footnotes(
+        titles,
+        {metric: escaped(info.label) for metric, info in metrics.items()},
+        {
+            metric: '' if info.of_paper else "not comparable with the paper's numbers"
+            for metric, info in metrics.items()
+        },
+        {metric: _coverage(metric, rows) for metric in metrics},
+    )
     return f'## {escaped(name)}\n\n{_sizes(results)}\n\n{markdown_grid(list(zip(*columns)))}{notes}'
 
 
@@ -211,21 +234,31 @@ def _metrics(results):
 def _row(name, result, side):
     scored = [metric for metric in result.metrics if any(side in clip.scores.get(metric, {}) for clip in result.clips)]
     whole = [metric for metric, scores in result.whole.items() if side in scores]
-    return _Row(name, {metric: result.mean(metric, side) for metric in scored + whole},
-                {metric: len(result.clip_scores(metric, side)) for metric in scored}, len(result.clips))
+    return _Row(
+        name,
+        {metric: result.mean(metric, side) for metric in scored + whole},
+        {metric: len(result.clip_scores(metric, side)) for metric in scored},
+        len(result.clips),
+    )
 
 
 def _degraded_rows(results):
     """One row where all runs were given the same, as far as digits show it, otherwise a row for each run."""
-    rows = [_row(f'degraded input of {result.run}', result, 'degraded') for result in results
-            if 'degraded' in result.sides()]
+    rows = [
+        _row(f'degraded input of {result.run}', result, 'degraded')
+        for result in results
+        if 'degraded' in result.sides()
+    ]
     means, counts = {}, {}
     for row in rows:
         means.update(row.means)
         counts.update(row.counts)
     digits = {metric: digits_of(info) for metric, info in _metrics(results).items()}
-    if all(number_text(number, digits[metric]) == number_text(means[metric], digits[metric])
-           for row in rows for metric, number in row.means.items()):
+    if all(
+        number_text(number, digits[metric]) == number_text(means[metric], digits[metric])
+        for row in rows
+        for metric, number in row.means.items()
+    ):
         return [_Row('degraded input', means, counts, rows[0].total)] if rows else []
     return rows
 
@@ -239,8 +272,9 @@ def _cells(metric, info, degraded, restored):
         return texts
     best = number_text(max(numbers) if info.better == 'higher' else min(numbers), digits)
     # Blanks in the place of asterisks keep digits below each other in a terminal.
-    return [f'**{text}**' if text == best and number >= len(degraded) else f'{text}  '
-            for number, text in enumerate(texts)]
+    return [
+        f'**{text}**' if text == best and number >= len(degraded) else f'{text}  ' for number, text in enumerate(texts)
+    ]
 
 
 def _coverage(metric, rows):
@@ -253,14 +287,19 @@ def _coverage(metric, rows):
         return ''
     if len(covered) == 1:
         return f'mean of {next(iter(covered))}; the others have no score'
-    return ('mean of ' + ', '.join(f'{count} ({", ".join(names)})' for count, names in covered.items())
-            + '; the others have no score')
+    return (
+        'mean of '
+        + ', '.join(f'{count} ({", ".join(names)})' for count, names in covered.items())
+        + '; the others have no score'
+    )
 
 
 def _sizes(results):
     """How many clips and frames the numbers are of."""
-    sizes = [f'{_counted(len(result.clips), "clip")}, '
-             f'{_counted(sum(clip.num_frames for clip in result.clips), "frame")}' for result in results]
+    sizes = [
+        f'{_counted(len(result.clips), "clip")}, {_counted(sum(clip.num_frames for clip in result.clips), "frame")}'
+        for result in results
+    ]
     if len(set(sizes)) == 1:
         return sizes[0]
     return '; '.join(f'{escaped(result.run)}: {size}' for result, size in zip(results, sizes))

@@ -1,4 +1,5 @@
 """Losses, registered in BasicSR's LOSS_REGISTRY under their class names."""
+
 from .adaptive_gan_loss import AdaptiveGANLoss
 from .code_cross_entropy_loss import CodeCrossEntropyLoss
 from .code_feature_loss import CodeFeatureLoss

@@ -1,4 +1,5 @@
 """Adversarial loss whose weight follows the reconstruction loss."""
+
 from typing import Literal
 
 import torch
@@ -40,13 +41,19 @@ class AdaptiveGANLoss(GANLoss):
         max_weight (float): Upper limit of the adaptive weight.
     """
 
-    def __init__(self, gan_type: Literal['hinge', 'vanilla'] = 'hinge', loss_weight: Positive = 0.75,
-                 max_weight: NonNegative = 1e4):
+    def __init__(
+        self,
+        gan_type: Literal['hinge', 'vanilla'] = 'hinge',
+        loss_weight: Positive = 0.75,
+        max_weight: NonNegative = 1e4,
+    ):
         if gan_type not in ('hinge', 'vanilla'):
             raise UserError(f'AdaptiveGANLoss: gan_type must be hinge or vanilla, got {gan_type}')
         if loss_weight <= 0:
-            raise UserError(f'AdaptiveGANLoss: loss_weight must be above 0, got {loss_weight}; '
-                            'leave the loss out to train without it')
+            raise UserError(
+                f'AdaptiveGANLoss: loss_weight must be above 0, got {loss_weight}; '
+                'leave the loss out to train without it'
+            )
         super().__init__(gan_type, loss_weight=loss_weight)
         self.max_weight = max_weight
 
@@ -89,7 +96,7 @@ class AdaptiveGANLoss(GANLoss):
 
 
 def _gradient_norm(loss, parameter, loss_scale):
-    gradient, = torch.autograd.grad(loss * loss_scale, parameter, retain_graph=True)
+    (gradient,) = torch.autograd.grad(loss * loss_scale, parameter, retain_graph=True)
     return gradient.float().norm() / loss_scale
 
 

@@ -3,6 +3,7 @@
 No weights are downloaded: they come from a file named in the options or lie in the torch hub cache
 already.
 """
+
 import pickle
 from pathlib import Path
 
@@ -51,8 +52,10 @@ class FrozenBackboneLoss(nn.Module):
         pred, target = fold_frames(pred), fold_frames(target.detach())
         height, width = pred.shape[-2:]
         if min(height, width) < self.min_size:
-            raise ValueError(f'{type(self).__name__} needs frames of {self.min_size}×{self.min_size} pixels '
-                             f'or more, got {height}×{width}')
+            raise ValueError(
+                f'{type(self).__name__} needs frames of {self.min_size}×{self.min_size} pixels '
+                f'or more, got {height}×{width}'
+            )
         return self.loss_weight * self.distance(pred, target)
 
 
@@ -77,11 +80,11 @@ def load_backbone(features, weights, default_filename):
     faults = [f'no features.{name}' for name in expected if name not in stored]
     faults += [
         f'features.{name} is {tuple(stored[name].shape)} instead of {tuple(expected[name].shape)}'
-        for name in expected if name in stored and stored[name].shape != expected[name].shape
+        for name in expected
+        if name in stored and stored[name].shape != expected[name].shape
     ]
     if faults:
-        raise UserError(f'{path} does not fit this backbone: {_some(faults)}; '
-                        f"torchvision's {default_filename} would")
+        raise UserError(f"{path} does not fit this backbone: {_some(faults)}; torchvision's {default_filename} would")
     features.load_state_dict({name: stored[name] for name in expected})
 
 
@@ -89,8 +92,10 @@ def _find_weights(weights, default_filename):
     cached = Path(torch.hub.get_dir(), 'checkpoints', default_filename)
     path = cached if weights is None else Path(weights).expanduser()
     if not path.is_file():
-        raise UserError(f"backbone weights not found at {path}: set `weights` to a copy of torchvision's "
-                        f'{default_filename}, or leave `weights` out and put it at {cached}')
+        raise UserError(
+            f"backbone weights not found at {path}: set `weights` to a copy of torchvision's "
+            f'{default_filename}, or leave `weights` out and put it at {cached}'
+        )
     return path
 
 

@@ -1,4 +1,5 @@
 """Cross entropy of predicted codes."""
+
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import nn
 from torch.nn import functional as F
@@ -17,7 +18,7 @@ class CodeCrossEntropyLoss(nn.Module):
         label_smoothing (float): Share in [0, 1] of the target spread evenly over all N codes.
     """
 
-    def __init__(self, loss_weight: float = 1.0, label_smoothing: Share = 0.):
+    def __init__(self, loss_weight: float = 1.0, label_smoothing: Share = 0.0):
         super().__init__()
         self.loss_weight = loss_weight
         self.label_smoothing = label_smoothing
@@ -27,7 +28,7 @@ class CodeCrossEntropyLoss(nn.Module):
         return self.loss_weight * code_cross_entropy(logits, codes, self.label_smoothing).mean()
 
 
-def code_cross_entropy(logits, codes, label_smoothing=0.):
+def code_cross_entropy(logits, codes, label_smoothing=0.0):
     """Cross entropy in nats of each code.
 
     Args:
@@ -39,8 +40,6 @@ def code_cross_entropy(logits, codes, label_smoothing=0.):
         Tensor: (...), 0 or more; ValueError when the shapes disagree.
     """
     if logits.shape[:-1] != codes.shape:
-        raise ValueError('logits (..., N) and codes (...) disagree: '
-                         f'{tuple(logits.shape)} and {tuple(codes.shape)}')
-    losses = F.cross_entropy(
-        logits.flatten(0, -2), codes.flatten(), reduction='none', label_smoothing=label_smoothing)
+        raise ValueError(f'logits (..., N) and codes (...) disagree: {tuple(logits.shape)} and {tuple(codes.shape)}')
+    losses = F.cross_entropy(logits.flatten(0, -2), codes.flatten(), reduction='none', label_smoothing=label_smoothing)
     return losses.view_as(codes)

@@ -1,4 +1,5 @@
 """Distance of low-quality latents to the teacher's codes."""
+
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import nn
 from torch.nn import functional as F

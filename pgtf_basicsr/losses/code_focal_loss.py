@@ -1,4 +1,5 @@
 """Focal loss of predicted codes."""
+
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import nn

@@ -1,4 +1,5 @@
 """L1 of pixels and of their differences in time and space."""
+
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import nn
@@ -28,8 +29,13 @@ class GradientL1Loss(nn.Module):
         loss_weight (float): Factor of the whole loss.
     """
 
-    def __init__(self, temporal_weight: float = 0.2, horizontal_weight: float = 0.05, vertical_weight: float = 0.05,
-                 loss_weight: float = 1.0):
+    def __init__(
+        self,
+        temporal_weight: float = 0.2,
+        horizontal_weight: float = 0.05,
+        vertical_weight: float = 0.05,
+        loss_weight: float = 1.0,
+    ):
         super().__init__()
         self.axis_weights = {1: temporal_weight, -1: horizontal_weight, -2: vertical_weight}
         self.loss_weight = loss_weight

@@ -1,4 +1,5 @@
 """LPIPS as a loss."""
+
 import warnings
 from typing import Literal
 

@@ -1,4 +1,5 @@
 """Multi-scale residual learning: the paper's loss for stage IV."""
+
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import nn
@@ -35,8 +36,7 @@ class MSRLLoss(nn.Module):
         """Compare two videos (B, T, C, H, W) in [0, 1]; ValueError when T is below 2 or shapes differ."""
         check_same_shape(pred, target)
         target = target.detach()
-        loss = sum(
-            F.l1_loss(temporal_difference(pred, n), temporal_difference(target, n)) for n in self.scales)
+        loss = sum(F.l1_loss(temporal_difference(pred, n), temporal_difference(target, n)) for n in self.scales)
         return self.loss_weight * loss / len(self.scales)
 
 

@@ -1,4 +1,5 @@
 """Cross entropy of labels over the pixels that are hard."""
+
 import math
 
 from basicsr.utils.registry import LOSS_REGISTRY
@@ -28,8 +29,10 @@ class OhemCrossEntropyLoss(nn.Module):
     def __init__(self, threshold: Share = 0.7, min_share: Share = 1 / 16, loss_weight: float = 1.0):
         super().__init__()
         if not 0 < threshold <= 1 or not 0 <= min_share <= 1:
-            raise UserError('OhemCrossEntropyLoss: threshold must be above 0 and not above 1, min_share from 0 to 1, '
-                            f'got {threshold} and {min_share}')
+            raise UserError(
+                'OhemCrossEntropyLoss: threshold must be above 0 and not above 1, min_share from 0 to 1, '
+                f'got {threshold} and {min_share}'
+            )
         self.threshold = threshold
         self.min_share = min_share
         self.loss_weight = loss_weight
@@ -37,8 +40,9 @@ class OhemCrossEntropyLoss(nn.Module):
     def forward(self, logits, labels):
         """Compare logits (N, C, H, W) with labels (N, H, W) int64 in [0, C); ValueError when shapes disagree."""
         if logits.shape[:1] + logits.shape[2:] != labels.shape:
-            raise ValueError('logits (N, C, H, W) and labels (N, H, W) disagree: '
-                             f'{tuple(logits.shape)} and {tuple(labels.shape)}')
+            raise ValueError(
+                f'logits (N, C, H, W) and labels (N, H, W) disagree: {tuple(logits.shape)} and {tuple(labels.shape)}'
+            )
         losses = F.cross_entropy(logits.float(), labels, reduction='none').flatten()
         least = max(math.ceil(self.min_share * losses.numel()), 1)
         hardest = losses.detach().topk(least).values[-1]

@@ -4,8 +4,7 @@
 def check_same_shape(pred, target):
     """Raise ValueError unless both have one shape: broadcasting would give a wrong loss silently."""
     if pred.shape != target.shape:
-        raise ValueError('pred and target must have the same shape, '
-                         f'got {tuple(pred.shape)} and {tuple(target.shape)}')
+        raise ValueError(f'pred and target must have the same shape, got {tuple(pred.shape)} and {tuple(target.shape)}')
 
 
 def check_clip(video):

@@ -1,4 +1,5 @@
 """LPIPS of frames and of the changes between them."""
+
 from typing import Literal
 
 import torch
@@ -26,8 +27,13 @@ class TemporalLPIPSLoss(nn.Module):
         loss_weight (float): Factor of the whole loss.
     """
 
-    def __init__(self, tgrad_weight: float = 0.8, net: Literal['vgg', 'alex'] = 'vgg', weights: str | None = None,
-                 loss_weight: float = 1.0):
+    def __init__(
+        self,
+        tgrad_weight: float = 0.8,
+        net: Literal['vgg', 'alex'] = 'vgg',
+        weights: str | None = None,
+        loss_weight: float = 1.0,
+    ):
         super().__init__()
         self.lpips = LPIPSLoss(net, weights)
         self.tgrad_weight = tgrad_weight

@@ -1,4 +1,5 @@
 """Feature distance of a VGG network."""
+
 from typing import Literal
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..errors import UserError
+from ..images import IMAGENET_MEAN, IMAGENET_STD
 from .backbones import FrozenBackboneLoss, load_backbone
 
 __all__ = ['VGGPerceptualLoss']
@@ -37,16 +39,22 @@ class VGGPerceptualLoss(FrozenBackboneLoss):
         UserError: Unknown ``arch`` or layer, or ``weights`` missing or of another network.
     """
 
-    def __init__(self, layers: dict[str, float] | None = None, weights: str | None = None, loss_weight: float = 1.0,
-                 arch: Literal['vgg19', 'vgg16'] = 'vgg19'):
+    def __init__(
+        self,
+        layers: dict[str, float] | None = None,
+        weights: str | None = None,
+        loss_weight: float = 1.0,
+        arch: Literal['vgg19', 'vgg16'] = 'vgg19',
+    ):
         if arch not in NETWORKS:
             raise UserError(f'VGGPerceptualLoss: arch must be one of {", ".join(NETWORKS)}, got {arch}')
         default_filename, default_layer = NETWORKS[arch]
         layers = layers or {default_layer: 1.0}
         unknown = [name for name in layers if name not in NAMES[arch]]
         if unknown:
-            raise UserError(f'VGGPerceptualLoss: {arch} has no layer {", ".join(unknown)}; '
-                            f'it has {", ".join(NAMES[arch])}')
+            raise UserError(
+                f'VGGPerceptualLoss: {arch} has no layer {", ".join(unknown)}; it has {", ".join(NAMES[arch])}'
+            )
 
         depth = 1 + max(NAMES[arch].index(name) for name in layers)
         features = _build_features(arch, depth)
@@ -55,14 +63,14 @@ class VGGPerceptualLoss(FrozenBackboneLoss):
         load_backbone(features, weights, default_filename)
         self.features = features
         self.layer_weights = [layers.get(name) for name in NAMES[arch][:depth]]
-        self.register_buffer('mean', torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1))
-        self.register_buffer('std', torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1))
+        self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(3, 1, 1))
+        self.register_buffer('std', torch.tensor(IMAGENET_STD).view(3, 1, 1))
         self.freeze()
 
     def distance(self, pred, target):
         """Weighted sum of the layers' distances for frames (N, 3, H, W) in [0, 1]."""
         pred, target = ((frames - self.mean) / self.std for frames in (pred, target))
-        loss = 0.
+        loss = 0.0
         for layer, weight in zip(self.features, self.layer_weights):
             pred, target = layer(pred), layer(target)
             if weight is not None:

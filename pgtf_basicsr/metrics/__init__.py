@@ -15,23 +15,62 @@ A registered function may have attributes that tell a test loop or another calle
 
 What a table has to know of a metric is in `columns`.
 """
+
 from .code_accuracy import calculate_code_accuracy
 from .columns import Column, column_of, label_of, order_of
 from .flicker import Flicker, calculate_flicker
 from .frechet import VideoFeatures, calculate_fvd, frechet_distance, frechet_video_distance
-from .identity import (IdentityConsistency, IdentityDistance, calculate_deg, calculate_identity_consistency,
-                       embedding_angle)
-from .landmarks import (LandmarkDistance, LandmarkJitter, LandmarkMotionError, calculate_landmark_jitter,
-                        calculate_lmd, calculate_tlme, landmark_distance, landmark_jitter, landmark_motion_error)
+from .identity import (
+    IdentityConsistency,
+    IdentityDistance,
+    calculate_deg,
+    calculate_identity_consistency,
+    embedding_angle,
+)
+from .landmarks import (
+    LandmarkDistance,
+    LandmarkJitter,
+    LandmarkMotionError,
+    calculate_landmark_jitter,
+    calculate_lmd,
+    calculate_tlme,
+    landmark_distance,
+    landmark_jitter,
+    landmark_motion_error,
+)
 from .mean_iou import calculate_mean_iou
 from .msrl import ResidualPSNR, calculate_msrl, msrl
 from .perceptual import calculate_lpips
 
 __all__ = [
-    'Column', 'Flicker', 'IdentityConsistency', 'IdentityDistance', 'LandmarkDistance', 'LandmarkJitter',
-    'LandmarkMotionError', 'ResidualPSNR', 'VideoFeatures', 'calculate_code_accuracy', 'calculate_deg',
-    'calculate_flicker', 'calculate_fvd', 'calculate_identity_consistency', 'calculate_landmark_jitter',
-    'calculate_lmd', 'calculate_lpips', 'calculate_mean_iou', 'calculate_msrl', 'calculate_tlme', 'column_of',
-    'embedding_angle', 'frechet_distance', 'frechet_video_distance', 'label_of', 'landmark_distance', 'landmark_jitter',
-    'landmark_motion_error', 'msrl', 'order_of',
+    'Column',
+    'Flicker',
+    'IdentityConsistency',
+    'IdentityDistance',
+    'LandmarkDistance',
+    'LandmarkJitter',
+    'LandmarkMotionError',
+    'ResidualPSNR',
+    'VideoFeatures',
+    'calculate_code_accuracy',
+    'calculate_deg',
+    'calculate_flicker',
+    'calculate_fvd',
+    'calculate_identity_consistency',
+    'calculate_landmark_jitter',
+    'calculate_lmd',
+    'calculate_lpips',
+    'calculate_mean_iou',
+    'calculate_msrl',
+    'calculate_tlme',
+    'column_of',
+    'embedding_angle',
+    'frechet_distance',
+    'frechet_video_distance',
+    'label_of',
+    'landmark_distance',
+    'landmark_jitter',
+    'landmark_motion_error',
+    'msrl',
+    'order_of',
 ]

@@ -14,6 +14,7 @@ It remembers a frame or two, however long the clip.  Several of them look at a f
 all are given the same array, which must not be changed in place.  `VideoFeatures`, of a number of a whole data set, has
 ``collect()`` in place of ``compute()``.
 """
+
 import logging
 import math
 from collections import deque
@@ -37,6 +38,7 @@ class FaceMean:
     Args:
         backend: The network that `find` asks, see ``metrics.backends``.
     """
+
     min_frames = 1
 
     def __init__(self, backend):
@@ -65,7 +67,8 @@ class FaceMean:
         """Mean so far; nan without a value.  What was left out is logged."""
         if self._left_out:
             logging.getLogger('basicsr').warning(
-                f'{self.metric}: no face was found {self._left_out} times, {self._count} values remain')
+                f'{self.metric}: no face was found {self._left_out} times, {self._count} values remain'
+            )
         return self._total / self._count if self._count else math.nan
 
 
@@ -103,8 +106,10 @@ def score_clip(accumulator, img, img2=None, channel_order='rgb'):
     clips = [clip if clip.ndim == 4 else clip[None] for clip in (img, img2) if clip is not None]
     shapes = [clip.shape for clip in clips]
     if len(set(shapes)) > 1 or len(shapes[0]) != 4 or shapes[0][-1] != 3 or len(clips[0]) < accumulator.min_frames:
-        raise ValueError(f'expected {"a clip" if img2 is None else "two clips of one shape"} (T, H, W, 3), '
-                         f'T of {accumulator.min_frames} or more, got {" and ".join(map(str, shapes))}')
+        raise ValueError(
+            f'expected {"a clip" if img2 is None else "two clips of one shape"} (T, H, W, 3), '
+            f'T of {accumulator.min_frames} or more, got {" and ".join(map(str, shapes))}'
+        )
     for frames in zip(*clips):
         accumulator.update(*(as_rgb(frame, channel_order) for frame in frames))
     return accumulator.compute()

@@ -1,4 +1,5 @@
 """How often the predicted code is the teacher's."""
+
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from ..argument_types import Count
@@ -22,8 +23,7 @@ def calculate_code_accuracy(logits, codes, k: Count = 1, **kwargs):
         ValueError: Shapes disagree or k is out of range.
     """
     if logits.shape[:-1] != codes.shape:
-        raise ValueError('logits (..., N) and codes (...) disagree: '
-                         f'{tuple(logits.shape)} and {tuple(codes.shape)}')
+        raise ValueError(f'logits (..., N) and codes (...) disagree: {tuple(logits.shape)} and {tuple(codes.shape)}')
     if not 1 <= k <= logits.size(-1):
         raise ValueError(f'k must be from 1 to the number of codes, {logits.size(-1)}, got {k}')
     predicted = logits.topk(k, dim=-1).indices

@@ -1,4 +1,5 @@
 """What a table has to know of each metric: titles, units, directions, the order of its columns."""
+
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,6 +21,7 @@ class Column:
         better (str): Which numbers are the better ones, higher or lower.
         min_side (int): Shorter side of a frame, in pixels, from which on the metric can be computed.
     """
+
     title: str | None = None
     unit: str = ''
     better: Literal['higher', 'lower'] = 'higher'
@@ -61,8 +63,11 @@ def column_of(options):
         column = replace(column, title='LPIPS (AlexNet)', min_side=NETWORKS['alex'][1])
     elif options['type'] == 'calculate_code_accuracy':
         column = replace(column, title=f'Acc_T{options.get("k", 1)}')
-    return replace(column, better=options.get('better', column.better),
-                   min_side=column.min_side + 2 * options.get('crop_border', 0))
+    return replace(
+        column,
+        better=options.get('better', column.better),
+        min_side=column.min_side + 2 * options.get('crop_border', 0),
+    )
 
 
 def order_of(options):

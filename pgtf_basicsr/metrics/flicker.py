@@ -1,14 +1,15 @@
 """Flicker: what changes from frame to frame besides motion."""
+
 import math
 
 import cv2
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from ..recent import of_recent_frames
 from .accumulators import ChannelOrder, score_clip
-from .backends.recent import of_recent_frames
 
-__all__ = ['Flicker', 'MIN_SIDE', 'calculate_flicker', 'motion_to_previous', 'warped_difference']
+__all__ = ['MIN_SIDE', 'Flicker', 'calculate_flicker', 'motion_to_previous', 'warped_difference']
 
 # Below this side OpenCV's optical flow refuses some frames, and wide ones end the process.
 MIN_SIDE = 16
@@ -31,8 +32,9 @@ def motion_to_previous(frame, previous):
         ValueError: The frames are too small.
     """
     if min(frame.shape[:2]) < MIN_SIDE:
-        raise ValueError(f'optical flow needs frames of {MIN_SIDE}×{MIN_SIDE} pixels or more, '
-                         f'got {frame.shape[0]}×{frame.shape[1]}')
+        raise ValueError(
+            f'optical flow needs frames of {MIN_SIDE}×{MIN_SIDE} pixels or more, got {frame.shape[0]}×{frame.shape[1]}'
+        )
     method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     now, before = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (frame, previous))
     forward, backward = method.calc(now, before, None), method.calc(before, now, None)
@@ -65,6 +67,7 @@ class Flicker:
     one itself, and Δ real is 0, as it is in a video that changes by motion alone.  The two kinds of numbers do not
     compare: the latter also counts what the optical flow gets wrong, and favours blurred videos.
     """
+
     min_frames = 2
 
     def __init__(self):

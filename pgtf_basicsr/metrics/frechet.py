@@ -1,4 +1,5 @@
 """FVD: how far the restored clips of a data set are from the real ones, as a whole."""
+
 import math
 from typing import Annotated
 
@@ -8,9 +9,9 @@ from annotated_types import Ge
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from ..errors import UserError
+from ..weights import Device
 from .accumulators import ChannelOrder, as_rgb
 from .backends.video_features import prepare_frame, prepare_video_features, video_feature_backend
-from .backends.weights import Device
 
 __all__ = ['VideoFeatures', 'calculate_fvd', 'frechet_distance', 'frechet_video_distance']
 
@@ -52,11 +53,14 @@ def frechet_video_distance(collected):
         UserError: There are fewer than two clips.
     """
     if len(collected) < 2:
-        raise UserError('FVD is a distance between two sets of clips and says nothing of a single one: '
-                        f'two clips or more are needed, got {len(collected)}')
+        raise UserError(
+            'FVD is a distance between two sets of clips and says nothing of a single one: '
+            f'two clips or more are needed, got {len(collected)}'
+        )
     restored, real = (np.concatenate(features).astype(np.float64) for features in zip(*collected))
-    return frechet_distance(restored.mean(axis=0), np.cov(restored, rowvar=False),
-                            real.mean(axis=0), np.cov(real, rowvar=False))
+    return frechet_distance(
+        restored.mean(axis=0), np.cov(restored, rowvar=False), real.mean(axis=0), np.cov(real, rowvar=False)
+    )
 
 
 class VideoFeatures:
@@ -100,14 +104,24 @@ class VideoFeatures:
             UserError: The clip was shorter than the window.
         """
         if self._count < self.min_frames:
-            raise UserError(f'FVD: a clip has {self._count} frames; {self.min_frames} are needed (option `window`, '
-                            f'{MIN_WINDOW} or more)')
+            raise UserError(
+                f'FVD: a clip has {self._count} frames; {self.min_frames} are needed (option `window`, '
+                f'{MIN_WINDOW} or more)'
+            )
         return tuple(np.array(features, np.float32) for features in self._features)
 
 
 @METRIC_REGISTRY.register()
-def calculate_fvd(img, img2, window: Annotated[int, Ge(MIN_WINDOW)] = 16, weights: str | None = None,
-                  device: Device = 'auto', download: bool = False, channel_order: ChannelOrder = 'rgb', **kwargs):
+def calculate_fvd(
+    img,
+    img2,
+    window: Annotated[int, Ge(MIN_WINDOW)] = 16,
+    weights: str | None = None,
+    device: Device = 'auto',
+    download: bool = False,
+    channel_order: ChannelOrder = 'rgb',
+    **kwargs,
+):
     """FVD, the Fréchet distance of I3D's features of restored and real clips, lower is better.
 
     It is one number of a data set and not a mean over clips, see `VideoFeatures` and `frechet_video_distance`; its
@@ -133,8 +147,10 @@ def calculate_fvd(img, img2, window: Annotated[int, Ge(MIN_WINDOW)] = 16, weight
     if isinstance(img, np.ndarray) and img.ndim < 5:
         raise UserError('FVD is a distance between two sets of clips and says nothing of a single one or its frames')
     if list(map(len, img)) != list(map(len, img2)):
-        raise ValueError('expected as many restored clips as real ones, of the same lengths, '
-                         f'got {list(map(len, img))} and {list(map(len, img2))} frames')
+        raise ValueError(
+            'expected as many restored clips as real ones, of the same lengths, '
+            f'got {list(map(len, img))} and {list(map(len, img2))} frames'
+        )
     backend, collected = video_feature_backend(weights, device, download), []
     for restored, real in zip(img, img2):
         features = VideoFeatures(backend, window)

@@ -1,16 +1,21 @@
 """Whether the restored face is the same person's (Deg), and whether it stays so from frame to frame."""
+
 import math
 
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from ..faces.largest_face import find_landmarks
+from ..weights import Device
 from .accumulators import ChannelOrder, FaceMean, accumulated, score_clip
-from .backends.faces import find_landmarks
 from .backends.identity import Identity, identity_backend, prepare_identity
-from .backends.weights import Device
 
 __all__ = [
-    'IdentityConsistency', 'IdentityDistance', 'calculate_deg', 'calculate_identity_consistency', 'embedding_angle',
+    'IdentityConsistency',
+    'IdentityDistance',
+    'calculate_deg',
+    'calculate_identity_consistency',
+    'embedding_angle',
 ]
 
 
@@ -35,6 +40,7 @@ class IdentityDistance(FaceMean):
     Args:
         backend: What makes vectors of faces, see ``metrics.backends``.
     """
+
     metric = 'Deg'
 
     def find(self, restored, gt):
@@ -53,6 +59,7 @@ class IdentityConsistency(FaceMean):
     Args:
         backend: What makes vectors of faces, see ``metrics.backends``.
     """
+
     metric, min_frames = 'identity consistency', 2
 
     def find(self, restored):
@@ -67,8 +74,16 @@ class IdentityConsistency(FaceMean):
 
 @METRIC_REGISTRY.register()
 @accumulated(IdentityDistance, identity_backend, prepare_identity)
-def calculate_deg(img, img2, identity: Identity = 'arcface', weights: str | None = None, device: Device = 'auto',
-                  download: bool = False, channel_order: ChannelOrder = 'rgb', **kwargs):
+def calculate_deg(
+    img,
+    img2,
+    identity: Identity = 'arcface',
+    weights: str | None = None,
+    device: Device = 'auto',
+    download: bool = False,
+    channel_order: ChannelOrder = 'rgb',
+    **kwargs,
+):
     """Deg, the angle between the identities of restored and real face in degrees, lower is better.
 
     See `embedding_angle` and `IdentityDistance`.
@@ -96,9 +111,15 @@ def calculate_deg(img, img2, identity: Identity = 'arcface', weights: str | None
 
 @METRIC_REGISTRY.register()
 @accumulated(IdentityConsistency, identity_backend, prepare_identity)
-def calculate_identity_consistency(img, identity: Identity = 'arcface', weights: str | None = None,
-                                   device: Device = 'auto', download: bool = False,
-                                   channel_order: ChannelOrder = 'rgb', **kwargs):
+def calculate_identity_consistency(
+    img,
+    identity: Identity = 'arcface',
+    weights: str | None = None,
+    device: Device = 'auto',
+    download: bool = False,
+    channel_order: ChannelOrder = 'rgb',
+    **kwargs,
+):
     """Mean angle between the identities of neighbouring frames in degrees, without ground truth, lower is better.
 
     It asks what VIDD asks, how far identity moves from frame to frame; the formula is our own.  A still picture has 0,

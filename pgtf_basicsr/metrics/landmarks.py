@@ -2,16 +2,24 @@
 
 All are in pixels of a 512-pixel frame: landmarks in frames of another size are scaled, by their shorter side.
 """
+
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from ..faces.landmarks import Landmarks, landmark_backend, prepare_landmarks
+from ..weights import Device
 from .accumulators import ChannelOrder, FaceMean, accumulated, score_clip
-from .backends.landmarks import Landmarks, landmark_backend, prepare_landmarks
-from .backends.weights import Device
 
 __all__ = [
-    'LandmarkDistance', 'LandmarkJitter', 'LandmarkMotionError', 'calculate_landmark_jitter', 'calculate_lmd',
-    'calculate_tlme', 'landmark_distance', 'landmark_jitter', 'landmark_motion_error',
+    'LandmarkDistance',
+    'LandmarkJitter',
+    'LandmarkMotionError',
+    'calculate_landmark_jitter',
+    'calculate_lmd',
+    'calculate_tlme',
+    'landmark_distance',
+    'landmark_jitter',
+    'landmark_motion_error',
 ]
 
 UNIT = 512
@@ -77,6 +85,7 @@ class LandmarkDistance(_LandmarkMean):
     Args:
         backend: What finds landmarks, see ``metrics.backends``.
     """
+
     metric = 'LMD'
 
     def measure(self, found):
@@ -90,6 +99,7 @@ class LandmarkMotionError(_LandmarkMean):
     Args:
         backend: What finds landmarks, see ``metrics.backends``.
     """
+
     metric, min_frames = 'TLME', 2
 
     def measure(self, *pairs):
@@ -103,6 +113,7 @@ class LandmarkJitter(_LandmarkMean):
     Args:
         backend: What finds landmarks, see ``metrics.backends``.
     """
+
     metric, min_frames = 'landmark jitter', 3
 
     def measure(self, *found):
@@ -112,8 +123,16 @@ class LandmarkJitter(_LandmarkMean):
 
 @METRIC_REGISTRY.register()
 @accumulated(LandmarkDistance, landmark_backend, prepare_landmarks)
-def calculate_lmd(img, img2, landmarks: Landmarks = 'awing', weights: str | None = None, device: Device = 'auto',
-                  download: bool = False, channel_order: ChannelOrder = 'rgb', **kwargs):
+def calculate_lmd(
+    img,
+    img2,
+    landmarks: Landmarks = 'awing',
+    weights: str | None = None,
+    device: Device = 'auto',
+    download: bool = False,
+    channel_order: ChannelOrder = 'rgb',
+    **kwargs,
+):
     """LMD, the distance of landmarks in pixels of a 512-pixel frame, lower is better; see `landmark_distance`.
 
     Args:
@@ -140,8 +159,16 @@ def calculate_lmd(img, img2, landmarks: Landmarks = 'awing', weights: str | None
 
 @METRIC_REGISTRY.register()
 @accumulated(LandmarkMotionError, landmark_backend, prepare_landmarks)
-def calculate_tlme(img, img2, landmarks: Landmarks = 'awing', weights: str | None = None, device: Device = 'auto',
-                   download: bool = False, channel_order: ChannelOrder = 'rgb', **kwargs):
+def calculate_tlme(
+    img,
+    img2,
+    landmarks: Landmarks = 'awing',
+    weights: str | None = None,
+    device: Device = 'auto',
+    download: bool = False,
+    channel_order: ChannelOrder = 'rgb',
+    **kwargs,
+):
     """TLME, how far landmarks move otherwise than the real ones, in pixels, lower is better.
 
     See `landmark_motion_error`: the definition is our own.
@@ -167,9 +194,15 @@ def calculate_tlme(img, img2, landmarks: Landmarks = 'awing', weights: str | Non
 
 @METRIC_REGISTRY.register()
 @accumulated(LandmarkJitter, landmark_backend, prepare_landmarks)
-def calculate_landmark_jitter(img, landmarks: Landmarks = 'awing', weights: str | None = None,
-                              device: Device = 'auto', download: bool = False, channel_order: ChannelOrder = 'rgb',
-                              **kwargs):
+def calculate_landmark_jitter(
+    img,
+    landmarks: Landmarks = 'awing',
+    weights: str | None = None,
+    device: Device = 'auto',
+    download: bool = False,
+    channel_order: ChannelOrder = 'rgb',
+    **kwargs,
+):
     """How much landmarks tremble, in pixels, without ground truth, lower is better; see `landmark_jitter`.
 
     Args:

@@ -1,4 +1,5 @@
 """How well pixels are labelled: mean intersection over union, pixel accuracy."""
+
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
@@ -44,9 +45,10 @@ def confusion_matrix(prediction, truth, num_classes):
     if prediction.shape != truth.shape:
         raise ValueError(f'prediction and truth must have the same shape, got {prediction.shape} and {truth.shape}')
     for name, labels in (('prediction', prediction), ('truth', truth)):
-        if labels.size and not (0 <= labels.min() and labels.max() < num_classes):
-            raise ValueError(f'labels of the {name} must be from 0 to {num_classes - 1}, '
-                             f'got {labels.min()} to {labels.max()}')
+        if labels.size and not (labels.min() >= 0 and labels.max() < num_classes):
+            raise ValueError(
+                f'labels of the {name} must be from 0 to {num_classes - 1}, got {labels.min()} to {labels.max()}'
+            )
     pairs = truth.astype(np.int64).ravel() * num_classes + prediction.ravel()
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 

@@ -1,4 +1,5 @@
 """MSRL as a metric: how well the changes from frame to frame are restored."""
+
 import math
 
 import numpy as np
@@ -47,8 +48,9 @@ def msrl(img, img2, scales=(1, 2, 3)):
         ValueError: Shapes differ or are not those of a clip.
     """
     if img.shape != img2.shape or img.ndim != 4 or len(img) < ResidualPSNR.min_frames:
-        raise ValueError('expected two clips of one shape (T, H, W, C), T of 2 or more, '
-                         f'got {img.shape} and {img2.shape}')
+        raise ValueError(
+            f'expected two clips of one shape (T, H, W, C), T of 2 or more, got {img.shape} and {img2.shape}'
+        )
     residual = ResidualPSNR(scales)
     for restored, gt in zip(img, img2):
         residual.update(restored, gt)
@@ -61,6 +63,7 @@ class ResidualPSNR:
     Args:
         scales (sequence of int): The factors n.
     """
+
     min_frames = 2
 
     def __init__(self, scales=(1, 2, 3)):
@@ -79,10 +82,12 @@ class ResidualPSNR:
         if previous is None:
             return math.nan
         pairs = [_video(before, now) for before, now in zip(previous, self._previous)]
-        errors = np.array([
-            torch.mean((temporal_difference(pairs[0], n) - temporal_difference(pairs[1], n))**2).item()
-            for n in self._scales
-        ])
+        errors = np.array(
+            [
+                torch.mean((temporal_difference(pairs[0], n) - temporal_difference(pairs[1], n)) ** 2).item()
+                for n in self._scales
+            ]
+        )
         self._errors += errors
         self._pairs += 1
         return _decibels(errors)

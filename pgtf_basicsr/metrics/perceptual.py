@@ -1,4 +1,5 @@
 """LPIPS as a metric."""
+
 import functools
 from typing import Annotated, Literal
 
@@ -7,24 +8,39 @@ import torch
 from annotated_types import Ge
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from ..devices import find_device
 from ..losses.lpips_loss import LPIPSLoss
+from ..weights import Backend, Device, NetworkFile
 from .accumulators import ChannelOrder, as_rgb
-from .backends.weights import Backend, Device, NetworkFile, choose_device
 
 __all__ = ['calculate_lpips', 'prepare_lpips']
 
 NETWORKS = {
-    'vgg': (NetworkFile('vgg16-397923af.pth', 'https://download.pytorch.org/models/vgg16-397923af.pth', '397923af'),
-            Backend('LPIPS, VGG-16', True)),
-    'alex': (NetworkFile('alexnet-owt-7be5be79.pth', 'https://download.pytorch.org/models/alexnet-owt-7be5be79.pth',
-                         '7be5be79'), Backend("LPIPS, AlexNet, not the paper's", False)),
+    'vgg': (
+        NetworkFile('vgg16-397923af.pth', 'https://download.pytorch.org/models/vgg16-397923af.pth', '397923af'),
+        Backend('LPIPS, VGG-16', True),
+    ),
+    'alex': (
+        NetworkFile(
+            'alexnet-owt-7be5be79.pth', 'https://download.pytorch.org/models/alexnet-owt-7be5be79.pth', '7be5be79'
+        ),
+        Backend("LPIPS, AlexNet, not the paper's", False),
+    ),
 }
 
 
 @METRIC_REGISTRY.register()
-def calculate_lpips(img, img2, crop_border: Annotated[int, Ge(0)] = 0, net: Literal['vgg', 'alex'] = 'vgg',
-                    weights: str | None = None, device: Device = 'auto', download: bool = False,
-                    channel_order: ChannelOrder = 'rgb', **kwargs):
+def calculate_lpips(
+    img,
+    img2,
+    crop_border: Annotated[int, Ge(0)] = 0,
+    net: Literal['vgg', 'alex'] = 'vgg',
+    weights: str | None = None,
+    device: Device = 'auto',
+    download: bool = False,
+    channel_order: ChannelOrder = 'rgb',
+    **kwargs,
+):
     """Learned perceptual distance of two frames (Zhang et al., CVPR 2018, version 0.1), lower is better.
 
     Args:
@@ -60,7 +76,7 @@ def prepare_lpips(net='vgg', weights=None, device='auto', download=False, **opti
     Raises:
         UserError: The file is missing.
     """
-    choose_device(device)
+    find_device(device)
     file, label = NETWORKS[net]
     file.find(weights, download)
     return label
@@ -71,11 +87,11 @@ calculate_lpips.prepare = prepare_lpips
 
 @functools.cache
 def _network(net, path, device):
-    return LPIPSLoss(net, path).to(choose_device(device))
+    return LPIPSLoss(net, path).to(find_device(device))
 
 
 def _tensor(frame, crop_border, channel_order, device):
     height, width = frame.shape[:2]
-    cropped = frame[crop_border:height - crop_border, crop_border:width - crop_border]
-    image = torch.from_numpy(np.array(as_rgb(cropped, channel_order))).to(choose_device(device))
+    cropped = frame[crop_border : height - crop_border, crop_border : width - crop_border]
+    image = torch.from_numpy(np.array(as_rgb(cropped, channel_order))).to(find_device(device))
     return image.permute(2, 0, 1).unsqueeze(0) / 255

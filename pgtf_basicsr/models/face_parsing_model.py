@@ -1,4 +1,5 @@
 """Training of E_p, the face parsing network that guides PGTFormer."""
+
 import json
 import os
 from collections import OrderedDict
@@ -7,9 +8,9 @@ import torch
 from basicsr.utils.registry import MODEL_REGISTRY
 
 from ..checkpoints import load_weights, state_dict
+from ..images import to_image
 from .parsing_validation import ParsingScores, parsing_strip
 from .trainable_model import TrainableModel
-from .validation import to_image
 
 __all__ = ['FaceParsingModel']
 

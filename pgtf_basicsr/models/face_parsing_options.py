@@ -1,11 +1,12 @@
 """What an option file may hold for FaceParsingModel."""
+
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ..options.registered import Loss
-from ..options.schema import ValOptions, value
-from ..options.value_types import ExistingFile
+from ..config.registered import Loss
+from ..config.schema import ValOptions, value
+from ..config.value_types import ExistingFile
 from .trainable_options import TrainableOptions, TrainablePath, TrainableTraining
 
 __all__ = ['FaceParsingOptions']
@@ -13,18 +14,22 @@ __all__ = ['FaceParsingOptions']
 
 class FaceParsingPath(TrainablePath):
     """``path`` of FaceParsingModel."""
+
     pretrain_network_backbone: ExistingFile | None = Field(
-        None, description='ResNet-18 of ImageNet as torchvision stores it, that the backbone starts from')
+        None, description='ResNet-18 of ImageNet as torchvision stores it, that the backbone starts from'
+    )
 
 
 class FaceParsingTraining(TrainableTraining):
     """``train`` of FaceParsingModel."""
+
     parsing_opt: Loss = Field(description='loss of logits and labels, such as OhemCrossEntropyLoss')
     auxiliary_weight: float = Field(1.0, ge=0, description="weight of the two auxiliary heads' losses")
 
 
 class FaceParsingValidation(ValOptions):
     """``val`` of FaceParsingModel."""
+
     is_open: ClassVar[bool] = False
 
     metrics: Literal[None] = Field(None, description='there are always two, and no others: mean_iou and pixel_accuracy')
@@ -32,6 +37,7 @@ class FaceParsingValidation(ValOptions):
 
 class FaceParsingOptions(TrainableOptions):
     """An option file for FaceParsingModel: E_p."""
+
     needed_of_network: ClassVar[str] = 'heads'
 
     path: FaceParsingPath = Field(description='weights and states to start from')
@@ -42,5 +48,7 @@ class FaceParsingOptions(TrainableOptions):
     def contradictions(cls, options, is_train):
         yield from super().contradictions(options, is_train)
         if is_train and value(options, 'datasets', 'train', 'batch_size_per_gpu') == 1:
-            yield ('datasets', 'train', 'batch_size_per_gpu'), (
-                ' is 1; it must be 2 or more: pooled features of one picture give BatchNorm no statistics')
+            yield (
+                ('datasets', 'train', 'batch_size_per_gpu'),
+                (' is 1; it must be 2 or more: pooled features of one picture give BatchNorm no statistics'),
+            )

@@ -1,10 +1,11 @@
 """Scores of predicted labels, and pictures of them."""
+
 import colorsys
 
 import numpy as np
 
 from ..metrics.mean_iou import class_ious, confusion_matrix, majority_confusion, mean_iou, pixel_accuracy
-from ..training.ranks import gathered
+from ..ranks import gathered
 
 __all__ = ['ParsingScores', 'color_labels', 'parsing_strip']
 
@@ -18,6 +19,7 @@ class ParsingScores:
         data_set (str): Name of the data set.
         num_classes (int): Number of classes.
     """
+
     # What the second of two scores is of.
     baseline = 'majority class'
 

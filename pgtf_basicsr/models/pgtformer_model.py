@@ -1,4 +1,5 @@
 """Stages II to IV: PGTFormer learns to predict codes, then to restore."""
+
 from collections import OrderedDict
 from itertools import tee
 
@@ -45,7 +46,8 @@ class PGTFormerModel(VideoFaceModel):
         super().__init__(opt)
         self.fidelity = (opt.get('val') or {}).get('fidelity', 1.0)
         self.measures_codes = any(
-            hasattr(METRIC_REGISTRY.get(info.options['type']), 'of_codes') for info in self.metrics.values())
+            hasattr(METRIC_REGISTRY.get(info.options['type']), 'of_codes') for info in self.metrics.values()
+        )
         if self.measures_codes and not self.is_train:
             self.teacher = self.load_teacher()
 
@@ -68,8 +70,10 @@ class PGTFormerModel(VideoFaceModel):
         self.cri_msrl = self.build_loss('msrl_opt')
         of_pixels = [self.cri_pix, self.cri_perceptual, self.cri_gan, self.cri_msrl]
         if self.stage == 2 and any(of_pixels):
-            raise UserError('stage 2 does not run the decoder: take pixel_opt, perceptual_opt, gan_opt and msrl_opt '
-                            'out of train, or set train.stage to 3')
+            raise UserError(
+                'stage 2 does not run the decoder: take pixel_opt, perceptual_opt, gan_opt and msrl_opt '
+                'out of train, or set train.stage to 3'
+            )
 
     def load_teacher(self):
         """Build the frozen stage I autoencoder; PGTFormer starts from it where it has no weights of its own."""

@@ -1,12 +1,13 @@
 """What an option file may hold for PGTFormerModel."""
+
 from typing import Literal
 
 from basicsr.utils.registry import ARCH_REGISTRY, METRIC_REGISTRY
 from pydantic import Field
 
-from ..options.registered import Loss, Network, look_up, network_argument
-from ..options.schema import value
-from ..options.value_types import ExistingFile
+from ..config.registered import Loss, Network, look_up, network_argument
+from ..config.schema import value
+from ..config.value_types import ExistingFile
 from .video_face_options import VideoFaceOptions, VideoFacePath, VideoFaceTraining, VideoFaceValidation, is_used
 
 __all__ = ['PGTFormerOptions']
@@ -17,18 +18,22 @@ OF_PIXELS = ('pixel_opt', 'perceptual_opt', 'gan_opt', 'msrl_opt')
 
 class PGTFormerPath(VideoFacePath):
     """``path`` of PGTFormerModel."""
+
     pretrain_network_vqgan: ExistingFile | None = Field(None, description='weights that stage I made, of the teacher')
     param_key_vqgan: str | None = Field(None, description='key of the weights in that file')
     pretrain_network_parsing: ExistingFile | None = Field(
-        None, description="the face parsing network's weights as facexlib stores them; without them stage 2 trains it "
-                          'along')
+        None,
+        description="the face parsing network's weights as facexlib stores them; without them stage 2 trains it along",
+    )
     param_key_parsing: str | None = Field(None, description='key of the weights in that file')
 
 
 class PGTFormerTraining(VideoFaceTraining):
     """``train`` of PGTFormerModel."""
+
     stage: Literal[2, 3, 4] = Field(
-        description='the stage: it sets what is frozen, and in stage 2 the decoder is not run')
+        description='the stage: it sets what is frozen, and in stage 2 the decoder is not run'
+    )
     code_opt: Loss | None = Field(None, description='loss of predicted codes')
     feature_opt: Loss | None = Field(None, description='loss of latents')
     msrl_opt: Loss | None = Field(None, description='multi-scale residual loss')
@@ -36,16 +41,19 @@ class PGTFormerTraining(VideoFaceTraining):
 
 class PGTFormerValidation(VideoFaceValidation):
     """``val`` of PGTFormerModel."""
+
     fidelity: float = Field(1.0, ge=0, le=1, description="the paper's w: 0 uses the codebook alone")
 
 
 class PGTFormerOptions(VideoFaceOptions):
     """An option file for PGTFormerModel: stages II to IV."""
+
     needed_of_network = 'load_autoencoder'
     can_measure = ('combine', 'of_codes')
 
     network_vqgan: Network | None = Field(
-        None, description="stage I's autoencoder, the teacher; needed in training and for metrics of codes")
+        None, description="stage I's autoencoder, the teacher; needed in training and for metrics of codes"
+    )
     path: PGTFormerPath = Field(description='weights and states to start from')
     train: PGTFormerTraining | None = Field(None, description='how to train')
     val: PGTFormerValidation | None = Field(None, description='how to validate and test')

@@ -1,4 +1,5 @@
 """A model that BasicSR's loop can stop after any iteration, and go on with as if it had never stopped."""
+
 import warnings
 from copy import deepcopy
 
@@ -8,8 +9,8 @@ from basicsr.utils import get_root_logger
 
 from ..checkpoints import origin
 from ..errors import Interrupted, SharedError, UserError
+from ..ranks import gathered, on_rank_0
 from ..training.interruption import stop_request
-from ..training.ranks import gathered, on_rank_0
 from ..training.saving import save_checkpoint, save_networks
 from ..training.states import agent_name, capture_random, restore_random
 
@@ -98,17 +99,24 @@ class ResumableModel(BaseModel):
         if current_iter == -1:
             total = self.opt['train']['total_iter']
             if self.iteration < total:
-                raise SharedError(f'training ended after {self.iteration} of {total} iterations: the loader gave no '
-                                  'more batches; nothing is lost, --auto_resume goes on')
+                raise SharedError(
+                    f'training ended after {self.iteration} of {total} iterations: the loader gave no '
+                    'more batches; nothing is lost, --auto_resume goes on'
+                )
             on_rank_0(lambda: save_networks(experiment, self.network_files(total), 'latest'))
             return
         if self.tb_logger:
             # A resumed run logs from here on: what comes before has to be on the disk.
             self.tb_logger.flush()
         of_ranks = gathered({'random': capture_random(self.device), 'agent': agent_name()})
-        on_rank_0(lambda: save_checkpoint(
-            experiment, self.network_files(current_iter), self.training_state(epoch, current_iter, of_ranks),
-            self.opt['path'].get('keep_checkpoints')))
+        on_rank_0(
+            lambda: save_checkpoint(
+                experiment,
+                self.network_files(current_iter),
+                self.training_state(epoch, current_iter, of_ranks),
+                self.opt['path'].get('keep_checkpoints'),
+            )
+        )
         self.saved_iteration = current_iter
 
     def training_state(self, epoch, iteration, of_ranks):
@@ -142,19 +150,28 @@ class ResumableModel(BaseModel):
         path = self.opt['path']['resume_state']
         missing = [key for key in ('random', 'scaler', 'best_metrics', 'validated') if key not in state]
         if missing:
-            raise UserError(f'{path} was not written by this package: it has no {", ".join(missing)}; take its '
-                            'networks as path.pretrain_network_* and start anew')
-        shapes = [[tuple(p.shape) for group in optimizer.param_groups for p in group['params']]
-                  for optimizer in self.optimizers]
+            raise UserError(
+                f'{path} was not written by this package: it has no {", ".join(missing)}; take its '
+                'networks as path.pretrain_network_* and start anew'
+            )
+        shapes = [
+            [tuple(p.shape) for group in optimizer.param_groups for p in group['params']]
+            for optimizer in self.optimizers
+        ]
         saved = [optimizer_shapes(optimizer, expected) for optimizer, expected in zip(state['optimizers'], shapes)]
         if len(state['optimizers']) != len(shapes) or saved != shapes:
-            raise UserError(f'{path} belongs to other networks, or other parts of them were learning: its optimizers '
-                            'do not fit; go on with the options it was made with')
-        changed = [name for name, value in state.get('teachers', {}).items()
-                   if self.teacher_checksums.get(name) != value]
+            raise UserError(
+                f'{path} belongs to other networks, or other parts of them were learning: its optimizers '
+                'do not fit; go on with the options it was made with'
+            )
+        changed = [
+            name for name, value in state.get('teachers', {}).items() if self.teacher_checksums.get(name) != value
+        ]
         if changed:
-            raise UserError(f'{self.opt["path"][f"pretrain_{changed[0]}"]} has changed since {path} was written: the '
-                            'run would go on with another teacher; put the old file back, or start anew')
+            raise UserError(
+                f'{self.opt["path"][f"pretrain_{changed[0]}"]} has changed since {path} was written: the '
+                'run would go on with another teacher; put the old file back, or start anew'
+            )
 
     def resume_training(self, resume_state):
         """Take over a training state, and make up for a validation that an interruption has cut off.
@@ -162,9 +179,12 @@ class ResumableModel(BaseModel):
         As in BasicSR, optimisers and schedulers go on with the settings they were made with; where the options have
         become others, that is said.
         """
-        kept = dict.fromkeys([
-            *different_settings(resume_state['optimizers'], self.optimizers, optimizer_settings),
-            *different_settings(resume_state['schedulers'], self.schedulers, scheduler_settings)])
+        kept = dict.fromkeys(
+            [
+                *different_settings(resume_state['optimizers'], self.optimizers, optimizer_settings),
+                *different_settings(resume_state['schedulers'], self.schedulers, scheduler_settings),
+            ]
+        )
         if kept:
             get_root_logger().warning(f'Kept as the state has it, against the options: {"; ".join(kept)}.')
         super().resume_training(resume_state)
@@ -178,7 +198,8 @@ class ResumableModel(BaseModel):
         else:
             get_root_logger().warning(
                 f'The state is of {len(random)} processes and these are {self.opt["world_size"]}: the run goes on '
-                'well, but not as it would have with as many.')
+                'well, but not as it would have with as many.'
+            )
         val = self.opt.get('val')
         if val and self.validate_all and self.iteration % val['val_freq'] == 0:
             self.validate_all(self.iteration)

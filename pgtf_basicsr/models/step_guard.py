@@ -3,6 +3,7 @@
 The device that computes a step also decides whether it counts. The host, which has the next iterations to prepare, does
 not wait for it: it learns an iteration later what there is to tell.
 """
+
 import math
 
 import torch
@@ -29,8 +30,13 @@ class StepGuard:
     def remember(self, nets):
         """Copy the buffers of what is in training mode."""
         if self._buffers is None:
-            self._buffers = [buffer for net in nets for module in net.modules() if module.training
-                             for buffer in module.buffers(recurse=False)]
+            self._buffers = [
+                buffer
+                for net in nets
+                for module in net.modules()
+                if module.training
+                for buffer in module.buffers(recurse=False)
+            ]
             self._copies = [buffer.clone() for buffer in self._buffers]
         elif self._buffers:
             torch._foreach_copy_(self._copies, self._buffers)
@@ -86,8 +92,9 @@ def all_finite(losses, parameters):
         parameters (Iterable[Parameter]): Of the networks that learn; those without gradients are passed over.
     """
     values = [loss.detach().float().view(1) for loss in losses]
-    values += [parameter.grad.float() for parameter in parameters
-               if parameter.grad is not None and parameter.dim() == 1]
+    values += [
+        parameter.grad.float() for parameter in parameters if parameter.grad is not None and parameter.dim() == 1
+    ]
     return torch.cat(values).isfinite().all()
 
 

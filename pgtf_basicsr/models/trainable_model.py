@@ -1,4 +1,5 @@
 """What models of one trained network share: weights, mixed precision, accumulation, EMA, validation, saving."""
+
 import inspect
 import os
 from collections import OrderedDict
@@ -12,16 +13,15 @@ from basicsr.losses import build_loss
 from basicsr.utils import get_root_logger, imwrite
 
 from ..checkpoints import load_weights, origin, state_dict
+from ..devices import PRECISIONS
 from ..errors import SharedError, UserError
+from ..ranks import gathered
 from ..training.interruption import stop_request
-from ..training.ranks import gathered
 from ..training.states import undisturbed_random
 from .resumable_model import SAVED, ResumableModel, cpu_state_dict, plain
 from .step_guard import Outcome, StepGuard, all_finite, replace_where, step_unless
 
 __all__ = ['TrainableModel']
-
-PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
 class TrainableModel(ResumableModel):
@@ -47,7 +47,8 @@ class TrainableModel(ResumableModel):
         if opt['num_gpu'] > 1 and not opt['dist']:
             raise UserError(
                 f'num_gpu is {opt["num_gpu"]} in one process: start one process a GPU with torchrun and '
-                '--launcher pytorch, or set num_gpu to 1')
+                '--launcher pytorch, or set num_gpu to 1'
+            )
         self.set_precision((opt.get('train') or {}).get('precision', 'fp32'))
         self.net_g = self.build('network_g')
         self.load_pretrained(self.net_g, 'network_g')
@@ -111,7 +112,7 @@ class TrainableModel(ResumableModel):
 
     def init_discriminator(self):
         """Build network_d; None where no loss needs one."""
-        return None
+        return
 
     def build_loss(self, name):
         """Build the loss of ``train.<name>``; None where there is none, or its ``weights`` is empty."""
@@ -130,8 +131,9 @@ class TrainableModel(ResumableModel):
         """Set autocast and loss scaling for fp32, bf16 or fp16."""
         if name not in PRECISIONS or (name == 'fp16' and self.device.type != 'cuda'):
             fitting = [p for p in PRECISIONS if p != 'fp16' or self.device.type == 'cuda']
-            raise UserError(f'train.precision {name} is not to be had on {self.device.type}: '
-                            f'choose one of {", ".join(fitting)}')
+            raise UserError(
+                f'train.precision {name} is not to be had on {self.device.type}: choose one of {", ".join(fitting)}'
+            )
         self.precision = PRECISIONS[name]
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=name == 'fp16')
 
@@ -277,16 +279,23 @@ class TrainableModel(ResumableModel):
             for line in outcome.drawn:
                 get_root_logger().error(f'{where}; a sample of the last one was {line}')
         if not self.guard.exhausted:
-            get_root_logger().warning(f'{where}; skipped, {self.guard.skipped} in a row of '
-                                      f'{self.guard.tolerated} that train.max_skipped_steps allows')
+            get_root_logger().warning(
+                f'{where}; skipped, {self.guard.skipped} in a row of '
+                f'{self.guard.tolerated} that train.max_skipped_steps allows'
+            )
             return
         reports = gathered((values, list(outcome.samples)))
-        losses = ', '.join(f'{name} {value:.4g}' for name, value in next(
-            (values for values, _ in reports if not np.isfinite(list(values.values())).all()), values).items())
+        losses = ', '.join(
+            f'{name} {value:.4g}'
+            for name, value in next(
+                (values for values, _ in reports if not np.isfinite(list(values.values())).all()), values
+            ).items()
+        )
         samples = ', '.join(sample for _, samples in reports for sample in samples)
         raise SharedError(
             f'{where} ({losses}), as in {self.guard.skipped - 1} steps before it, on {samples}; nothing has been '
-            f'saved since iteration {self.saved_iteration}: lower the learning rate or look at these samples')
+            f'saved since iteration {self.saved_iteration}: lower the learning rate or look at these samples'
+        )
 
     def gradients_for(self, net, synchronise):
         """Context of a forward and backward pass; without ``synchronise`` gradients stay on their rank."""
@@ -379,22 +388,30 @@ class TrainableModel(ResumableModel):
     def save_strip(self, dataset_name, label, current_iter, strip):
         """Save an item's picture."""
         suffix = self.opt['val'].get('suffix') or current_iter
-        imwrite(strip[..., ::-1], os.path.join(
-            self.opt['path']['visualization'], dataset_name, label, f'strip_{suffix}.png'))
+        imwrite(
+            strip[..., ::-1],
+            os.path.join(self.opt['path']['visualization'], dataset_name, label, f'strip_{suffix}.png'),
+        )
 
     def report(self, scores, dataset_name, current_iter, tb_logger):
         """Log the scores, BasicSR's way; rank 0 alone. A test saves them as well."""
         if self.opt['rank'] != 0 or not len(scores):
             return
-        best_results = self.best_metric_results.setdefault(dataset_name, {
-            metric: {'better': better, 'val': float('-inf' if better == 'higher' else 'inf'), 'iter': -1}
-            for metric, better in scores.directions().items()})
+        best_results = self.best_metric_results.setdefault(
+            dataset_name,
+            {
+                metric: {'better': better, 'val': float('-inf' if better == 'higher' else 'inf'), 'iter': -1}
+                for metric, better in scores.directions().items()
+            },
+        )
         message = f'Validation {dataset_name}\n'
         for metric, (value, baseline) in scores.means().items():
             self._update_best_metric_result(dataset_name, metric, value, current_iter)
             best = best_results[metric]
-            message += (f'\t # {metric}: {value:.4f}\t({scores.baseline}: {baseline:.4f})'
-                        f'\tBest: {best["val"]:.4f} @ {best["iter"]} iter\n')
+            message += (
+                f'\t # {metric}: {value:.4f}\t({scores.baseline}: {baseline:.4f})'
+                f'\tBest: {best["val"]:.4f} @ {best["iter"]} iter\n'
+            )
             if tb_logger:
                 tb_logger.add_scalar(f'metrics/{dataset_name}/{metric}', value, current_iter)
         get_root_logger().info(message)
@@ -418,8 +435,9 @@ class TrainableModel(ResumableModel):
             label: {
                 **{key: cpu_state_dict(self.get_bare_model(net)) for key, net in versions.items()},
                 'network': plain(self.opt[label.replace('net_', 'network_')]),
-                'checkpoint': origin(iteration, self.opt.get('option_file'))
-            } for label, versions in nets.items()
+                'checkpoint': origin(iteration, self.opt.get('option_file')),
+            }
+            for label, versions in nets.items()
         }
 
 

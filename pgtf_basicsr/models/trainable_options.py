@@ -1,42 +1,50 @@
 """What an option file may hold for the models of this package."""
+
 from typing import ClassVar, Literal
 
 from basicsr.utils.registry import ARCH_REGISTRY
 from pydantic import Field
 
-from ..options.registered import look_up
-from ..options.schema import PathOptions, RunOptions, TrainOptions, value
-from ..options.value_types import ExistingFile
+from ..config.registered import look_up
+from ..config.schema import PathOptions, RunOptions, TrainOptions, value
+from ..config.value_types import ExistingFile
 
 __all__ = ['TrainableOptions', 'TrainablePath', 'TrainableTraining']
 
 
 class TrainablePath(PathOptions):
     """``path`` of models of this package."""
+
     families: ClassVar[dict] = {}
 
     pretrain_network_g: ExistingFile | None = Field(None, description='weights that network_g starts from')
     param_key_g: str | None = Field(
-        None, description='key of the weights in that file. Default: params_ema, or else params')
+        None, description='key of the weights in that file. Default: params_ema, or else params'
+    )
     strict_load_g: Literal[True] = Field(True, description='all tensors of the file must fit')
 
 
 class TrainableTraining(TrainOptions):
     """``train`` of models of this package."""
+
     is_open: ClassVar[bool] = False
     families: ClassVar[dict] = {}
 
-    precision: Literal['fp32', 'bf16', 'fp16'] = Field('fp32', description='of forward passes; fp16 scales the loss '
-                                                                           'and needs a GPU')
+    precision: Literal['fp32', 'bf16', 'fp16'] = Field(
+        'fp32', description='of forward passes; fp16 scales the loss and needs a GPU'
+    )
     accumulate_iters: int = Field(1, ge=1, description='iterations whose gradients make one step of the optimisers')
     frozen: list[str] = Field(None, description="modules of network_g that do not learn. Default: the model's")
     max_skipped_steps: int = Field(
-        3, ge=0, description='steps in a row that are skipped because a loss or gradient is not finite; one more stops '
-                             'the run')
+        3,
+        ge=0,
+        description='steps in a row that are skipped because a loss or gradient is not finite; one more stops the run',
+    )
 
 
 class TrainableOptions(RunOptions):
     """An option file for a model of this package."""
+
     is_open: ClassVar[bool] = False
     families: ClassVar[dict] = {}
     # What network_g must have for the model to run it.
@@ -59,8 +67,10 @@ class TrainableOptions(RunOptions):
         every = value(options, 'train', 'accumulate_iters') or 1
         save_every = value(options, 'logger', 'save_checkpoint_freq')
         if save_every and save_every % every:
-            yield ('logger', 'save_checkpoint_freq'), (
-                f' is {save_every}; it must be a multiple of train.accumulate_iters, {every}')
+            yield (
+                ('logger', 'save_checkpoint_freq'),
+                (f' is {save_every}; it must be a multiple of train.accumulate_iters, {every}'),
+            )
 
     @classmethod
     def network_fits(cls, options):

@@ -1,4 +1,5 @@
 """Stage I: the TS-VQGAN learns to reconstruct clean clips."""
+
 from collections import OrderedDict
 
 from basicsr.utils.registry import MODEL_REGISTRY
@@ -31,8 +32,9 @@ class TSVQGANModel(VideoFaceModel):
     def check_data_set(self, dataset):
         super().check_data_set(dataset)
         if self.reconstructed() == 'gt' and not getattr(dataset, 'has_gt', True):
-            raise UserError(f'dataset {dataset.opt["name"]} has no ground truth to reconstruct: set val.reconstruct '
-                            'to lq')
+            raise UserError(
+                f'dataset {dataset.opt["name"]} has no ground truth to reconstruct: set val.reconstruct to lq'
+            )
 
     def reconstructed(self):
         """Whether validation reconstructs 'gt' or 'lq'."""

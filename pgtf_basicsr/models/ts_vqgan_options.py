@@ -1,4 +1,5 @@
 """What an option file may hold for TSVQGANModel."""
+
 from typing import Literal
 
 from pydantic import Field
@@ -10,18 +11,22 @@ __all__ = ['TSVQGANOptions']
 
 class TSVQGANTraining(VideoFaceTraining):
     """``train`` of TSVQGANModel."""
+
     commitment_weight: float = Field(1.0, ge=0, description='weight of the commitment loss')
 
 
 class TSVQGANValidation(VideoFaceValidation):
     """``val`` of TSVQGANModel."""
+
     reconstruct: Literal['gt', 'lq'] = Field(
-        'gt', description='frames that validation reconstructs; lq shows what the autoencoder alone makes of degraded '
-                          'ones')
+        'gt',
+        description='frames that validation reconstructs; lq shows what the autoencoder alone makes of degraded ones',
+    )
 
 
 class TSVQGANOptions(VideoFaceOptions):
     """An option file for TSVQGANModel: stage I."""
+
     needed_of_network = 'encode_codes'
 
     train: TSVQGANTraining | None = Field(None, description='how to train')

@@ -1,13 +1,12 @@
 """Scores of a data set's clips, as the loop of validation gathers and reports them."""
-from functools import cached_property
 
-import torch
+from functools import cached_property
 
 from ..evaluation.results import SIDES, DataSetResult
 from ..evaluation.scoring import whole_scores
-from ..training.ranks import gathered
+from ..ranks import gathered
 
-__all__ = ['ClipScores', 'to_image']
+__all__ = ['ClipScores']
 
 
 class ClipScores:
@@ -59,8 +58,3 @@ class ClipScores:
     def means(self):
         """{metric: (restored, degraded)}, averaged over clips, as BasicSR does for videos."""
         return {name: tuple(self.result.mean(name, side) for side in SIDES) for name in self.result.metrics}
-
-
-def to_image(frames):
-    """Float tensor (..., 3, H, W) in [0, 1] to uint8 array (..., H, W, 3); RGB stays RGB."""
-    return (frames.detach().clamp(0, 1) * 255).round().to(torch.uint8).movedim(-3, -1).cpu().numpy()

@@ -1,4 +1,5 @@
 """What the stages share: losses of frames, the discriminator, restoring whole clips in validation."""
+
 import os
 import time
 from collections import OrderedDict
@@ -15,10 +16,11 @@ from ..evaluation.pictures import ClipPictures
 from ..evaluation.report import log_results, write_pictures, write_report
 from ..evaluation.scoring import ClipScorer, describe_metrics, is_measured, require_clips
 from ..evaluation.tables import markdown_table
+from ..images import to_image
+from ..ranks import on_rank_0
 from ..restoration.streaming import restore_frames, run_windows
-from ..training.ranks import on_rank_0
 from .trainable_model import TrainableModel
-from .validation import ClipScores, to_image
+from .validation import ClipScores
 
 __all__ = ['VideoFaceModel']
 
@@ -58,8 +60,10 @@ class VideoFaceModel(TrainableModel):
         """Refuse a training set whose windows are not as long as the network's."""
         options = self.opt['datasets'].get('train')
         if options and options.get('num_frame', self.net_g.num_frames) != self.net_g.num_frames:
-            raise UserError(f'datasets.train.num_frame is {options["num_frame"]}, but network_g takes '
-                            f'{self.net_g.num_frames} frames: make them equal')
+            raise UserError(
+                f'datasets.train.num_frame is {options["num_frame"]}, but network_g takes '
+                f'{self.net_g.num_frames} frames: make them equal'
+            )
 
     def init_losses(self):
         """Build the losses that the options name; those of the single stages are in the subclasses."""
@@ -127,7 +131,8 @@ class VideoFaceModel(TrainableModel):
         # As a tensor: the number would have to be waited for.
         scale = self.scaler.scale(adversarial.new_ones((), dtype=torch.float32))
         weight = self.cri_gan.adaptive_weight(
-            reconstruction, adversarial, self.get_bare_model(self.net_g).last_layer(), scale)
+            reconstruction, adversarial, self.get_bare_model(self.net_g).last_layer(), scale
+        )
         return weight * adversarial, weight
 
     def train_discriminator(self, step):
@@ -183,8 +188,10 @@ class VideoFaceModel(TrainableModel):
         if self.is_train:
             return clip.name, pictures.frames()
         result.pictures = write_pictures(pictures, self.opt['path']['results_root'], data_set, clip.name)
-        get_root_logger().info(f'{data_set}, clip {index + 1} of {len(dataset)}: {clip.name}, {result.num_frames} '
-                               f'frames in {time.time() - start:.1f} s')
+        get_root_logger().info(
+            f'{data_set}, clip {index + 1} of {len(dataset)}: {clip.name}, {result.num_frames} '
+            f'frames in {time.time() - start:.1f} s'
+        )
         return clip.name, None
 
     def restored_frames(self, net, clip):
@@ -199,8 +206,13 @@ class VideoFaceModel(TrainableModel):
             ground truth; and what metrics of codes compare, see :meth:`codes`.
         """
         inputs, shown = tee(clip)
-        restored = restore_frames(net, (self.input_frame(*pair) for pair in inputs), self.opt['val'].get('stride', 1),
-                                  **self.streaming_options(), **self.restoration_options())
+        restored = restore_frames(
+            net,
+            (self.input_frame(*pair) for pair in inputs),
+            self.opt['val'].get('stride', 1),
+            **self.streaming_options(),
+            **self.restoration_options(),
+        )
         for frame, (lq, gt), codes in zip(restored, shown, self.codes(net, clip)):
             yield to_image(frame.float()), to_image(lq), None if gt is None else to_image(gt), codes
 
@@ -224,14 +236,18 @@ class VideoFaceModel(TrainableModel):
     def save_frame(self, frame, data_set, clip, number):
         """Save a restored frame of a test, named as BasicSR names those of videos."""
         suffix = self.opt['val'].get('suffix') or self.opt['name']
-        imwrite(frame[..., ::-1], os.path.join(
-            self.opt['path']['visualization'], data_set, clip, f'{number:08d}_{suffix}.png'))
+        imwrite(
+            frame[..., ::-1],
+            os.path.join(self.opt['path']['visualization'], data_set, clip, f'{number:08d}_{suffix}.png'),
+        )
 
     def save_results(self, scores):
         self.results.append(scores.result)
         folder = self.opt['path']['results_root']
         write_report(self.results, folder)
-        get_root_logger().info(f'Results of {scores.result.data_set}, more of them in {folder}/metrics.html:\n'
-                               + markdown_table([scores.result]))
+        get_root_logger().info(
+            f'Results of {scores.result.data_set}, more of them in {folder}/metrics.html:\n'
+            + markdown_table([scores.result])
+        )
         if self.tb_logger:
             log_results(self.tb_logger, scores.result, folder)

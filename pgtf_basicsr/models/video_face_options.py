@@ -1,12 +1,13 @@
 """What an option file may hold for the models of videos."""
+
 from typing import ClassVar, Literal
 
 from basicsr.utils.registry import DATASET_REGISTRY, LOSS_REGISTRY
 from pydantic import Field
 
-from ..options.registered import Loss, Network, Optimizer, description_of, look_up, network_argument
-from ..options.schema import DataSetOptions, ValOptions, value
-from ..options.value_types import ExistingFile
+from ..config.registered import Loss, Network, Optimizer, description_of, look_up, network_argument
+from ..config.schema import DataSetOptions, ValOptions, value
+from ..config.value_types import ExistingFile
 from .trainable_options import TrainableOptions, TrainablePath, TrainableTraining
 
 __all__ = ['VideoFaceOptions', 'VideoFacePath', 'VideoFaceTraining', 'VideoFaceValidation']
@@ -14,6 +15,7 @@ __all__ = ['VideoFaceOptions', 'VideoFacePath', 'VideoFaceTraining', 'VideoFaceV
 
 class VideoFacePath(TrainablePath):
     """``path`` of models of videos."""
+
     pretrain_network_d: ExistingFile | None = Field(None, description='weights that network_d starts from')
     param_key_d: str | None = Field(None, description='as param_key_g, for network_d')
     strict_load_d: Literal[True] = Field(True, description='as strict_load_g, for network_d')
@@ -21,26 +23,34 @@ class VideoFacePath(TrainablePath):
 
 class VideoFaceTraining(TrainableTraining):
     """``train`` of models of videos."""
+
     activation_checkpointing: bool = Field(False, description='compute activations twice to save memory')
     optim_d: Optimizer | None = Field(None, description='optimiser of network_d; needed with gan_opt')
     pixel_opt: Loss | None = Field(None, description='pixel loss')
     perceptual_opt: Loss | None = Field(
-        None, description='perceptual loss; left out, with a warning, where its weights are ~')
+        None, description='perceptual loss; left out, with a warning, where its weights are ~'
+    )
     gan_opt: Loss | None = Field(None, description='adversarial loss, weighed adaptively: AdaptiveGANLoss')
     net_d_start_iter: int = Field(1, ge=0, description='first iteration with adversarial loss')
 
 
 class VideoFaceValidation(ValOptions):
     """``val`` of models of videos."""
+
     is_open: ClassVar[bool] = False
 
     batch_size: int = Field(1, ge=1, description='windows that are restored in one pass')
-    stride: int = Field(1, ge=1, description='frames from one window to the next; 1 keeps the middle frame of each, '
-                                             'more is faster and keeps all, blended where windows overlap')
+    stride: int = Field(
+        1,
+        ge=1,
+        description='frames from one window to the next; 1 keeps the middle frame of each, '
+        'more is faster and keeps all, blended where windows overlap',
+    )
 
 
 class VideoFaceOptions(TrainableOptions):
     """An option file for a model of videos."""
+
     needed_of_network: ClassVar[str] = 'last_layer'
     can_measure: ClassVar[tuple] = ('combine',)
 
@@ -74,13 +84,17 @@ def windows(options, network_g):
     num_frame = section.get('num_frame', described.default('num_frame'))
     num_frames = network_argument(network_g, 'num_frames')
     if num_frame is not None and num_frame != num_frames:
-        yield ('datasets', 'train', 'num_frame'), (
-            f' is {num_frame}, but network_g.num_frames is {num_frames}: make them equal')
+        yield (
+            ('datasets', 'train', 'num_frame'),
+            (f' is {num_frame}, but network_g.num_frames is {num_frames}: make them equal'),
+        )
     gt_size = section.get('gt_size', described.default('gt_size'))
-    stride = 2**(len(network_argument(network_g, 'multipliers') or (1,)) - 1)
+    stride = 2 ** (len(network_argument(network_g, 'multipliers') or (1,)) - 1)
     if gt_size is not None and (gt_size % stride or gt_size < 2 * stride):
-        yield ('datasets', 'train', 'gt_size'), (
-            f' is {gt_size}; for this network_g it must be a multiple of {stride}, {2 * stride} or more')
+        yield (
+            ('datasets', 'train', 'gt_size'),
+            (f' is {gt_size}; for this network_g it must be a multiple of {stride}, {2 * stride} or more'),
+        )
 
 
 def adversarial(options, train):
@@ -91,8 +105,10 @@ def adversarial(options, train):
         yield ('train', 'optim_d'), ' is missing: train.gan_opt needs it'
     loss = look_up(LOSS_REGISTRY, train['gan_opt'].get('type', ''))
     if loss is not None and not hasattr(loss, 'adaptive_weight'):
-        yield ('train', 'gan_opt', 'type'), (
-            f' is {train["gan_opt"]["type"]}; it must be one with an adaptive weight, such as AdaptiveGANLoss')
+        yield (
+            ('train', 'gan_opt', 'type'),
+            (f' is {train["gan_opt"]["type"]}; it must be one with an adaptive weight, such as AdaptiveGANLoss'),
+        )
     if not is_used(train, 'pixel_opt') and not is_used(train, 'perceptual_opt'):
         yield ('train', 'gan_opt'), ' is weighed against pixel_opt and perceptual_opt, but neither is used'
 

@@ -3,6 +3,7 @@
 The thread is handed the work item by item, as many items as there may be under way.  So it never waits for its caller:
 whatever ends the caller, it has ended as well as soon as it is done with the item in hand.
 """
+
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -56,6 +57,7 @@ def write_behind(write, size):
     """
     under_way = deque()
     with _thread() as thread:
+
         def write_later(item):
             if len(under_way) == size:
                 under_way.popleft().result()

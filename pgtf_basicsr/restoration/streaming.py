@@ -4,6 +4,7 @@ Neighbouring windows share frames.  What a network computes of each frame by its
 once per frame, and of what comes after the last exchange between frames, only what the frames
 that are kept need.  Neither changes a bit of the result.
 """
+
 from contextlib import nullcontext
 from functools import partial
 from itertools import islice
@@ -38,12 +39,21 @@ def restore_frames(net, frames, stride=1, batch_size=1, device='cpu', autocast=n
     Raises:
         ValueError: For another stride.
     """
-    return run_windows(net.frame_features, partial(net.restore_features, **options), frames, net.num_frames, stride,
-                       batch_size, device, autocast)
+    return run_windows(
+        net.frame_features,
+        partial(net.restore_features, **options),
+        frames,
+        net.num_frames,
+        stride,
+        batch_size,
+        device,
+        autocast,
+    )
 
 
-def run_windows(frame_features, window_results, frames, num_frames, stride=1, batch_size=1, device='cpu',
-                autocast=nullcontext):
+def run_windows(
+    frame_features, window_results, frames, num_frames, stride=1, batch_size=1, device='cpu', autocast=nullcontext
+):
     """Compute something for each frame of a stream from windows of T frames.
 
     Args:

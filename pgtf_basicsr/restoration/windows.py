@@ -1,4 +1,5 @@
 """Windows of frames over a stream, and what they give put together again."""
+
 import math
 from collections import deque
 from itertools import repeat
@@ -69,7 +70,7 @@ def blend(windows, num_frames):
     Yields:
         Tensor: A frame, as soon as the next window starts behind it.
     """
-    weights = [math.sin(math.pi * (i + 0.5) / num_frames)**2 for i in range(num_frames)]
+    weights = [math.sin(math.pi * (i + 0.5) / num_frames) ** 2 for i in range(num_frames)]
     pending, done = deque(), 0
     for first, window in windows:
         while done < first:

@@ -1,4 +1,5 @@
 """Which samples an iteration takes: epochs as long as the loader makes them, entered at any place."""
+
 import math
 import random
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Position:
         epoch_length (int): Batches of an epoch, on each rank.
         batch_samples (int): Samples of an iteration, over all ranks.
     """
+
     epoch: int
     iteration: int
     taken: int
@@ -66,7 +68,8 @@ def loaders_from(create_train_val_dataloader, opt, logger, state=None):
     if length == 0:
         raise UserError(
             f'no iteration can be made: this process gets {len(train_sampler)} samples an epoch of '
-            f'datasets.train, fewer than batch_size_per_gpu {options["batch_size_per_gpu"]}')
+            f'datasets.train, fewer than batch_size_per_gpu {options["batch_size_per_gpu"]}'
+        )
 
     # Workers draw their seeds from here and not from the generator that the networks draw from.
     train_loader.generator = train_sampler.worker_seeds = torch.Generator()

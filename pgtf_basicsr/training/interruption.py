@@ -1,4 +1,5 @@
 """A run that is asked to stop does so between two iterations, with everything saved."""
+
 import multiprocessing
 import signal
 from contextlib import contextmanager

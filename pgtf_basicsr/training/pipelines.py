@@ -1,4 +1,5 @@
 """``basicsr train`` and ``basicsr test``: BasicSR's own pipelines on options that have been read safely."""
+
 import argparse
 import os
 import random
@@ -9,9 +10,9 @@ from basicsr import test, train
 from basicsr.utils import set_random_seed
 from basicsr.utils.dist_util import get_dist_info
 
-from .. import options
-from .ranks import on_rank_0
-from .rendezvous import init_dist
+from .. import config
+from ..host.rendezvous import init_dist
+from ..ranks import on_rank_0
 
 __all__ = ['add_arguments', 'as_test', 'parse_options', 'run_options', 'test_with', 'train_with']
 
@@ -21,12 +22,21 @@ DEBUG_INTERVAL = 8
 def add_arguments(parser):
     """Add BasicSR's own flags."""
     parser.add_argument('-opt', required=True, metavar='FILE', help='option file (YAML)')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm'], default='none',
-                        help='what started the processes; torchrun is pytorch')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        default='none',
+        help='what started the processes; torchrun is pytorch',
+    )
     parser.add_argument('--auto_resume', action='store_true', help="go on from the experiment's newest state")
     parser.add_argument('--debug', action='store_true', help='log, validate and save every few iterations')
-    parser.add_argument('--force_yml', nargs='+', default=[], metavar='SECTION:KEY=VALUE',
-                        help='change options of the file, such as train:total_iter=100')
+    parser.add_argument(
+        '--force_yml',
+        nargs='+',
+        default=[],
+        metavar='SECTION:KEY=VALUE',
+        help='change options of the file, such as train:total_iter=100',
+    )
 
 
 def parse_options(root_path, is_train=True):
@@ -41,7 +51,7 @@ def parse_options(root_path, is_train=True):
     add_arguments(parser)
     parser.add_argument('--local_rank', type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    file = options.read(args.opt)
+    file = config.read(args.opt)
     file.override(args.force_yml)
     return run_options(file, args, root_path, is_train), args
 
@@ -70,7 +80,8 @@ def as_test(file, forced_keys=()):
     opt = file.options
     if isinstance(opt.get('path'), dict) and 'path:pretrain_network_g' not in forced_keys:
         opt['path']['pretrain_network_g'] = os.path.join(
-            'experiments', str(opt.get('name')), 'models', 'net_g_latest.pth')
+            'experiments', str(opt.get('name')), 'models', 'net_g_latest.pth'
+        )
     if isinstance(opt.get('datasets'), dict):
         opt['datasets'] = {phase: section for phase, section in opt['datasets'].items() if phase != 'train'}
     for key in ('train', 'logger', 'network_d'):
@@ -127,17 +138,20 @@ def run_options(file, args, root_path, is_train):
     _expand_home(opt)
     if is_train:
         experiments_root = os.path.join(root_path, 'experiments', opt['name'])
-        opt['path'].update(experiments_root=experiments_root, log=experiments_root,
-                           **{name: os.path.join(experiments_root, name)
-                              for name in ('models', 'training_states', 'visualization')})
+        opt['path'].update(
+            experiments_root=experiments_root,
+            log=experiments_root,
+            **{name: os.path.join(experiments_root, name) for name in ('models', 'training_states', 'visualization')},
+        )
         if 'debug' in opt['name']:
             opt['logger'].update(print_freq=1, save_checkpoint_freq=DEBUG_INTERVAL)
             if opt.get('val'):
                 opt['val']['val_freq'] = DEBUG_INTERVAL
     else:
         results_root = os.path.join(root_path, 'results', opt['name'])
-        opt['path'].update(results_root=results_root, log=results_root,
-                           visualization=os.path.join(results_root, 'visualization'))
+        opt['path'].update(
+            results_root=results_root, log=results_root, visualization=os.path.join(results_root, 'visualization')
+        )
     return opt
 
 
@@ -147,6 +161,7 @@ def _expand_home(opt):
     sections += [section for section in (opt.get('train') or {}).values() if isinstance(section, dict)]
     for section in sections:
         for key, value in section.items():
-            if isinstance(value, str) and (key.startswith(('dataroot', 'pretrain_network')) or key in (
-                    'resume_state', 'meta_info_file', 'weights')):
+            if isinstance(value, str) and (
+                key.startswith(('dataroot', 'pretrain_network')) or key in ('resume_state', 'meta_info_file', 'weights')
+            ):
                 section[key] = os.path.expanduser(value)

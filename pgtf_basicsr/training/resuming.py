@@ -1,11 +1,12 @@
 """Which training state a run goes on from."""
+
 from functools import partial
 from pathlib import Path
 
 from basicsr.utils import get_root_logger, set_random_seed
 
 from ..errors import UserError
-from .ranks import gathered, on_rank_0
+from ..ranks import gathered, on_rank_0
 from .states import agent_name, load_state, load_whole_state, network_files, newest_whole
 
 __all__ = ['choose_state']
@@ -38,8 +39,7 @@ def choose_state(opt):
         files = _networks_of_basicsr(opt, path, state['iter'])
     for name, file in files.items():
         opt['path'][f'pretrain_{name}'] = file
-    opt['path']['ignore_resume_networks'] = [
-        name for name in opt if name.startswith('network_') and name not in files]
+    opt['path']['ignore_resume_networks'] = [name for name in opt if name.startswith('network_') and name not in files]
     if opt.pop('seed_is_drawn', False) and 'seed' in state:
         opt['manual_seed'] = state['seed']
         set_random_seed(opt['manual_seed'] + opt['rank'])
@@ -52,9 +52,14 @@ def _find(opt, agents):
     if opt['auto_resume']:
         path, _, passed_over = newest_whole(experiment)
         if path is None and passed_over:
-            raise UserError('\n'.join([
-                f'{experiment} has training states, but none that is whole; move the experiment away to start over',
-                *passed_over]))
+            raise UserError(
+                '\n'.join(
+                    [
+                        f'{experiment} has training states, but none that is whole; move the experiment away to start over',
+                        *passed_over,
+                    ]
+                )
+            )
         if path is not None:
             return path, passed_over
     elif agents:
@@ -70,6 +75,9 @@ def _find(opt, agents):
 def _networks_of_basicsr(opt, state_path, iteration):
     """{name: file} of networks saved with a state of BasicSR itself, which does not list them."""
     folder = Path(state_path).absolute().parents[1] / 'models'
-    files = {name: folder / f'net_{name.removeprefix("network_")}_{iteration}.pth'
-             for name in opt if name.startswith('network_')}
+    files = {
+        name: folder / f'net_{name.removeprefix("network_")}_{iteration}.pth'
+        for name in opt
+        if name.startswith('network_')
+    }
     return {name: str(file) for name, file in files.items() if file.is_file()}

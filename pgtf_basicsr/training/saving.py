@@ -1,4 +1,5 @@
 """Writing checkpoints: networks first, the training state last, each file whole or not at all."""
+
 import os
 
 import torch
@@ -36,11 +37,18 @@ def save_networks(experiment, networks, name):
         UserError: A file cannot be written, or a network has values that are not finite: then none is written.
     """
     for label, contents in networks.items():
-        spoilt = [tensor for weights in contents.values() if isinstance(weights, dict)
-                  for tensor, value in weights.items() if torch.is_tensor(value) and not value.isfinite().all()]
+        spoilt = [
+            tensor
+            for weights in contents.values()
+            if isinstance(weights, dict)
+            for tensor, value in weights.items()
+            if torch.is_tensor(value) and not value.isfinite().all()
+        ]
         if spoilt:
-            raise UserError(f'{label} has values that are not finite, {spoilt[0]} for one, and is not saved; '
-                            f'{_newest(experiment)}: lower the learning rate')
+            raise UserError(
+                f'{label} has values that are not finite, {spoilt[0]} for one, and is not saved; '
+                f'{_newest(experiment)}: lower the learning rate'
+            )
     for label, contents in networks.items():
         _write(experiment, os.path.join('models', f'{label}_{name}.pth'), contents)
 

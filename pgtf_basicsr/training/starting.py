@@ -11,6 +11,7 @@ that a run that cannot start leaves everything as it was:
     train.create_train_val_dataloader, build_model, init_tb_loggers     hand over what has been built
     test.parse_options, make_exp_dirs, build_dataset, build_model       the same for tests
 """
+
 import atexit
 import glob
 import logging
@@ -33,8 +34,8 @@ from basicsr.utils.options import copy_opt_file
 
 from ..errors import UserError
 from ..files import remove_partial_files
+from ..ranks import on_all_ranks, on_rank_0
 from .epochs import loaders_from
-from .ranks import on_all_ranks, on_rank_0
 from .resuming import choose_state
 
 __all__ = ['take_over']
@@ -63,6 +64,7 @@ def take_over():
 def parse_options(root_path, is_train=True):
     """As `pipelines.parse_options`, which can only be imported once BasicSR has been mended."""
     from . import pipelines
+
     return pipelines.parse_options(root_path, is_train)
 
 
@@ -86,7 +88,8 @@ class Starts:
         with held_log() as self.log:
             state = choose_state(opt)
             self.loaders, position = on_all_ranks(
-                partial(loaders_from, self._create_loaders, opt, get_root_logger(), state))
+                partial(loaders_from, self._create_loaders, opt, get_root_logger(), state)
+            )
             self.model = on_all_ranks(partial(build_checked_model, opt, state))
             on_all_ranks(partial(check_data_sets, self.model, [loader.dataset for loader in self.loaders[2]]))
         self.model.position = position
@@ -117,8 +120,11 @@ class Starts:
 
     def _tell_of_archive(self, archived):
         if archived:
-            self.log.append(logging.getLogger('basicsr').makeRecord(
-                'basicsr', logging.INFO, __file__, 0, f'Path already exists. Rename it to {archived}', (), None))
+            self.log.append(
+                logging.getLogger('basicsr').makeRecord(
+                    'basicsr', logging.INFO, __file__, 0, f'Path already exists. Rename it to {archived}', (), None
+                )
+            )
 
     def write_options(self, opt_file, experiments_root):
         """Copy the option file as BasicSR does, and write the merged options that run beside the log."""
@@ -146,8 +152,9 @@ class Starts:
         """Build data sets and model of a test, and only then make its folders."""
         self._reset(opt)
         with held_log() as self.log:
-            self.datasets = on_all_ranks(lambda: {
-                id(options): build_dataset(options) for options in opt['datasets'].values()})
+            self.datasets = on_all_ranks(
+                lambda: {id(options): build_dataset(options) for options in opt['datasets'].values()}
+            )
             self.model = on_all_ranks(partial(build_model, opt))
             on_all_ranks(partial(check_data_sets, self.model, self.datasets.values()))
         self.make_folders(opt)

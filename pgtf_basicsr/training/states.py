@@ -18,6 +18,7 @@ A state is a dict of tensors and plain values, which loads with ``weights_only=T
     teachers                checksums of files of frozen networks, which are not saved
     agents                  the torchrun agents of its processes, see `agent_name`
 """
+
 import os
 import random
 import socket
@@ -31,8 +32,16 @@ from ..checkpoints import FORMAT, read_checkpoint, read_torch_file
 from ..errors import UserError
 
 __all__ = [
-    'agent_name', 'capture_random', 'load_state', 'load_whole_state', 'network_files', 'newest_whole', 'prune',
-    'restore_random', 'saved_iterations', 'undisturbed_random'
+    'agent_name',
+    'capture_random',
+    'load_state',
+    'load_whole_state',
+    'network_files',
+    'newest_whole',
+    'prune',
+    'restore_random',
+    'saved_iterations',
+    'undisturbed_random',
 ]
 
 KEYS = ('epoch', 'iter', 'optimizers', 'schedulers')
@@ -53,8 +62,9 @@ def load_state(path):
     try:
         state = read_torch_file(path)
     except Exception as error:  # a torn or foreign pickle can raise nearly anything
-        raise UserError(f'{path} cannot be read as a training state: it is damaged, or holds other things '
-                        f'({type(error).__name__})') from error
+        raise UserError(
+            f'{path} cannot be read as a training state: it is damaged, or holds other things ({type(error).__name__})'
+        ) from error
     missing = [key for key in KEYS if key not in state]
     if missing:
         raise UserError(f'{path} is no training state: it has no {", ".join(missing)}')
@@ -73,8 +83,9 @@ def load_whole_state(path):
 def network_files(path, state):
     """{name of the network: file} of what was saved with a state."""
     folder = Path(path).absolute().parents[1] / 'models'
-    return {name: folder / f'net_{name.removeprefix("network_")}_{state["iter"]}.pth'
-            for name in state.get('networks', ())}
+    return {
+        name: folder / f'net_{name.removeprefix("network_")}_{state["iter"]}.pth' for name in state.get('networks', ())
+    }
 
 
 def newest_whole(experiment):
@@ -174,8 +185,10 @@ def agent_name():
 def _check_format(path, source):
     version = source.get('format') if isinstance(source, dict) else None
     if version is not None and version > FORMAT:
-        raise UserError(f'{path} has format {version}, written by pgtf-basicsr {source.get("package")}; this version '
-                        f'reads formats up to {FORMAT}: install that one')
+        raise UserError(
+            f'{path} has format {version}, written by pgtf-basicsr {source.get("package")}; this version '
+            f'reads formats up to {FORMAT}: install that one'
+        )
 
 
 def _check_network(path, iteration):

@@ -1,4 +1,5 @@
-"""Weights, inputs and outputs of the published implementation (tests/data/parity)."""
+"""Weights, inputs and outputs of the published implementation (tests/fixtures/parity)."""
+
 import json
 import sys
 from pathlib import Path
@@ -6,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-FOLDER = Path(__file__).parents[1] / 'data' / 'parity'
+FOLDER = Path(__file__).parents[1] / 'fixtures' / 'parity'
 sys.path.insert(0, str(FOLDER))
 import seeded  # noqa: E402
 

@@ -1,4 +1,5 @@
 """Attention against the formula in double precision."""
+
 import math
 
 import pytest
@@ -39,8 +40,9 @@ def test_bias_is_added_to_scores(windows, dtype):
     # A mask as of shifted windows.
     bias[:, :, :8, 8:] -= 100
     tolerance = 1e-5 if dtype == torch.float32 else 4 * torch.finfo(dtype).eps
-    torch.testing.assert_close(attention(query, key, value, bias).double(), exact(query, key, value, bias),
-                               rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(
+        attention(query, key, value, bias).double(), exact(query, key, value, bias), rtol=tolerance, atol=tolerance
+    )
 
 
 def test_half_precision_has_gradients():

@@ -1,4 +1,5 @@
 """Learning of the codebook."""
+
 import torch
 
 from pgtf_basicsr.archs.blocks import Codebook

@@ -1,4 +1,5 @@
 """Networks made fast for inference against the same networks in double precision."""
+
 import copy
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,7 +7,7 @@ import pytest
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from pgtf_basicsr.archs import PGTFormer, TSVQGAN, inference
+from pgtf_basicsr.archs import TSVQGAN, PGTFormer, inference
 from pgtf_basicsr.archs.blocks import Downsample, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, Upsample
 from pgtf_basicsr.archs.inference import FASTER, for_inference, strips
 from pgtf_basicsr.archs.inference.winograd import TiledConvolution, convolve_upsampled
@@ -15,8 +16,9 @@ from pgtf_basicsr.restoration.streaming import restore_frames
 from . import parity
 from .parity import deviation, fixture
 
-SMALL = dict(image_size=64, width=32, multipliers=(1, 1, 2), swin_levels=(16,), z_channels=32, codebook_size=32,
-             codebook_dim=32)
+SMALL = dict(
+    image_size=64, width=32, multipliers=(1, 1, 2), swin_levels=(16,), z_channels=32, codebook_size=32, codebook_dim=32
+)
 PREDICTOR = dict(predictor_width=32, predictor_layers=2, predictor_heads=4, predictor_mlp=32)
 
 
@@ -46,19 +48,24 @@ MODULES = {
     'linear layer without a bias': (lambda: torch.nn.Linear(24, 8, bias=False), lambda: (torch.randn(3, 24),)),
     'swin layer': (lambda: Swin3DLayer(32, 3, num_heads=4), lambda: (torch.randn(2, 3, 32, 16, 12),)),
     'swin layer, padded': (lambda: Swin3DLayer(32, 3, num_heads=4), lambda: (torch.randn(1, 3, 32, 10, 7),)),
-    'swin layer, one row of windows': (lambda: Swin3DLayer(32, 3, num_heads=4),
-                                       lambda: (torch.randn(1, 3, 32, 3, 9),)),
+    'swin layer, one row of windows': (lambda: Swin3DLayer(32, 3, num_heads=4), lambda: (torch.randn(1, 3, 32, 3, 9),)),
     'swin layer, one window': (lambda: Swin3DLayer(32, 3, num_heads=4), lambda: (torch.randn(2, 3, 32, 2, 4),)),
-    'regulator': (lambda: TemporalFidelityRegulator(128, 3),
-                  lambda: (torch.randn(6, 128, 12, 10), torch.randn(6, 128, 12, 10), 0.7)),
-    'regulator, middle frame': (lambda: TemporalFidelityRegulator(128, 3), lambda: (
-        list(torch.randn(6, 128, 12, 10).split(1)), torch.randn(6, 128, 12, 10), 0.7, slice(1, 2))),
+    'regulator': (
+        lambda: TemporalFidelityRegulator(128, 3),
+        lambda: (torch.randn(6, 128, 12, 10), torch.randn(6, 128, 12, 10), 0.7),
+    ),
+    'regulator, middle frame': (
+        lambda: TemporalFidelityRegulator(128, 3),
+        lambda: (list(torch.randn(6, 128, 12, 10).split(1)), torch.randn(6, 128, 12, 10), 0.7, slice(1, 2)),
+    ),
 }
 
 
 def to(inputs, dtype):
-    return [x.to(dtype) if isinstance(x, torch.Tensor) else [y.to(dtype) for y in x] if isinstance(x, list) else x
-            for x in inputs]
+    return [
+        x.to(dtype) if isinstance(x, torch.Tensor) else [y.to(dtype) for y in x] if isinstance(x, list) else x
+        for x in inputs
+    ]
 
 
 @pytest.mark.parametrize('name', MODULES)
@@ -154,7 +161,7 @@ def test_statistics_of_large_maps_are_exact():
     """A mean that is large beside the deviation is what single precision loses."""
     x = torch.randn(1, 32, 256, 512) + 30
     norm = torch.nn.GroupNorm(8, 32, eps=1e-6)
-    (factor, summand), = strips.normalise(norm, [x])
+    ((factor, summand),) = strips.normalise(norm, [x])
     exact = norm.double()(x.double())
     assert (x.double() * factor + summand - exact).abs().max() < 2e-5
 
@@ -179,7 +186,7 @@ def test_streams_of_fast_networks_do_not_depend_on_batches(batch_size):
     net = for_inference(with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16))))
     frames = list(torch.rand(5, 3, 32, 48))
     restored = torch.stack(list(restore_frames(net, frames, batch_size=batch_size)))
-    windows = [torch.stack(frames[max(i - 1, 0):i + 2]) for i in range(5)]
+    windows = [torch.stack(frames[max(i - 1, 0) : i + 2]) for i in range(5)]
     windows[0], windows[-1] = torch.cat([windows[0][:1], windows[0]]), torch.cat([windows[-1], windows[-1][-1:]])
     expected = torch.stack([net(window[None])[0, 1] for window in windows])
     torch.testing.assert_close(restored, expected, rtol=0, atol=2e-6)

@@ -1,11 +1,20 @@
 """What users rely on in the networks beyond the published code: shapes, batches, T, training."""
+
 import pytest
 import torch
 
-from pgtf_basicsr.archs import FaceParsingNet, PGTFormer, TSVQGAN, VQGANDiscriminator
+from pgtf_basicsr.archs import TSVQGAN, FaceParsingNet, PGTFormer, VQGANDiscriminator
 
-AUTOENCODER = dict(image_size=64, width=32, multipliers=(1, 1, 2), swin_levels=(16,), num_heads=4, z_channels=32,
-                   codebook_size=16, codebook_dim=32)
+AUTOENCODER = dict(
+    image_size=64,
+    width=32,
+    multipliers=(1, 1, 2),
+    swin_levels=(16,),
+    num_heads=4,
+    z_channels=32,
+    codebook_size=16,
+    codebook_dim=32,
+)
 PREDICTOR = dict(predictor_width=32, predictor_layers=1, predictor_heads=4, predictor_mlp=32, tfr_levels=(32, 16))
 
 
@@ -70,8 +79,9 @@ def test_fidelity_scales_what_the_input_adds():
     assert 0 < distances[0] < distances[1] < distances[2]
 
 
-@pytest.mark.parametrize('shape', [
-    (1, 3, 3, 64, 62), (1, 4, 3, 64, 64), (1, 3, 1, 64, 64), (3, 3, 64, 64), (1, 3, 3, 4, 4)])
+@pytest.mark.parametrize(
+    'shape', [(1, 3, 3, 64, 62), (1, 4, 3, 64, 64), (1, 3, 1, 64, 64), (3, 3, 64, 64), (1, 3, 3, 4, 4)]
+)
 @pytest.mark.parametrize('make', [small_vqgan, small_pgtformer])
 def test_other_shapes_are_told_what_fits(make, shape):
     with pytest.raises(ValueError, match=r'\(B, 3, 3, H, W\) with H and W multiples of 4'):
@@ -116,8 +126,9 @@ def test_pgtformer_takes_over_the_autoencoder():
 def test_gradients_of_pixels_reach_regulators_not_predictor():
     net = small_pgtformer()
     net(torch.rand(1, 3, 3, 64, 64)).square().mean().backward()
-    reached = {name.split('.')[0] for name, p in net.named_parameters()
-               if p.grad is not None and p.grad.abs().sum() > 0}
+    reached = {
+        name.split('.')[0] for name, p in net.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0
+    }
     assert 'regulators' in reached and not reached & {'encoder', 'predictor', 'to_latents', 'parsing_net'}
 
 
@@ -143,6 +154,7 @@ def test_an_untrained_regulator_changes_nothing():
 @torch.no_grad()
 def test_face_parsing_is_facexlibs():
     from facexlib.parsing.bisenet import BiSeNet
+
     torch.manual_seed(0)
     theirs, ours = BiSeNet(19).eval(), FaceParsingNet().eval()
     assert len(theirs.state_dict()) == 191

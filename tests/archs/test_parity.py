@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pgtf_basicsr.archs import PGTFormer, TSVQGAN, VQGANDiscriminator
+from pgtf_basicsr.archs import TSVQGAN, PGTFormer, VQGANDiscriminator
 from pgtf_basicsr.archs.blocks import Codebook, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, adain
 from pgtf_basicsr.archs.blocks.code_predictor import PredictorLayer
 from pgtf_basicsr.archs.published_names import own_state_dict
@@ -58,8 +58,10 @@ def test_adain():
 
 def test_codebook_training_step():
     shapes = parity.MODULE_SHAPES['codebook']
-    published = {f'quantizer.codebooks.{name}': parity.seeded.tensor(f'quantizer.codebooks.{name}', tuple(shape))
-                 for name, shape in shapes.items()}
+    published = {
+        f'quantizer.codebooks.{name}': parity.seeded.tensor(f'quantizer.codebooks.{name}', tuple(shape))
+        for name, shape in shapes.items()
+    }
     own = own_state_dict(parity.tensors(published))
     codebook = Codebook(32, 16, decay=0.9, restart=False)
     codebook.load_state_dict({name.removeprefix('codebook.'): tensor for name, tensor in own.items()})

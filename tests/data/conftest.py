@@ -2,7 +2,7 @@ import ctypes
 
 import pytest
 
-from pgtf_basicsr.data import write_sample_data
+from pgtf_basicsr.samples.sample_data import write_sample_data
 
 
 @pytest.fixture(scope='session')

@@ -1,10 +1,11 @@
 """The same clips in every storage that can be read."""
+
 from pathlib import Path
 
 import lmdb
 
 from pgtf_basicsr.data.clips import Clip, read_frame, write_meta_info
-from pgtf_basicsr.restoration.video import VideoWriter
+from pgtf_basicsr.video import VideoWriter
 
 
 def write_lmdb(frames, path):

@@ -1,4 +1,5 @@
 """Missing and broken files: named by clip and file, and left out where the option says so."""
+
 import shutil
 import traceback
 
@@ -96,10 +97,19 @@ BROKEN = [
 
 
 def data_set(root, storage='GT', **options):
-    return VFHQDataset({
-        'name': 'clips', 'phase': 'train', 'dataroot_gt': root / storage, 'dataroot_landmarks': root / 'landmarks',
-        'meta_info_file': root / 'meta_info.txt', 'num_frame': 8, 'gt_size': 32,
-        'degradation': {'scale': [2, 2], 'sigma': [0.1, 1]}, **options})
+    return VFHQDataset(
+        {
+            'name': 'clips',
+            'phase': 'train',
+            'dataroot_gt': root / storage,
+            'dataroot_landmarks': root / 'landmarks',
+            'meta_info_file': root / 'meta_info.txt',
+            'num_frame': 8,
+            'gt_size': 32,
+            'degradation': {'scale': [2, 2], 'sigma': [0.1, 1]},
+            **options,
+        }
+    )
 
 
 @pytest.mark.parametrize('breaks, storage, complaint', BROKEN)

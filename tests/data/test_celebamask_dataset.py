@@ -1,4 +1,5 @@
 """Reading CelebAMask-HQ: files written here by hand, in the official layout."""
+
 import cv2
 import numpy as np
 import pytest
@@ -10,9 +11,26 @@ from pgtf_basicsr.data.celebamask_dataset import PARTS, merge_parts
 from pgtf_basicsr.errors import UserError
 
 # As the networks that are trained on the data set number them.
-LABELS = {'skin': 1, 'l_brow': 2, 'r_brow': 3, 'l_eye': 4, 'r_eye': 5, 'eye_g': 6, 'l_ear': 7, 'r_ear': 8, 'ear_r': 9,
-          'nose': 10, 'mouth': 11, 'u_lip': 12, 'l_lip': 13, 'neck': 14, 'neck_l': 15, 'cloth': 16, 'hair': 17,
-          'hat': 18}
+LABELS = {
+    'skin': 1,
+    'l_brow': 2,
+    'r_brow': 3,
+    'l_eye': 4,
+    'r_eye': 5,
+    'eye_g': 6,
+    'l_ear': 7,
+    'r_ear': 8,
+    'ear_r': 9,
+    'nose': 10,
+    'mouth': 11,
+    'u_lip': 12,
+    'l_lip': 13,
+    'neck': 14,
+    'neck_l': 15,
+    'cloth': 16,
+    'hair': 17,
+    'hat': 18,
+}
 
 
 def write_picture(root, number, parts, image=None, size=32):
@@ -22,7 +40,7 @@ def write_picture(root, number, parts, image=None, size=32):
     (root / 'CelebA-HQ-img').mkdir(exist_ok=True)
     for name, (y, x, height, width) in parts.items():
         mask = np.zeros((size, size, 3), np.uint8)
-        mask[y:y + height, x:x + width] = 255
+        mask[y : y + height, x : x + width] = 255
         cv2.imwrite(str(folder / f'{number:05d}_{name}.png'), mask)
     if image is None:
         image = np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
@@ -54,7 +72,7 @@ def test_items(root):
     assert item['key'] == '2000'
     assert item['image'].shape == (3, 32, 32) and item['image'].dtype == torch.float32
     assert item['mask'].shape == (32, 32) and item['mask'].dtype == torch.int64
-    assert 0 <= item['image'].min() and item['image'].max() <= 1
+    assert item['image'].min() >= 0 and item['image'].max() <= 1
     # A mask of the wanted size stays as it is on disk.
     assert np.array_equal(item['mask'], merge_parts(root, 2000))
 
@@ -68,8 +86,17 @@ def test_labels(tmp_path, part):
 
 
 def test_later_parts_cover_earlier_ones(tmp_path):
-    write_picture(tmp_path, 0, {'hat': (0, 0, 4, 32), 'hair': (0, 0, 8, 32), 'skin': (0, 0, 12, 32),
-                                'l_eye': (9, 4, 2, 8), 'eye_g': (9, 8, 2, 8)})
+    write_picture(
+        tmp_path,
+        0,
+        {
+            'hat': (0, 0, 4, 32),
+            'hair': (0, 0, 8, 32),
+            'skin': (0, 0, 12, 32),
+            'l_eye': (9, 4, 2, 8),
+            'eye_g': (9, 8, 2, 8),
+        },
+    )
     mask = dataset(tmp_path)[0]['mask']
     assert [int(mask[y, 0]) for y in (0, 5, 8, 20)] == [18, 17, 1, 0]
     assert (int(mask[9, 5]), int(mask[9, 9])) == (4, 6)
@@ -83,8 +110,9 @@ def test_picture_and_mask_are_placed_alike(tmp_path):
     for number in range(8):
         write_picture(tmp_path, number, {'skin': (12, 8, 12, 12)}, image)
     for size in (32, 48, 64):
-        faces = dataset(tmp_path, size=size, use_hflip=True,
-                        placement={'offset': 0.2, 'scale': [0.7, 1.4], 'rotation': 40})
+        faces = dataset(
+            tmp_path, size=size, use_hflip=True, placement={'offset': 0.2, 'scale': [0.7, 1.4], 'rotation': 40}
+        )
         masks = []
         for item in faces:
             white, skin = item['image'].mean(0) > 0.76, item['mask'] == 1
@@ -114,8 +142,13 @@ def test_mirrored_parts_change_sides(tmp_path):
     assert all(torch.equal(item['mask'], plain) for item in dataset(tmp_path, use_hflip=True, phase='val'))
 
 
-DRAWS = {'use_hflip': True, 'color_jitter': 0.5, 'placement': {'offset': 0.1}, 'seed': 3,
-         'degradation': {'sigma': [0.5, 1.5], 'scale': [2, 3]}}
+DRAWS = {
+    'use_hflip': True,
+    'color_jitter': 0.5,
+    'placement': {'offset': 0.1},
+    'seed': 3,
+    'degradation': {'sigma': [0.5, 1.5], 'scale': [2, 3]},
+}
 
 
 def test_draws_follow_from_seed_epoch_and_index(root):
@@ -155,12 +188,21 @@ def test_which_pictures_are_taken(root, tmp_path):
         dataset(root, meta_info_file=str(tmp_path / 'list.txt'))
 
 
-@pytest.mark.parametrize('options, complaint', [
-    ({'size': 0}, 'size is 0'), ({'color_jitter': 2}, 'color_jitter is 2'), ({'use_hflip': 'yes'}, 'use_hflip'),
-    ({'placement': {'scales': 2}}, "placement: has no option 'scales'"), ({'images': [3, 1]}, 'images is'),
-    ({'degradation': {'resize_back': False}}, 'resize_back must be true'),
-    ({'degradation': {'variant': 'vfqh'}}, 'dataset faces, degradation: variant is'), ({'phase': 'dev'}, 'phase'),
-    ({'dataroot': '/nowhere'}, 'no folder /nowhere/CelebA-HQ-img'), ({'seed': -1}, 'seed is -1')])
+@pytest.mark.parametrize(
+    'options, complaint',
+    [
+        ({'size': 0}, 'size is 0'),
+        ({'color_jitter': 2}, 'color_jitter is 2'),
+        ({'use_hflip': 'yes'}, 'use_hflip'),
+        ({'placement': {'scales': 2}}, "placement: has no option 'scales'"),
+        ({'images': [3, 1]}, 'images is'),
+        ({'degradation': {'resize_back': False}}, 'resize_back must be true'),
+        ({'degradation': {'variant': 'vfqh'}}, 'dataset faces, degradation: variant is'),
+        ({'phase': 'dev'}, 'phase'),
+        ({'dataroot': '/nowhere'}, 'no folder /nowhere/CelebA-HQ-img'),
+        ({'seed': -1}, 'seed is -1'),
+    ],
+)
 def test_impossible_options_are_named(root, options, complaint):
     with pytest.raises(UserError, match=complaint):
         dataset(**{'root': root, **options}) if 'dataroot' not in options else CelebAMaskHQDataset(options)
@@ -176,8 +218,13 @@ def test_broken_files_are_named(tmp_path):
         path.unlink()
     (tmp_path / 'CelebA-HQ-img/3.jpg').write_bytes(b'')
     faces = dataset(tmp_path)
-    for index, complaint in enumerate((
-            r'00000_hair\.png .* not a whole image', r'00001_(hair|nose)\.png: is (32 x 32|16 x 16) pixels, but',
-            r'picture 2 has no masks.*00002_<part>\.png', r'3\.jpg \(0 bytes\) is not a whole image')):
+    for index, complaint in enumerate(
+        (
+            r'00000_hair\.png .* not a whole image',
+            r'00001_(hair|nose)\.png: is (32 x 32|16 x 16) pixels, but',
+            r'picture 2 has no masks.*00002_<part>\.png',
+            r'3\.jpg \(0 bytes\) is not a whole image',
+        )
+    ):
         with pytest.raises(UserError, match=complaint):
             faces[index]

@@ -1,4 +1,5 @@
 """Validation clips frame by frame: the same as their items, in bounded memory, refused before they start."""
+
 import shutil
 import tracemalloc
 
@@ -8,11 +9,11 @@ import torch
 from basicsr.data.video_test_dataset import VideoRecurrentTestDataset, VideoTestDataset
 
 from pgtf_basicsr.data import VFHQDataset
-from pgtf_basicsr.data.alignment import centre_square, warp
 from pgtf_basicsr.data.clip_stream import ClipStream, open_stream
 from pgtf_basicsr.data.clips import read_frame, write_frame
 from pgtf_basicsr.errors import DataError, UserError
-from pgtf_basicsr.restoration.video import VideoWriter
+from pgtf_basicsr.faces.alignment import centre_square, warp
+from pgtf_basicsr.video import VideoWriter
 
 from .storages import write_list, write_lmdb, write_videos
 
@@ -41,10 +42,20 @@ def root(shared_root, tmp_path):
 
 
 def data_set(root, gt='GT', lq=None, landmarks='landmarks', **options):
-    roots = {f'dataroot_{kind}': root / name if name else None
-             for kind, name in (('gt', gt), ('lq', lq), ('landmarks', landmarks))}
-    return VFHQDataset({'name': 'clips', 'phase': 'val', **roots, 'gt_size': 32,
-                        'degradation': {'scale': [2, 2], 'sigma': [0.1, 1]}, **options})
+    roots = {
+        f'dataroot_{kind}': root / name if name else None
+        for kind, name in (('gt', gt), ('lq', lq), ('landmarks', landmarks))
+    }
+    return VFHQDataset(
+        {
+            'name': 'clips',
+            'phase': 'val',
+            **roots,
+            'gt_size': 32,
+            'degradation': {'scale': [2, 2], 'sigma': [0.1, 1]},
+            **options,
+        }
+    )
 
 
 def stacked(stream):
@@ -61,14 +72,18 @@ def write_levels(path, num_frames):
             writer.write(np.full((64, 64, 3), 50 + number * 100 // num_frames, np.uint8))
 
 
-@pytest.mark.parametrize('options', [
-    {'aligned': False, 'placement': {'offset': 0.1, 'rotation': 12}},
-    {'degradation': {'scale': [4, 4], 'resize_back': False}, 'max_frames': 5},
-    {'gt': 'GT.lmdb'},
-    {'gt': 'videos', 'max_frames': 3},
-    {'lq': 'LR_Blind', 'aligned': False},
-    {'gt': None, 'lq': 'LR_Blind', 'landmarks': None},
-], ids=['placed', 'small', 'lmdb', 'video', 'ready', 'no-gt'])
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'aligned': False, 'placement': {'offset': 0.1, 'rotation': 12}},
+        {'degradation': {'scale': [4, 4], 'resize_back': False}, 'max_frames': 5},
+        {'gt': 'GT.lmdb'},
+        {'gt': 'videos', 'max_frames': 3},
+        {'lq': 'LR_Blind', 'aligned': False},
+        {'gt': None, 'lq': 'LR_Blind', 'landmarks': None},
+    ],
+    ids=['placed', 'small', 'lmdb', 'video', 'ready', 'no-gt'],
+)
 def test_a_stream_has_the_frames_of_the_item(shared_root, options):
     dataset = data_set(shared_root, **options)
     for index in range(2):
@@ -104,8 +119,9 @@ def test_long_clips_take_no_more_memory_than_short_ones(tmp_path):
     write_levels(tmp_path / 'GT/clip.mp4', 270)
     peaks = []
     for num_frames in (90, 270):
-        stream = data_set(tmp_path, landmarks=None, gt_size=64, max_frames=num_frames,
-                          degradation={'preset': 'veryfast'}).stream(0)
+        stream = data_set(
+            tmp_path, landmarks=None, gt_size=64, max_frames=num_frames, degradation={'preset': 'veryfast'}
+        ).stream(0)
         tracemalloc.start()
         assert sum(1 for _ in stream) == num_frames
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -127,11 +143,14 @@ def truncated_degraded(root):
     path.write_bytes(path.read_bytes()[:200])
 
 
-@pytest.mark.parametrize('breaks, complaint', [
-    (another_size, '00000004.png is 48x48; its clip is 64x64'),
-    (truncated, '00000004.png .200 bytes. is not a whole image'),
-    (truncated_degraded, 'LR_Blind.*00000004.png .200 bytes. is not a whole image'),
-])
+@pytest.mark.parametrize(
+    'breaks, complaint',
+    [
+        (another_size, '00000004.png is 48x48; its clip is 64x64'),
+        (truncated, '00000004.png .200 bytes. is not a whole image'),
+        (truncated_degraded, 'LR_Blind.*00000004.png .200 bytes. is not a whole image'),
+    ],
+)
 def test_a_broken_frame_is_named_when_it_is_its_turn(root, breaks, complaint):
     breaks(root)
     frames = iter(data_set(root, lq='LR_Blind').stream(0))
@@ -166,18 +185,33 @@ def short_video(root):
 WHERE = f'dataset clips: clip {CLIPS[1]} has'
 
 
-@pytest.mark.parametrize('breaks, options, complaint', [
-    (fewer_degraded, {'lq': 'LR_Blind'}, f'{WHERE} 7 frames in .*LR_Blind/{CLIPS[1]}; it should have 8, 00000000 to '
-                                         f'00000007 as in .*GT/{CLIPS[1]}: frame 00000007 is missing'),
-    (more_degraded, {'lq': 'LR_Blind'}, f'{WHERE} 9 frames in .*LR_Blind.* 8, .*: frame 00000008 is none of them'),
-    (other_names, {'lq': 'LR_Blind'}, f'{WHERE} 8 frames in .*LR_Blind.* 8, .*: frame 00000007 is missing'),
-    (fewer_degraded, {'gt': 'videos', 'lq': 'LR_Blind'}, f'{WHERE} 7 frames in .* 8, .*videos/{CLIPS[1]}.mp4'),
-    (gap, {'gt': 'gap.lmdb'}, f'{WHERE} 7 frames in .*gap.lmdb:{CLIPS[1]}/; it should have 7, 00000000 to 00000006: '
-                              'frame 00000005 is missing'),
-    (gap, {'gt': 'gap.lmdb', 'meta_info_file': 'meta_info.txt'}, f'{WHERE} 7 frames in .* 8, .* 00000005 is missing'),
-    (gap, {}, f'dataset clips: .*GT/{CLIPS[1]} has a gap: frame 00000005 is missing'),
-    (short_video, {'gt': 'short', 'meta_info_file': 'meta_info.txt'}, f'{WHERE} 7 frames in .*mp4; .* 8, '),
-])
+@pytest.mark.parametrize(
+    'breaks, options, complaint',
+    [
+        (
+            fewer_degraded,
+            {'lq': 'LR_Blind'},
+            f'{WHERE} 7 frames in .*LR_Blind/{CLIPS[1]}; it should have 8, 00000000 to '
+            f'00000007 as in .*GT/{CLIPS[1]}: frame 00000007 is missing',
+        ),
+        (more_degraded, {'lq': 'LR_Blind'}, f'{WHERE} 9 frames in .*LR_Blind.* 8, .*: frame 00000008 is none of them'),
+        (other_names, {'lq': 'LR_Blind'}, f'{WHERE} 8 frames in .*LR_Blind.* 8, .*: frame 00000007 is missing'),
+        (fewer_degraded, {'gt': 'videos', 'lq': 'LR_Blind'}, f'{WHERE} 7 frames in .* 8, .*videos/{CLIPS[1]}.mp4'),
+        (
+            gap,
+            {'gt': 'gap.lmdb'},
+            f'{WHERE} 7 frames in .*gap.lmdb:{CLIPS[1]}/; it should have 7, 00000000 to 00000006: '
+            'frame 00000005 is missing',
+        ),
+        (
+            gap,
+            {'gt': 'gap.lmdb', 'meta_info_file': 'meta_info.txt'},
+            f'{WHERE} 7 frames in .* 8, .* 00000005 is missing',
+        ),
+        (gap, {}, f'dataset clips: .*GT/{CLIPS[1]} has a gap: frame 00000005 is missing'),
+        (short_video, {'gt': 'short', 'meta_info_file': 'meta_info.txt'}, f'{WHERE} 7 frames in .*mp4; .* 8, '),
+    ],
+)
 def test_clips_that_lack_frames_are_refused_before_the_start(root, breaks, options, complaint):
     breaks(root)
     if 'meta_info_file' in options:
@@ -194,8 +228,14 @@ def test_what_is_not_read_may_be_missing(root):
 
 
 def test_clips_that_cannot_be_listed_are_left_to_their_reading(shared_root):
-    dataset = VFHQDataset({'name': 'far', 'phase': 'val', 'dataroot_gt': 'http://127.0.0.1:9/GT',
-                           'meta_info_file': shared_root / 'meta_info.txt'})
+    dataset = VFHQDataset(
+        {
+            'name': 'far',
+            'phase': 'val',
+            'dataroot_gt': 'http://127.0.0.1:9/GT',
+            'meta_info_file': shared_root / 'meta_info.txt',
+        }
+    )
     assert dataset.clip_lengths() == dict.fromkeys(CLIPS, 8)
 
 
@@ -211,8 +251,17 @@ def test_an_index_outside_is_an_index_error(shared_root):
 
 
 def basicsr_data_set(kind, root):
-    return kind({'name': 'REDS4', 'dataroot_gt': str(root / 'GT'), 'dataroot_lq': str(root / 'LR_Blind'),
-                 'cache_data': True, 'io_backend': {'type': 'disk'}, 'num_frame': 3, 'padding': 'reflection'})
+    return kind(
+        {
+            'name': 'REDS4',
+            'dataroot_gt': str(root / 'GT'),
+            'dataroot_lq': str(root / 'LR_Blind'),
+            'cache_data': True,
+            'io_backend': {'type': 'disk'},
+            'num_frame': 3,
+            'padding': 'reflection',
+        }
+    )
 
 
 def test_items_of_basicsrs_data_sets_are_streams_too(shared_root):

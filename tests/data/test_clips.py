@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
 
-from pgtf_basicsr.data.clips import (Clip, read_frame, read_landmarks, read_meta_info,
-                                     resolve_inside, write_frame, write_landmarks, write_meta_info)
+from pgtf_basicsr.data.clips import (
+    Clip,
+    read_frame,
+    read_landmarks,
+    read_meta_info,
+    resolve_inside,
+    write_frame,
+    write_landmarks,
+    write_meta_info,
+)
 from pgtf_basicsr.errors import UserError
 
 
@@ -22,7 +30,7 @@ def test_a_truncated_frame_is_named(tmp_path, frame, suffix, share):
     path = tmp_path / f'00000007.{suffix}'
     write_frame(path, frame)
     data = path.read_bytes()
-    path.write_bytes(data[:int(share * len(data))])
+    path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(UserError, match=f'00000007.{suffix}'):
         read_frame(path)
 

@@ -32,7 +32,7 @@ def test_the_same_generator_gives_the_same_bytes():
 @pytest.mark.parametrize('height, width', [(16, 16), (64, 64), (72, 30), (20, 200)])
 def test_the_bytes_do_not_depend_on_what_was_in_memory(codec, height, width, fill_new_memory):
     moving = smooth_frames(1, height + 9, width + 9)[0]
-    frames = np.stack([moving[number:number + height, number:number + width] for number in range(10)])
+    frames = np.stack([moving[number : number + height, number : number + width] for number in range(10)])
     degrade = Degradation(DegradationRanges(scale=(1, 1), sigma=(0.1, 0.1), codec=codec))
     results = []
     for value in (0, 1, 85, 255):
@@ -54,10 +54,12 @@ def test_draws_stay_in_their_ranges_and_fill_them():
     ranges = DegradationRanges(scale=(2, 4))
     rng = np.random.default_rng(0)
     drawn = [Degradation(ranges).draw(rng, 3) for _ in range(500)]
-    for values, (low, high) in (([s for p in drawn for s in p.sigma], ranges.sigma),
-                                ([p.scale for p in drawn], ranges.scale),
-                                ([n for p in drawn for n in p.noise], ranges.noise),
-                                ([p.crf for p in drawn], ranges.crf)):
+    for values, (low, high) in (
+        ([s for p in drawn for s in p.sigma], ranges.sigma),
+        ([p.scale for p in drawn], ranges.scale),
+        ([n for p in drawn for n in p.noise], ranges.noise),
+        ([p.crf for p in drawn], ranges.crf),
+    ):
         margin = 0.05 * (high - low)
         assert low <= min(values) < low + margin and high - margin < max(values) <= high
     assert {p.crf for p in drawn} == set(range(18, 26))
@@ -74,9 +76,8 @@ def test_noise_differs_per_frame_and_the_rest_is_per_clip():
 
 def test_equation_8_without_noise_is_blur_then_downsampling_then_codec_then_enlargement():
     frames = smooth_frames()
-    ranges = DegradationRanges(isotropic_prob=1, sigma=(2, 2), noise=(0, 0), resize_prob={'linear': 1},
-                               crf=(18, 18))
-    kernel = gaussian_kernel(21, 2, 2, 0.)
+    ranges = DegradationRanges(isotropic_prob=1, sigma=(2, 2), noise=(0, 0), resize_prob={'linear': 1}, crf=(18, 18))
+    kernel = gaussian_kernel(21, 2, 2, 0.0)
     small = [cv2.resize(cv2.filter2D(frame.astype(np.float32), -1, kernel), (16, 16)) for frame in frames]
     coded = code_and_decode(np.rint(small).astype(np.uint8), 'libx264', 18, 'medium')
     expected = np.stack([cv2.resize(frame, (64, 64)) for frame in coded])
@@ -102,9 +103,8 @@ def test_kernel_is_normalised_and_turned():
 
 def test_codec_loses_more_at_a_higher_rate_factor():
     frames = smooth_frames()
-    errors = [mean_error(list(code_and_decode(frames, 'libx264', crf, 'medium')), frames)
-              for crf in (5, 20, 35, 50)]
-    assert 0 < errors[0] and errors == sorted(errors)
+    errors = [mean_error(list(code_and_decode(frames, 'libx264', crf, 'medium')), frames) for crf in (5, 20, 35, 50)]
+    assert errors[0] > 0 and errors == sorted(errors)
 
 
 @pytest.mark.parametrize('codec', ['libx264', 'libx265'])
@@ -131,13 +131,17 @@ def whole_clip_through_the_codec(frames, encoder_name, decoder_name, options):
 
 
 @pytest.mark.parametrize('num_frames', [1, 2, 60])
-@pytest.mark.parametrize('encoder, decoder, options', [
-    ('libx264', 'h264', {'x264-params': 'asm=0'}),
-    ('libx265', 'hevc', {'x265-params': 'log-level=none:pools=none:frame-threads=1'})])
+@pytest.mark.parametrize(
+    'encoder, decoder, options',
+    [
+        ('libx264', 'h264', {'x264-params': 'asm=0'}),
+        ('libx265', 'hevc', {'x265-params': 'log-level=none:pools=none:frame-threads=1'}),
+    ],
+)
 def test_a_stream_through_the_codec_has_the_bytes_of_a_whole_clip(encoder, decoder, options, num_frames):
     # Of 80 pixels' width: libx265 itself is not deterministic in narrow pictures, which is why those are padded.
     moving = smooth_frames(1, 72, 200)[0]
-    frames = np.stack([moving[:, number:number + 80] for number in range(num_frames)])
+    frames = np.stack([moving[:, number : number + 80] for number in range(num_frames)])
     expected = whole_clip_through_the_codec(frames, encoder, decoder, options)
     streamed = list(code_and_decode(iter(frames), encoder, 23, 'medium'))
     assert len(streamed) == num_frames and all(map(np.array_equal, streamed, expected))
@@ -168,17 +172,20 @@ def test_without_resize_back_the_result_is_smaller():
     assert degrade.output_size(64) == 16
 
 
-@pytest.mark.parametrize('options, complaint', [
-    ({'sigma': (3, 1)}, 'sigma'),
-    ({'crf': (18, 60)}, 'crf'),
-    ({'noise': 5}, 'noise'),
-    ({'kernel_size': 20}, 'kernel_size'),
-    ({'grey_noise_prob': 1.5}, 'grey_noise_prob'),
-    ({'resize_prob': {'area': 0.5}}, 'resize_prob'),
-    ({'codec': 'mpeg4'}, 'codec'),
-    ({'preset': 'quick'}, 'preset'),
-    ({'resize_back': False, 'scale': (2, 4)}, 'scale'),
-])
+@pytest.mark.parametrize(
+    'options, complaint',
+    [
+        ({'sigma': (3, 1)}, 'sigma'),
+        ({'crf': (18, 60)}, 'crf'),
+        ({'noise': 5}, 'noise'),
+        ({'kernel_size': 20}, 'kernel_size'),
+        ({'grey_noise_prob': 1.5}, 'grey_noise_prob'),
+        ({'resize_prob': {'area': 0.5}}, 'resize_prob'),
+        ({'codec': 'mpeg4'}, 'codec'),
+        ({'preset': 'quick'}, 'preset'),
+        ({'resize_back': False, 'scale': (2, 4)}, 'scale'),
+    ],
+)
 def test_impossible_ranges_are_named(options, complaint):
     with pytest.raises(UserError, match=f'degradation: {complaint} is'):
         DegradationRanges(**options)

@@ -1,4 +1,5 @@
 """Which clips and frames an epoch takes."""
+
 import numpy as np
 import pytest
 
@@ -47,8 +48,10 @@ def test_clips_get_their_share_of_an_epoch():
     for epoch in range(5):
         counts = np.bincount([weights.clip_of(item, 3, epoch) for item in range(40)], minlength=4)
         assert counts.tolist() == [10, 0, 25, 5]
-    counts = [np.bincount([ClipWeights([1, 1, 1], 4).clip_of(item, 0, epoch) for item in range(4)], minlength=3)
-              for epoch in range(60)]
+    counts = [
+        np.bincount([ClipWeights([1, 1, 1], 4).clip_of(item, 0, epoch) for item in range(4)], minlength=3)
+        for epoch in range(60)
+    ]
     assert set(np.concatenate(counts).tolist()) == {1, 2}
     assert all(15 < share < 25 for share in np.sum(np.array(counts) == 2, axis=0))
 
@@ -58,8 +61,11 @@ def test_weights_are_read_by_clip(tmp_path):
     path = tmp_path / 'weights.txt'
     path.write_text('b c 2.5\n\na 0\n')
     assert read_clip_weights(path, clips).tolist() == [0, 2.5, 1]
-    for text, complaint in (('a one\n', 'weights.txt, line 1'), ('a 1\nd -2\n', 'weights.txt, line 2'),
-                            ('a 0\nb c 0\nd 0\n', 'no clip')):
+    for text, complaint in (
+        ('a one\n', 'weights.txt, line 1'),
+        ('a 1\nd -2\n', 'weights.txt, line 2'),
+        ('a 0\nb c 0\nd 0\n', 'no clip'),
+    ):
         path.write_text(text)
         with pytest.raises(UserError, match=complaint):
             read_clip_weights(path, clips)

@@ -1,4 +1,5 @@
 """Clips from folders, LMDB, videos, and from behind URLs."""
+
 import functools
 import multiprocessing
 import threading
@@ -11,9 +12,9 @@ from mmengine.fileio import BaseStorageBackend, register_backend
 
 from pgtf_basicsr.data.clips import Clip, read_frame
 from pgtf_basicsr.data.storage import ClipVideos, FrameFolders, FrameLmdb, RemoteClips, open_storage
-from pgtf_basicsr.data.video_clips import read_frames
 from pgtf_basicsr.errors import DataError, UserError
-from pgtf_basicsr.restoration.video import VideoReader, VideoWriter
+from pgtf_basicsr.video import VideoReader, VideoWriter
+from pgtf_basicsr.video.seeking import read_frames
 
 from .storages import write_lmdb, write_videos
 
@@ -61,9 +62,12 @@ def test_what_is_there_chooses_the_storage(root, name, kind):
 
 
 def test_lmdb_and_http_give_the_frames_of_the_files(root, url):
-    for storage in (open_storage(root / 'GT', 'dataroot_gt'), open_storage(root / 'GT.lmdb', 'dataroot_gt'),
-                    open_storage(f'{url}/GT', 'dataroot_gt'),
-                    open_storage(f'{url}/GT/', 'dataroot_gt', {'type': 'http'}, 'png')):
+    for storage in (
+        open_storage(root / 'GT', 'dataroot_gt'),
+        open_storage(root / 'GT.lmdb', 'dataroot_gt'),
+        open_storage(f'{url}/GT', 'dataroot_gt'),
+        open_storage(f'{url}/GT/', 'dataroot_gt', {'type': 'http'}, 'png'),
+    ):
         clip = storage.open(CLIP)
         assert all(map(np.array_equal, clip.read(NAMES), expected(root)))
         assert NAMES[0] in clip.locate(NAMES[0]) and 'hopper_001' in clip.locate(NAMES[0])
@@ -74,14 +78,15 @@ def test_videos_are_read_from_files_and_urls(root, url):
     for storage in (open_storage(root / 'videos', 'dataroot_gt'), remote):
         frames = storage.open(CLIP).read(NAMES)
         # Colours are coded at half the resolution; brightness is not.
-        assert all(np.abs(frame.mean(axis=-1) - truth.mean(axis=-1)).mean() < 3
-                   for frame, truth in zip(frames, expected(root)))
+        assert all(
+            np.abs(frame.mean(axis=-1) - truth.mean(axis=-1)).mean() < 3 for frame, truth in zip(frames, expected(root))
+        )
 
 
-@pytest.mark.parametrize('rate, options', [
-    (25, {}), ('30000/1001', {}), (24, {'codec': 'libx265'})])
+@pytest.mark.parametrize('rate, options', [(25, {}), ('30000/1001', {}), (24, {'codec': 'libx265'})])
 def test_frames_from_the_middle_are_those_of_reading_from_the_start(tmp_path, rate, options):
     from fractions import Fraction
+
     rng = np.random.default_rng(0)
     path = tmp_path / 'clip.mp4'
     with VideoWriter(path, Fraction(rate), 64, 48, **options) as writer:
@@ -129,15 +134,16 @@ def test_a_server_that_has_no_such_frame_is_named(url):
 
 
 def read_in_process(root, results):
-    frame, = open_storage(root, 'dataroot_gt').open(CLIP).read(['00000005'])
+    (frame,) = open_storage(root, 'dataroot_gt').open(CLIP).read(['00000005'])
     results.put(int(frame.astype(np.int64).sum()))
 
 
 def test_lmdb_is_read_in_this_process_and_in_others(root):
     first, second = (open_storage(root / 'GT.lmdb', 'dataroot_gt') for _ in range(2))
     truth = int(expected(root)[0].astype(np.int64).sum())
-    assert all(int(storage.open(CLIP).read(['00000005'])[0].astype(np.int64).sum()) == truth
-               for storage in (first, second))
+    assert all(
+        int(storage.open(CLIP).read(['00000005'])[0].astype(np.int64).sum()) == truth for storage in (first, second)
+    )
     context = multiprocessing.get_context('fork')
     results = context.Queue()
     process = context.Process(target=read_in_process, args=(root / 'GT.lmdb', results))
@@ -151,19 +157,22 @@ def test_lmdb_is_read_in_this_process_and_in_others(root):
 def test_an_lmdb_that_is_cut_short_is_named_and_kills_nobody(root, tmp_path):
     (tmp_path / 'cut.lmdb').mkdir()
     data = (root / 'GT.lmdb/data.mdb').read_bytes()
-    (tmp_path / 'cut.lmdb/data.mdb').write_bytes(data[:len(data) // 2])
+    (tmp_path / 'cut.lmdb/data.mdb').write_bytes(data[: len(data) // 2])
     storage = open_storage(tmp_path / 'cut.lmdb', 'dataroot_gt')
     for _ in range(2):  # a training that leaves broken data out comes back to it
         with pytest.raises(DataError, match='cannot read the LMDB .*cut.lmdb: .*cut short'):
             storage.open(CLIP).read(NAMES)
 
 
-@pytest.mark.parametrize('arguments, complaint', [
-    (('/nowhere/GT',), 'dataroot_gt: no folder /nowhere/GT'),
-    (('/nowhere/GT.lmdb', {'type': 'lmdb'}), 'dataroot_gt: no LMDB at /nowhere/GT.lmdb'),
-    (('s3://bucket/GT',), 'dataroot_gt: mmengine has no file backend for s3://bucket/GT: .*petrel'),
-    (('GT', {'type': 'nosuch'}), 'dataroot_gt: mmengine has no file backend for GT'),
-])
+@pytest.mark.parametrize(
+    'arguments, complaint',
+    [
+        (('/nowhere/GT',), 'dataroot_gt: no folder /nowhere/GT'),
+        (('/nowhere/GT.lmdb', {'type': 'lmdb'}), 'dataroot_gt: no LMDB at /nowhere/GT.lmdb'),
+        (('s3://bucket/GT',), 'dataroot_gt: mmengine has no file backend for s3://bucket/GT: .*petrel'),
+        (('GT', {'type': 'nosuch'}), 'dataroot_gt: mmengine has no file backend for GT'),
+    ],
+)
 def test_storages_that_are_not_there_are_named(arguments, complaint):
     root, *rest = arguments
     with pytest.raises(UserError, match=complaint):

@@ -8,26 +8,34 @@ from basicsr.data.data_sampler import EnlargedSampler
 from basicsr.utils import get_root_logger
 from torch.utils.data import DataLoader
 
-from pgtf_basicsr.data import DegradationRanges, VFHQDataset, face_template
-from pgtf_basicsr.data.alignment import (align_to_template, centre_square, flip_landmarks, transform_points,
-                                         warp)
+from pgtf_basicsr.data import DegradationRanges, VFHQDataset
 from pgtf_basicsr.data.clips import read_frame, read_landmarks, write_frame, write_landmarks
 from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.faces.alignment import (
+    align_to_template,
+    centre_square,
+    face_template,
+    flip_landmarks,
+    transform_points,
+    warp,
+)
 
 from .storages import write_list, write_lmdb
 
 
 def make_dataset(root, phase='train', **options):
     split = root / ('train' if phase == 'train' else 'test')
-    return VFHQDataset({
-        'name': 'clips',
-        'phase': phase,
-        'dataroot_gt': split / 'GT',
-        'dataroot_landmarks': split / 'landmarks',
-        'gt_size': 32,
-        'degradation': {'scale': [2, 2], 'sigma': [0.1, 1]},
-        **options,
-    })
+    return VFHQDataset(
+        {
+            'name': 'clips',
+            'phase': phase,
+            'dataroot_gt': split / 'GT',
+            'dataroot_landmarks': split / 'landmarks',
+            'gt_size': 32,
+            'degradation': {'scale': [2, 2], 'sigma': [0.1, 1]},
+            **options,
+        }
+    )
 
 
 def digest(item):
@@ -45,7 +53,7 @@ def test_a_training_item_is_a_window(sample_root):
     item = make_dataset(sample_root)[1]
     assert item['lq'].shape == item['gt'].shape == (3, 3, 32, 32)
     assert item['lq'].dtype == item['gt'].dtype == torch.float32
-    assert 0 <= item['lq'].min() and 0.5 < item['lq'].max() <= 1
+    assert item['lq'].min() >= 0 and 0.5 < item['lq'].max() <= 1
     assert item['landmarks'].shape == (3, 5, 2)
     clip, first = item['key'].split('/')
     assert clip == item['folder'] == 'hopper_001'
@@ -80,10 +88,12 @@ def test_items_follow_from_seed_epoch_and_index(sample_root):
 @pytest.mark.parametrize('workers, start_method', [(0, None), (1, 'fork'), (4, 'fork'), (1, 'spawn')])
 def test_workers_draw_the_same_items_and_see_the_epoch(sample_root, tmp_path, workers, start_method):
     # An LMDB must not be used by two processes through one handle.
-    dataset = make_dataset(sample_root, windows_per_clip=2,
-                           dataroot_gt=write_lmdb(sample_root / 'train/GT', tmp_path / 'GT.lmdb'))
-    loader = DataLoader(dataset, num_workers=workers, multiprocessing_context=start_method,
-                        persistent_workers=workers > 0)
+    dataset = make_dataset(
+        sample_root, windows_per_clip=2, dataroot_gt=write_lmdb(sample_root / 'train/GT', tmp_path / 'GT.lmdb')
+    )
+    loader = DataLoader(
+        dataset, num_workers=workers, multiprocessing_context=start_method, persistent_workers=workers > 0
+    )
     for epoch in (0, 3):
         dataset.set_epoch(epoch)
         expected = [digest(dataset[index]) for index in range(len(dataset))]
@@ -95,8 +105,11 @@ def test_workers_draw_the_same_items_and_see_the_epoch(sample_root, tmp_path, wo
 def test_ranks_share_an_epoch_without_overlap_and_a_resume_goes_on_with_its_rest(own_root, workers, storage):
     if storage == 'GT.lmdb':
         write_lmdb(own_root / 'train/GT', own_root / 'train/GT.lmdb')
-    options = {'windows_per_clip': 6, 'dataroot_gt': own_root / 'train' / storage,
-               'meta_info_file': write_list(own_root / 'train/GT', own_root / 'meta_info.txt')}
+    options = {
+        'windows_per_clip': 6,
+        'dataroot_gt': own_root / 'train' / storage,
+        'meta_info_file': write_list(own_root / 'train/GT', own_root / 'meta_info.txt'),
+    }
     truth = make_dataset(own_root, **(options | {'dataroot_gt': own_root / 'train/GT'}))
     truth.set_epoch(2)
     expected = {digest(truth[index]): index for index in range(12)}
@@ -106,8 +119,9 @@ def test_ranks_share_an_epoch_without_overlap_and_a_resume_goes_on_with_its_rest
         dataset = make_dataset(own_root, **options)
         sampler = EnlargedSampler(dataset, ranks, rank)
         sampler.entry = 2, taken
-        loader = DataLoader(dataset, sampler=sampler, num_workers=workers,
-                            multiprocessing_context='fork' if workers else None)
+        loader = DataLoader(
+            dataset, sampler=sampler, num_workers=workers, multiprocessing_context='fork' if workers else None
+        )
         sampler.set_epoch(2)
         return [expected[digest(batch)] for batch in loader]
 
@@ -137,8 +151,7 @@ def test_landmarks_go_by_frame_name_and_not_by_place(own_root):
 
 
 def test_a_mirrored_window_has_mirrored_landmarks(sample_root):
-    plain, flipped = (make_dataset(sample_root, windows_per_clip=8, use_hflip=hflip)
-                      for hflip in (False, True))
+    plain, flipped = (make_dataset(sample_root, windows_per_clip=8, use_hflip=hflip) for hflip in (False, True))
     mirrored = 0
     for first, second in zip(plain, flipped):
         assert first['key'] == second['key']
@@ -179,8 +192,12 @@ def test_an_item_is_made_again_from_its_line(own_root):
         again = other.reproduce(item['drawn'])
         assert digest(again) == digest(item) and torch.equal(again['landmarks'], item['landmarks'])
         assert again['drawn'] == item['drawn'] and again['key'] == item['key']
-    for line, complaint in (('{}', 'is no report'), ('[1]', 'is no report'), ('x', 'is no report'),
-                            (item['drawn'].replace('hopper', 'hoppel'), 'has no clip hoppel_001')):
+    for line, complaint in (
+        ('{}', 'is no report'),
+        ('[1]', 'is no report'),
+        ('x', 'is no report'),
+        (item['drawn'].replace('hopper', 'hoppel'), 'has no clip hoppel_001'),
+    ):
         with pytest.raises(UserError, match=complaint):
             other.reproduce(line)
 
@@ -191,8 +208,9 @@ def test_windows_whose_face_leaves_the_picture_are_drawn_again(own_root):
     for name in ('00000006', '00000007'):
         landmarks[name] = landmarks[name] + 500
     write_landmarks(path, landmarks)
-    firsts = [int(item['key'][-8:]) for item in make_dataset(own_root, windows_per_clip=24)
-              if item['folder'] == 'collins_000']
+    firsts = [
+        int(item['key'][-8:]) for item in make_dataset(own_root, windows_per_clip=24) if item['folder'] == 'collins_000'
+    ]
     assert max(firsts) == 3 and set(firsts) == {0, 1, 2, 3}
 
 
@@ -200,8 +218,11 @@ def test_reverse_play_and_ends(own_root):
     for index, path in enumerate(sorted((own_root / 'train/GT/collins_000').iterdir())):
         write_frame(path, np.full((32, 32, 3), index * 10, np.uint8))
     options = {'dataroot_landmarks': None, 'random_reverse': True, 'clip_ends': 'repeat', 'windows_per_clip': 40}
-    levels = {tuple((item['gt'].mean(dim=(1, 2, 3)) * 25.5).round().int().tolist())
-              for item in make_dataset(own_root, **options) if item['folder'] == 'collins_000'}
+    levels = {
+        tuple((item['gt'].mean(dim=(1, 2, 3)) * 25.5).round().int().tolist())
+        for item in make_dataset(own_root, **options)
+        if item['folder'] == 'collins_000'
+    }
     assert {(0, 0, 1), (1, 0, 0), (6, 7, 7), (7, 7, 6), (3, 4, 5), (5, 4, 3)} <= levels
 
 
@@ -249,8 +270,7 @@ def test_lq_alone_is_enough_for_testing(sample_root):
 
 
 def test_small_lq_and_centre_gt_for_super_resolution_networks(sample_root):
-    item = make_dataset(sample_root, gt_frames='centre',
-                        degradation={'scale': [4, 4], 'resize_back': False})[0]
+    item = make_dataset(sample_root, gt_frames='centre', degradation={'scale': [4, 4], 'resize_back': False})[0]
     assert item['lq'].shape == (3, 3, 8, 8) and item['gt'].shape == (3, 32, 32)
 
 
@@ -295,19 +315,22 @@ def test_broken_data_is_named(own_root):
         make_dataset(own_root)
 
 
-@pytest.mark.parametrize('options, complaint', [
-    ({'dataroot_gt': '/nowhere/GT'}, 'dataroot_gt: no folder /nowhere/GT'),
-    ({'dataroot_gt': None}, 'dataroot_gt is not given'),
-    ({'dataset_enlarge_ratio': 10}, 'windows_per_clip'),
-    ({'num_frame': 0}, 'num_frame is 0'),
-    ({'gt_size': '512'}, "gt_size is '512'"),
-    ({'phase': 'training'}, 'phase'),
-    ({'gt_frames': 'last'}, 'gt_frames'),
-    ({'degradation': {'blur': 3}}, "degradation: has no option 'blur'"),
-    ({'placement': {'angle': 3}}, "placement: has no option 'angle'"),
-    ({'io_backend': {'type': 'lmdb'}}, 'dataroot_gt: no LMDB at'),
-    ({'io_backend': {'type': 'nosuch'}}, 'dataroot_gt: mmengine has no file backend'),
-])
+@pytest.mark.parametrize(
+    'options, complaint',
+    [
+        ({'dataroot_gt': '/nowhere/GT'}, 'dataroot_gt: no folder /nowhere/GT'),
+        ({'dataroot_gt': None}, 'dataroot_gt is not given'),
+        ({'dataset_enlarge_ratio': 10}, 'windows_per_clip'),
+        ({'num_frame': 0}, 'num_frame is 0'),
+        ({'gt_size': '512'}, "gt_size is '512'"),
+        ({'phase': 'training'}, 'phase'),
+        ({'gt_frames': 'last'}, 'gt_frames'),
+        ({'degradation': {'blur': 3}}, "degradation: has no option 'blur'"),
+        ({'placement': {'angle': 3}}, "placement: has no option 'angle'"),
+        ({'io_backend': {'type': 'lmdb'}}, 'dataroot_gt: no LMDB at'),
+        ({'io_backend': {'type': 'nosuch'}}, 'dataroot_gt: mmengine has no file backend'),
+    ],
+)
 def test_wrong_options_are_named(sample_root, options, complaint):
     with pytest.raises(UserError, match=complaint):
         make_dataset(sample_root, **options)

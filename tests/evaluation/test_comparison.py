@@ -1,4 +1,5 @@
 """Comparisons against closed forms, NumPy's own bootstrap and cases made by hand."""
+
 import argparse
 import csv
 import json
@@ -8,8 +9,8 @@ import numpy as np
 import pytest
 
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.evaluation import compare_command
-from pgtf_basicsr.evaluation.comparison import bootstrap_interval, compare, find_results, paired_difference
+from pgtf_basicsr.evaluation.comparison import command as compare_command
+from pgtf_basicsr.evaluation.comparison.comparing import bootstrap_interval, compare, find_results, paired_difference
 from pgtf_basicsr.evaluation.results import ClipResult, DataSetResult, MetricInfo, write_results
 
 PSNR = MetricInfo('PSNR', 'dB', 'higher', 'RGB', True, {'type': 'calculate_psnr', 'crop_border': 0})
@@ -21,9 +22,12 @@ METRICS = {'psnr': PSNR, 'lpips': LPIPS}
 def result(scores, run='A', data_set='faces', metrics=METRICS, num_frames=10, first=0, **whole):
     """Of clips with these scores, {metric: numbers}, whose names count from ``first``."""
     lines = zip(*scores.values(), strict=True)
-    clips = [ClipResult(f'clip{number:03d}', num_frames, {metric: {'restored': float(score)}
-                                                          for metric, score in zip(scores, line)})
-             for number, line in enumerate(lines, first)]
+    clips = [
+        ClipResult(
+            f'clip{number:03d}', num_frames, {metric: {'restored': float(score)} for metric, score in zip(scores, line)}
+        )
+        for number, line in enumerate(lines, first)
+    ]
     whole = {metric: {'restored': score} for metric, score in whole.items()}
     return DataSetResult(run, data_set, metrics, clips, whole)
 
@@ -123,50 +127,66 @@ def test_a_number_of_all_clips_has_a_difference_alone():
 
 def test_clips_that_not_all_runs_have_are_left_out_and_told():
     metrics = {'psnr': PSNR, 'fvd': FVD}
-    comparison = compare(runs(result({'psnr': range(8)}, metrics=metrics, fvd=90.0),
-                              result({'psnr': range(9)}, metrics=metrics, fvd=80.0, first=5)))
-    of_data_set, = comparison.data_sets
+    comparison = compare(
+        runs(
+            result({'psnr': range(8)}, metrics=metrics, fvd=90.0),
+            result({'psnr': range(9)}, metrics=metrics, fvd=80.0, first=5),
+        )
+    )
+    (of_data_set,) = comparison.data_sets
     assert [[clip.name for clip in of_run.clips] for of_run, _ in of_data_set.results] == [
-        ['clip005', 'clip006', 'clip007']] * 2
+        ['clip005', 'clip006', 'clip007']
+    ] * 2
     assert of_data_set.differences['B']['psnr'].mean == -5
     assert 'fvd' not in of_data_set.differences['B'] and 'fvd' not in of_data_set.results[0][0].metrics
     assert of_data_set.notes == [
         'Left out: 11 of 14 clips, which not all runs have: clip000, clip001, clip002, ….',
-        'Left out: FVD, a number of all clips of a run, which are not the same in all runs.']
+        'Left out: FVD, a number of all clips of a run, which are not the same in all runs.',
+    ]
 
 
 def test_data_sets_are_matched_by_name_or_are_the_only_ones():
     single = compare(runs(psnr(1, 2), psnr(2, 3, data_set='Faces')))
     assert single.notes == ['Data sets have different names: faces in A, Faces in B.']
     assert [of_run.data_set for of_run, _ in single.data_sets[0].results] == ['faces', 'faces']
-    several = compare({'A': [(psnr(1, 2), ''), (psnr(5, 6, data_set='more'), '')],
-                       'B': [(psnr(2, 3, data_set='other'), ''), (psnr(6, 8, data_set='more'), '')]})
+    several = compare(
+        {
+            'A': [(psnr(1, 2), ''), (psnr(5, 6, data_set='more'), '')],
+            'B': [(psnr(2, 3, data_set='other'), ''), (psnr(6, 8, data_set='more'), '')],
+        }
+    )
     assert several.notes == ['Left out: data sets that not all runs have: faces, other.']
     assert several.data_sets[0].differences['B']['psnr'].mean == 1.5
 
 
 def test_where_the_networks_file_lies_does_not_matter():
     moved = MetricInfo(**{**vars(LPIPS), 'options': {'type': 'calculate_lpips', 'weights': 'there', 'device': 'cpu'}})
-    compare(runs(result({'lpips': (1, 2)}, metrics={'lpips': LPIPS}),
-                 result({'lpips': (1, 2)}, metrics={'lpips': moved})))
+    compare(
+        runs(result({'lpips': (1, 2)}, metrics={'lpips': LPIPS}), result({'lpips': (1, 2)}, metrics={'lpips': moved}))
+    )
 
 
 BORDER = MetricInfo('PSNR', 'dB', 'higher', 'RGB', True, {'type': 'calculate_psnr', 'crop_border': 4})
 Y_CHANNEL = MetricInfo('PSNR', 'dB', 'higher', 'Y channel', True, {'type': 'calculate_psnr', 'crop_border': 0})
 
 
-@pytest.mark.parametrize('compared, message', [
-    (runs(psnr(1, 2)), '1 run to compare'),
-    (runs(psnr(1, 2), psnr(1, 2, first=5)), 'faces: no clip is in the results of all runs'),
-    (runs(psnr(1, 2), psnr(1, 2, num_frames=9)), 'faces: clip clip000 has 10 frames in A and 9 in B'),
-    (runs(psnr(1), result({'psnr': [1]}, metrics={'psnr': BORDER})), 'psnr do not compare: .*border: 0.*border: 4'),
-    (runs(psnr(1), result({'psnr': [1]}, metrics={'psnr': Y_CHANNEL})), 'A has RGB, .* B has Y channel, '),
-    (runs(psnr(1, math.nan), psnr(math.nan, 1)), 'no metric has scores in both A and B'),
-    (runs(psnr(1), result({'lpips': [1]}, metrics={'lpips': LPIPS})), 'scores in both A and B; .*psnr.*lpips'),
-    ({'A': [(psnr(1), ''), (psnr(1, data_set='b'), '')], 'B': [(psnr(1, data_set='c'), '')]},
-     'no data set in common: A has faces, b; B has c'),
-    ({'A': [(psnr(1), 'here'), (psnr(1), 'here')], 'B': [(psnr(1), '')]}, 'run A: two files of results in here'),
-])
+@pytest.mark.parametrize(
+    'compared, message',
+    [
+        (runs(psnr(1, 2)), '1 run to compare'),
+        (runs(psnr(1, 2), psnr(1, 2, first=5)), 'faces: no clip is in the results of all runs'),
+        (runs(psnr(1, 2), psnr(1, 2, num_frames=9)), 'faces: clip clip000 has 10 frames in A and 9 in B'),
+        (runs(psnr(1), result({'psnr': [1]}, metrics={'psnr': BORDER})), 'psnr do not compare: .*border: 0.*border: 4'),
+        (runs(psnr(1), result({'psnr': [1]}, metrics={'psnr': Y_CHANNEL})), 'A has RGB, .* B has Y channel, '),
+        (runs(psnr(1, math.nan), psnr(math.nan, 1)), 'no metric has scores in both A and B'),
+        (runs(psnr(1), result({'lpips': [1]}, metrics={'lpips': LPIPS})), 'scores in both A and B; .*psnr.*lpips'),
+        (
+            {'A': [(psnr(1), ''), (psnr(1, data_set='b'), '')], 'B': [(psnr(1, data_set='c'), '')]},
+            'no data set in common: A has faces, b; B has c',
+        ),
+        ({'A': [(psnr(1), 'here'), (psnr(1), 'here')], 'B': [(psnr(1), '')]}, 'run A: two files of results in here'),
+    ],
+)
 def test_what_cannot_be_compared_is_refused(compared, message):
     with pytest.raises(UserError, match=message) as error:
         compare(compared)
@@ -191,7 +211,12 @@ def test_command_end_to_end(tmp_path, capsys):
     command(*folders, '-o', tmp_path / 'out')
     text = capsys.readouterr().out
     assert {path.name for path in (tmp_path / 'out').iterdir()} == {
-        'comparison.md', 'comparison.json', 'comparison.html', 'clips.csv', 'mine.txt'}
+        'comparison.md',
+        'comparison.json',
+        'comparison.html',
+        'clips.csv',
+        'mine.txt',
+    }
     assert (tmp_path / 'out' / 'comparison.md').read_text(encoding='utf-8') == text
 
     lines = [[cell.strip() for cell in line.split('|')[1:-1]] for line in text.splitlines() if line.startswith('| ')]
@@ -212,8 +237,10 @@ def test_command_end_to_end(tmp_path, capsys):
 
 
 def test_numbers_that_json_does_not_know(tmp_path, capsys):
-    folders = [written(tmp_path, psnr(*of_run, run=run)) for run, of_run in (
-        ('A', (1, math.inf)), ('B', (math.inf, math.inf)), ('C', (math.inf, 1)))]
+    folders = [
+        written(tmp_path, psnr(*of_run, run=run))
+        for run, of_run in (('A', (1, math.inf)), ('B', (math.inf, math.inf)), ('C', (math.inf, 1)))
+    ]
     command(*folders, '-o', tmp_path / 'out')
     differences = json.loads((tmp_path / 'out' / 'comparison.json').read_text())['data_sets']['faces']['differences']
     assert differences['B']['psnr']['mean'] == 'inf' and differences['C']['psnr']['mean'] is None
@@ -229,13 +256,16 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path, capsys):
     assert '### late against early\n' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (['one/A', 'one/../one/A'], 'is given twice'),
-    (['one/A', 'two/A', '--names', 'x', 'x'], '--names has a name twice'),
-    (['one/A', 'two/A', '--names', 'x'], '--names has 1 for 2 results'),
-    (['one/A', 'two/A', '-o', 'one/A/metrics_faces.json'], 'cannot write to one/A/metrics_faces.json'),
-    (['one/A', 'three'], 'no results in three'),
-])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['one/A', 'one/../one/A'], 'is given twice'),
+        (['one/A', 'two/A', '--names', 'x', 'x'], '--names has a name twice'),
+        (['one/A', 'two/A', '--names', 'x'], '--names has 1 for 2 results'),
+        (['one/A', 'two/A', '-o', 'one/A/metrics_faces.json'], 'cannot write to one/A/metrics_faces.json'),
+        (['one/A', 'three'], 'no results in three'),
+    ],
+)
 def test_mistakes_of_the_command_line(tmp_path, monkeypatch, capsys, arguments, message):
     written(tmp_path / 'one', psnr(1, 2))
     written(tmp_path / 'two', psnr(2, 3))

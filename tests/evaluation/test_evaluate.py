@@ -1,4 +1,5 @@
 """``basicsr evaluate``: frames or videos, scored or refused."""
+
 import csv
 import gc
 import json
@@ -19,7 +20,7 @@ SIZE = (32, 48)
 def moving(seed, count=4):
     """Frames of smooth noise that drifts, (T, H, W, 3) uint8."""
     picture = cv2.resize(np.random.default_rng(seed).integers(0, 255, (12, 14, 3), dtype=np.uint8), (96, 64))
-    return np.stack([picture[8:8 + SIZE[0], i:i + SIZE[1]] for i in range(count)])
+    return np.stack([picture[8 : 8 + SIZE[0], i : i + SIZE[1]] for i in range(count)])
 
 
 def noisy(frames, seed):
@@ -65,8 +66,10 @@ def results(folder, data_set='clips'):
 def test_scores_are_those_of_the_frames(clips, capsys):
     evaluate('--restored', 'restored', '--gt', 'gt', '--degraded', 'degraded', '--name', 'method')
     found = results(clips / 'results/method')
-    expected = {name: [peak_signal_noise_ratio(gt, noisy(gt, seed), data_range=255) for gt in (moving(seed),)][0]
-                for seed, name in enumerate(('one', 'two'))}
+    expected = {
+        name: [peak_signal_noise_ratio(gt, noisy(gt, seed), data_range=255) for gt in (moving(seed),)][0]
+        for seed, name in enumerate(('one', 'two'))
+    }
     assert list(found['mean']) == ['psnr', 'ssim', 'msrl', 'flicker']
     for name in expected:
         curve = found['curves'][name]['psnr']['restored']
@@ -83,7 +86,11 @@ def test_scores_are_those_of_the_frames(clips, capsys):
 def test_identical_clips_are_perfect(clips):
     evaluate('--restored', 'gt', '--gt', 'gt', '-o', 'out', '--metrics', 'psnr', 'ssim', 'msrl', 'flicker')
     assert {name: value['restored'] for name, value in results(clips / 'out')['mean'].items()} == {
-        'psnr': 'inf', 'ssim': 1, 'msrl': 'inf', 'flicker': 0}
+        'psnr': 'inf',
+        'ssim': 1,
+        'msrl': 'inf',
+        'flicker': 0,
+    }
 
 
 def test_frames_and_a_lossless_video_of_them_score_alike(clips):
@@ -124,7 +131,7 @@ def test_a_metric_measured_in_two_ways(clips):
 def test_earlier_results_are_moved_aside(clips):
     for _ in range(2):
         evaluate('--restored', 'restored', '--gt', 'gt', '-o', 'out', '--metrics', 'psnr')
-    archived, = clips.glob('out_archived_*')
+    (archived,) = clips.glob('out_archived_*')
     assert results(archived) == results(clips / 'out')
 
 
@@ -149,7 +156,7 @@ def cut_one(folder):
 def cut_video(folder):
     write_lossless(folder / 'whole.mkv', moving(0, 40))
     data = (folder / 'whole.mkv').read_bytes()
-    (folder / 'restored/three.mkv').write_bytes(data[:len(data) // 2])
+    (folder / 'restored/three.mkv').write_bytes(data[: len(data) // 2])
 
 
 def rename(folder):
@@ -162,28 +169,32 @@ def leave(folder):
             path.unlink()
 
 
-@pytest.mark.parametrize('spoil, arguments, complaint', [
-    (shorten, [], 'clip two: restored/two has 3 frames and its ground truth gt/two 4'),
-    (resize, [], 'clip two: frames of restored/two are 32x32 and those of its ground truth gt/two 48x32'),
-    (resize_one, [], 'restored/one/out_2.png is 8x8; the first frame of its clip is 48x32'),
-    (cut_one, [], 'gt/one/00000001.png cannot be read as a picture'),
-    (cut_video, [], 'restored/three.mkv breaks off'),
-    (rename, [], '--gt: gt has no clip two, which restored has'),
-    (leave, ['--metrics', 'msrl'], 'clip one has 1 frame; metric msrl needs 2'),
-    (None, ['--metrics', 'lmd'], 'metric lmd: alignment_WFLW_4HG.pth is missing'),
-    (None, ['--metrics', 'fvd:weights=nothing.pt'], 'metric fvd: weights: there is no file nothing.pt'),
-    (None, ['--metrics', 'psmr'], 'nothing is registered as calculate_psmr; did you mean calculate_psnr?'),
-    (None, ['--metrics', 'psnr:crop_border=wide'], "crop_border is 'wide'"),
-    (None, ['--metrics', 'psnr:crop_border'], 'expected NAME:KEY=VALUE'),
-    (None, ['--metrics', 'code_accuracy'], 'compares codes'),
-    (None, ['--metrics', 'psnr', '-opt', 'some.yml'], 'give one of them'),
-    (None, ['-opt', 'some.yml'], 'cannot read the option file some.yml'),
-    (None, ['--metrics', 'niqe'], '32 pixels at their shorter side; metric niqe needs 192'),
-    (None, ['--gt', 'nowhere'], '--gt: there is nothing at nowhere'),
-    (None, ['-o', 'restored'], 'holds --restored itself'),
-    (None, ['-o', '.'], 'holds --restored itself'),
-    (None, ['-o', 'degraded'], 'is there already and holds no results'),
-    (None, ['--data-set', '../x'], '--data-set ../x cannot be the name of a file')])
+@pytest.mark.parametrize(
+    'spoil, arguments, complaint',
+    [
+        (shorten, [], 'clip two: restored/two has 3 frames and its ground truth gt/two 4'),
+        (resize, [], 'clip two: frames of restored/two are 32x32 and those of its ground truth gt/two 48x32'),
+        (resize_one, [], 'restored/one/out_2.png is 8x8; the first frame of its clip is 48x32'),
+        (cut_one, [], 'gt/one/00000001.png cannot be read as a picture'),
+        (cut_video, [], 'restored/three.mkv breaks off'),
+        (rename, [], '--gt: gt has no clip two, which restored has'),
+        (leave, ['--metrics', 'msrl'], 'clip one has 1 frame; metric msrl needs 2'),
+        (None, ['--metrics', 'lmd'], 'metric lmd: alignment_WFLW_4HG.pth is missing'),
+        (None, ['--metrics', 'fvd:weights=nothing.pt'], 'metric fvd: weights: there is no file nothing.pt'),
+        (None, ['--metrics', 'psmr'], 'nothing is registered as calculate_psmr; did you mean calculate_psnr?'),
+        (None, ['--metrics', 'psnr:crop_border=wide'], "crop_border is 'wide'"),
+        (None, ['--metrics', 'psnr:crop_border'], 'expected NAME:KEY=VALUE'),
+        (None, ['--metrics', 'code_accuracy'], 'compares codes'),
+        (None, ['--metrics', 'psnr', '-opt', 'some.yml'], 'give one of them'),
+        (None, ['-opt', 'some.yml'], 'cannot read the option file some.yml'),
+        (None, ['--metrics', 'niqe'], '32 pixels at their shorter side; metric niqe needs 192'),
+        (None, ['--gt', 'nowhere'], '--gt: there is nothing at nowhere'),
+        (None, ['-o', 'restored'], 'holds --restored itself'),
+        (None, ['-o', '.'], 'holds --restored itself'),
+        (None, ['-o', 'degraded'], 'is there already and holds no results'),
+        (None, ['--data-set', '../x'], '--data-set ../x cannot be the name of a file'),
+    ],
+)
 def test_mistakes_are_refused_before_anything_is_scored(clips, capsys, spoil, arguments, complaint):
     if spoil:
         spoil(clips)
@@ -201,7 +212,7 @@ def test_metric_that_needs_ground_truth_is_refused_without(clips, capsys):
 
 def test_frames_are_in_the_order_of_their_numbers(tmp_path):
     write_frames(tmp_path / 'clip', moving(0, 12), 'frame_{}.png')
-    clip, = find_clips(tmp_path / 'clip', '--restored').values()
+    (clip,) = find_clips(tmp_path / 'clip', '--restored').values()
     assert [int(name[6:-4]) for name in clip.files] == list(range(12))
     assert all((frame == expected).all() for frame, expected in zip(clip, moving(0, 12)))
 

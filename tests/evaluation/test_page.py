@@ -1,4 +1,5 @@
 """The page of results: what stands in the file, and what a browser makes of it."""
+
 import base64
 import json
 import math
@@ -55,7 +56,7 @@ def test_the_page_refers_to_nothing_outside(tmp_path):
 
 def test_numbers_come_back_from_the_page(tmp_path):
     contents = contents_of(written(tmp_path, [run_result('A', 0)]))
-    data_set, = contents['dataSets']
+    (data_set,) = contents['dataSets']
     assert data_set['clips'] == [{'name': clip, 'frames': 3} for clip in PSNR]
     degraded, restored = data_set['series']
     assert [(one['run'], one['side']) for one in data_set['series']] == [('A', 'degraded'), ('A', 'restored')]
@@ -89,7 +90,7 @@ def test_the_degraded_input_of_several_runs_is_told_once_unless_they_disagree(tm
 def test_clips_that_a_run_does_not_have_stay_empty(tmp_path):
     runs = [run_result('A', 0), run_result('B', 1)]
     del runs[0].clips[1]
-    data_set, = contents_of(written(tmp_path, runs))['dataSets']
+    (data_set,) = contents_of(written(tmp_path, runs))['dataSets']
     assert [clip['name'] for clip in data_set['clips']] == [HOSTILE, 'clip 10%', 'Clip+a']
     of_a = next(one for one in data_set['series'] if (one['run'], one['side']) == ('A', 'restored'))
     assert of_a['scores'][2] == [None, None, None] and of_a['curves'][2] == [[], [], []] and of_a['pictures'][2] == {}
@@ -100,7 +101,10 @@ def test_footnotes_tell_what_is_behind_the_numbers(tmp_path):
     contents = contents_of(written(tmp_path, runs))
     assert [metric['marks'] for metric in contents['metrics']] == [[], ['†', '1'], ['2']]
     assert [note['text'] for note in contents['notes']] == [
-        "Does not compare with the paper's numbers", 'dlib ResNet-29', 'I3D']
+        "Does not compare with the paper's numbers",
+        'dlib ResNet-29',
+        'I3D',
+    ]
     runs[1].metrics = {**METRICS, 'deg': MetricInfo('Deg', '°', 'lower', 'ArcFace')}
     contents = contents_of(written(tmp_path, runs))
     assert [metric['comparable'] for metric in contents['metrics']] == [True, False, True]
@@ -114,16 +118,32 @@ def test_pictures_are_inside_and_those_that_are_gone_are_left_out(tmp_path):
     cv2.imwrite(str(tmp_path / 'slope.png'), slope)
     cv2.imwrite(str(tmp_path / 'stripes.png'), stripes)
     (tmp_path / 'broken.png').write_bytes(b'no picture')
-    page = written(tmp_path, [run_result('A', 0, {
-        HOSTILE: {'frames': 'slope.png', 'slices': 'stripes.png'},
-        'Clip+a': {'frames': 'gone.png', 'slices': 'broken.png'},
-    })])
+    page = written(
+        tmp_path,
+        [
+            run_result(
+                'A',
+                0,
+                {
+                    HOSTILE: {'frames': 'slope.png', 'slices': 'stripes.png'},
+                    'Clip+a': {'frames': 'gone.png', 'slices': 'broken.png'},
+                },
+            )
+        ],
+    )
     assert contents_of(page)['dataSets'][0]['series'][1]['pictures'] == [
-        {'frames': 0, 'slices': 1}, {'frames': 2, 'slices': 3}, {}]
-    pictures = {name: cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
-                for name, data in re.findall('id="(picture-.)"[^>]*>(.*?)</script>', page)}
+        {'frames': 0, 'slices': 1},
+        {'frames': 2, 'slices': 3},
+        {},
+    ]
+    pictures = {
+        name: cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+        for name, data in re.findall('id="(picture-.)"[^>]*>(.*?)</script>', page)
+    }
     assert {name: picture.shape for name, picture in pictures.items()} == {
-        'picture-0': (24, 1200, 3), 'picture-1': (30, 1200, 3)}
+        'picture-0': (24, 1200, 3),
+        'picture-1': (30, 1200, 3),
+    }
     assert 'data-width="1200" data-height="24"' in page
     np.testing.assert_allclose(pictures['picture-0'][10, :, 1], np.linspace(0, 255, 1200), atol=3)
     # Neighbouring frames of slices do not run into each other.
@@ -160,11 +180,23 @@ class Tables(HTMLParser):
 
 def opened(page, profile, clip):
     """A page after its scripts, in a browser without network, and what was written on the browser's console."""
-    arguments = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
-                 f'--user-data-dir={profile}', '--host-resolver-rules=MAP * ~NOTFOUND', '--window-size=1280,1000',
-                 '--enable-logging=stderr', '--v=0', '--virtual-time-budget=2000', '--dump-dom']
-    done = subprocess.run([BROWSER, *arguments, f'{page.as_uri()}#{clip}'],
-                          capture_output=True, encoding='utf-8', timeout=120, check=True)
+    arguments = [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-dev-shm-usage',
+        '--no-first-run',
+        f'--user-data-dir={profile}',
+        '--host-resolver-rules=MAP * ~NOTFOUND',
+        '--window-size=1280,1000',
+        '--enable-logging=stderr',
+        '--v=0',
+        '--virtual-time-budget=2000',
+        '--dump-dom',
+    ]
+    done = subprocess.run(
+        [BROWSER, *arguments, f'{page.as_uri()}#{clip}'], capture_output=True, encoding='utf-8', timeout=120, check=True
+    )
     return Tables(done.stdout), [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
 
 
@@ -181,17 +213,20 @@ def test_a_browser_shows_it(tmp_path):
     assert means[2:] == [
         ['degraded input', '21.00', '40.00', '900.0'],
         ['A', '∞2 of 3 clips', '12.00', '300.0'],
-        ['B', '28.25', '13.00', '301.0']]
+        ['B', '28.25', '13.00', '301.0'],
+    ]
     assert clips[2:] == [
         [HOSTILE, '3', '30.00', '31.00', '12.00', '13.00'],
         ['Clip+a', '3', '∞', '28.50', '12.00', '13.00'],
-        ['clip 10%', '3', '–', '25.25', '12.00', '13.00']]
+        ['clip 10%', '3', '–', '25.25', '12.00', '13.00'],
+    ]
     # The clip of the address: the curve of A has an infinite first frame, and nan in the second.
     assert curves == [
         ['Curve', 'Frame –', 'Whole clip', 'Worst', 'at frame'],
         ['degraded input', '–', '22.00', '20.77', '2'],
         ['A', '–', '∞', '∞', '0'],
-        ['B', '–', '28.50', '27.27', '2']]
+        ['B', '–', '28.50', '27.27', '2'],
+    ]
     images = [attributes for tag, attributes in shown.others if tag == 'img']
     assert [image['alt'] for image in images] == ['A, frames']
 
@@ -227,6 +262,9 @@ def test_a_browser_shows_it(tmp_path):
         'selected': ['clip 10%', '#set/clip%2010%25'],
     }
     assert [row[2:5] for row in shown.tables[1][2:]] == [
-        ['20.00', '30.00', '31.00'], ['22.00', '∞', '28.50'], ['21.00', '–', '25.25']]
+        ['20.00', '30.00', '31.00'],
+        ['22.00', '∞', '28.50'],
+        ['21.00', '–', '25.25'],
+    ]
     # The page's policy forbids any request, and a violation would have been noticed above.
     assert len(console) >= 1 and all('Content Security Policy' in line for line in console)

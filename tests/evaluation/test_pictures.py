@@ -1,4 +1,5 @@
 """Pictures of a clip, of frames whose pixels are known."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """Scores of clips, measured while their frames go by."""
+
 import math
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_temporal_metrics_see_the_whole_clip_and_have_a_curve():
     assert result.scores['msrl']['restored'] == calculate_msrl(restored, gt)
     first, *others = result.curves['msrl']['restored']
     assert math.isnan(first)
-    assert others == pytest.approx([calculate_msrl(restored[i:i + 2], gt[i:i + 2]) for i in range(3)])
+    assert others == pytest.approx([calculate_msrl(restored[i : i + 2], gt[i : i + 2]) for i in range(3)])
 
 
 def test_degraded_frames_of_another_size_have_no_scores():
@@ -48,8 +49,12 @@ def test_degraded_frames_of_another_size_have_no_scores():
 
 def test_without_ground_truth_only_what_does_without_is_measured():
     frames = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3)).astype(np.uint8)
-    metrics = {'psnr': PSNR, 'flicker': {'type': 'calculate_flicker'}, 'msrl': MSRL,
-               'codes': {'type': 'calculate_code_accuracy'}}
+    metrics = {
+        'psnr': PSNR,
+        'flicker': {'type': 'calculate_flicker'},
+        'msrl': MSRL,
+        'codes': {'type': 'calculate_code_accuracy'},
+    }
     assert list(score(metrics, frames).scores) == ['flicker']
 
 
@@ -61,10 +66,11 @@ def test_basicsrs_metrics_get_the_channel_order_that_they_expect():
 
 
 def test_codes_are_compared_with_what_predicts_them():
-    scorer = ClipScorer({'t1': {'type': 'calculate_code_accuracy'}, 't2': {'type': 'calculate_code_accuracy', 'k': 2}},
-                        has_gt=True)
+    scorer = ClipScorer(
+        {'t1': {'type': 'calculate_code_accuracy'}, 't2': {'type': 'calculate_code_accuracy', 'k': 2}}, has_gt=True
+    )
     frame = np.zeros((8, 8, 3), np.uint8)
-    logits = torch.tensor([[[3., 2., 1.], [1., 3., 2.]]])  # (1, 2, 3): codes 0, 1 first, 1, 2 second
+    logits = torch.tensor([[[3.0, 2.0, 1.0], [1.0, 3.0, 2.0]]])  # (1, 2, 3): codes 0, 1 first, 1, 2 second
     for codes in ([[0, 2]], [[1, 0]]):
         scorer.update(frame, frame, codes=(logits, torch.tensor(codes)))
     result = scorer.result('clip')
@@ -82,8 +88,7 @@ def test_numbers_of_a_whole_data_set_are_those_of_all_clips(i3d_file):
             scorer.update(*frames)
         assert scorer.result('clip').scores == {}
         collected.append(scorer.collected())
-    assert whole_scores(metrics, collected) == {
-        'fvd': {'restored': calculate_fvd(*clips, window=10, weights=i3d_file)}}
+    assert whole_scores(metrics, collected) == {'fvd': {'restored': calculate_fvd(*clips, window=10, weights=i3d_file)}}
 
 
 def test_metrics_are_described_in_the_order_of_the_papers_columns():
@@ -94,23 +99,36 @@ def test_metrics_are_described_in_the_order_of_the_papers_columns():
     assert 'CenterFace' in infos['face'].label and not infos['face'].of_paper
 
 
-@pytest.mark.parametrize('options, complaint', [
-    ({'type': 'calculate_lmd'}, 'alignment_WFLW_4HG.pth is missing: .*weights'),
-    ({'type': 'calculate_lmd', 'weights': 'absent.pth'}, 'there is no file absent.pth'),
-    ({'type': 'calculate_deg'}, 'recognition_arcface_ir_se50.pth is missing'),
-    ({'type': 'calculate_fvd'}, 'i3d_torchscript.pt is missing')])
+@pytest.mark.parametrize(
+    'options, complaint',
+    [
+        ({'type': 'calculate_lmd'}, 'alignment_WFLW_4HG.pth is missing: .*weights'),
+        ({'type': 'calculate_lmd', 'weights': 'absent.pth'}, 'there is no file absent.pth'),
+        ({'type': 'calculate_deg'}, 'recognition_arcface_ir_se50.pth is missing'),
+        ({'type': 'calculate_fvd'}, 'i3d_torchscript.pt is missing'),
+    ],
+)
 def test_missing_weights_are_told(nowhere, options, complaint):
     with pytest.raises(UserError, match=f'metric bad: .*{complaint}'):
         describe_metrics({'psnr': PSNR, 'bad': options})
 
 
-@pytest.mark.parametrize('options, lengths, side, complaint', [
-    (MSRL, {'long': 9, 'short': 1}, 64, 'clip short has 1 frame; metric it needs 2'),
-    ({'type': 'calculate_landmark_jitter'}, {'short': 2}, 64, 'clip short has 2 frames; metric it needs 3'),
-    ({'type': 'calculate_fvd', 'window': 12}, {'a': 12, 'b': 11}, 64, 'clip b has 11 frames; metric it needs 12'),
-    ({'type': 'calculate_fvd'}, {'a': 99}, 64, 'a single clip'),
-    ({'type': 'calculate_ssim', 'crop_border': 0}, {'a': 1}, 10, '10 pixels at their shorter side; metric it needs 11'),
-    ({'type': 'calculate_niqe', 'crop_border': 0}, {'a': 1}, 64, 'metric it needs 192')])
+@pytest.mark.parametrize(
+    'options, lengths, side, complaint',
+    [
+        (MSRL, {'long': 9, 'short': 1}, 64, 'clip short has 1 frame; metric it needs 2'),
+        ({'type': 'calculate_landmark_jitter'}, {'short': 2}, 64, 'clip short has 2 frames; metric it needs 3'),
+        ({'type': 'calculate_fvd', 'window': 12}, {'a': 12, 'b': 11}, 64, 'clip b has 11 frames; metric it needs 12'),
+        ({'type': 'calculate_fvd'}, {'a': 99}, 64, 'a single clip'),
+        (
+            {'type': 'calculate_ssim', 'crop_border': 0},
+            {'a': 1},
+            10,
+            '10 pixels at their shorter side; metric it needs 11',
+        ),
+        ({'type': 'calculate_niqe', 'crop_border': 0}, {'a': 1}, 64, 'metric it needs 192'),
+    ],
+)
 def test_clips_that_a_metric_cannot_measure_are_refused(options, lengths, side, complaint):
     with pytest.raises(UserError, match=f'set: .*{complaint}'):
         require_clips({'it': options}, 'set', lengths, True, side)

@@ -1,4 +1,5 @@
 """Tables, read back by other means than those that wrote them."""
+
 import csv
 import math
 
@@ -6,8 +7,14 @@ import numpy as np
 import pytest
 
 from pgtf_basicsr.evaluation.results import ClipResult, DataSetResult, MetricInfo
-from pgtf_basicsr.evaluation.tables import (column_titles, escaped, markdown_table, number_text, write_clip_table,
-                                            write_frame_table)
+from pgtf_basicsr.evaluation.tables import (
+    column_titles,
+    escaped,
+    markdown_table,
+    number_text,
+    write_clip_table,
+    write_frame_table,
+)
 
 METRICS = {
     'psnr': MetricInfo('PSNR', 'dB', 'higher', 'RGB', True, {'type': 'calculate_psnr'}),
@@ -18,32 +25,45 @@ METRICS = {
 
 def result(run, psnr, lmd, degraded=(20.0, 21.0), data_set='faces', fvd=100.0):
     """Of clips 'Clip+0', 'Clip+1', ... with these scores and three frames each."""
-    clips = [ClipResult(f'Clip+{number}', 3, {'psnr': {'restored': psnr[number], 'degraded': degraded[number]},
-                                              'lmd': {'restored': lmd[number]}},
-                        {'psnr': {'restored': [psnr[number] + 0.1 * frame for frame in range(3)]}})
-             for number in range(len(psnr))]
+    clips = [
+        ClipResult(
+            f'Clip+{number}',
+            3,
+            {'psnr': {'restored': psnr[number], 'degraded': degraded[number]}, 'lmd': {'restored': lmd[number]}},
+            {'psnr': {'restored': [psnr[number] + 0.1 * frame for frame in range(3)]}},
+        )
+        for number in range(len(psnr))
+    ]
     return DataSetResult(run, data_set, METRICS, clips, {'fvd': {'restored': fvd}})
 
 
 def rows_of(markdown):
     """{first cell: {heading: cell}} of the first table, and its footnotes."""
     lines = markdown.splitlines()
-    heading, _, *rows = [[cell.strip() for cell in line.strip('|').split(' |')] for line in lines
-                         if line.startswith('|')]
-    return ({row[0]: dict(zip(heading[1:], row[1:], strict=True)) for row in rows},
-            [line[2:] for line in lines if line.startswith('- ')])
+    heading, _, *rows = [
+        [cell.strip() for cell in line.strip('|').split(' |')] for line in lines if line.startswith('|')
+    ]
+    return (
+        {row[0]: dict(zip(heading[1:], row[1:], strict=True)) for row in rows},
+        [line[2:] for line in lines if line.startswith('- ')],
+    )
 
 
 def test_rows_columns_and_digits():
     rows, notes = rows_of(markdown_table([result('A', (30.0, 31.0), (1.0, 2.0))]))
-    assert rows == {'degraded input': {'PSNR ↑ (dB)': '20.50', 'LMD† ↓ (px)': '–', 'FVD ↓': '–'},
-                    'A': {'PSNR ↑ (dB)': '30.50', 'LMD† ↓ (px)': '1.500', 'FVD ↓': '100.00'}}
+    assert rows == {
+        'degraded input': {'PSNR ↑ (dB)': '20.50', 'LMD† ↓ (px)': '–', 'FVD ↓': '–'},
+        'A': {'PSNR ↑ (dB)': '30.50', 'LMD† ↓ (px)': '1.500', 'FVD ↓': '100.00'},
+    }
     assert notes == ['PSNR: RGB', 'LMD†: CenterFace', 'FVD: I3D', "LMD†: not comparable with the paper's numbers"]
 
 
 def test_columns_are_below_each_other_in_a_terminal():
-    table = [line for line in markdown_table([result('A', (30.0,), (1.0,)), result('Another', (9.0,), (11.0,))])
-             .splitlines() if line.startswith('|')]
+    table = [
+        line
+        for line in markdown_table([result('A', (30.0,), (1.0,)), result('Another', (9.0,), (11.0,))]).splitlines()
+        if line.startswith('|')
+    ]
     bars = [[place for place, character in enumerate(line) if character == '|'] for line in table]
     assert all(places == bars[0] for places in bars)
     points = {line.replace('*', ' ').index('.') for line in table[2:]}
@@ -51,8 +71,15 @@ def test_columns_are_below_each_other_in_a_terminal():
 
 
 def test_the_best_run_is_bold_and_equals_share_it():
-    rows, _ = rows_of(markdown_table([result('A', (30.001,), (1.0,), fvd=90.0), result('B', (30.002,), (2.0,)),
-                                      result('C', (29.0,), (math.nan,))]))
+    rows, _ = rows_of(
+        markdown_table(
+            [
+                result('A', (30.001,), (1.0,), fvd=90.0),
+                result('B', (30.002,), (2.0,)),
+                result('C', (29.0,), (math.nan,)),
+            ]
+        )
+    )
     assert [row['PSNR ↑ (dB)'] for row in rows.values()] == ['20.00', '**30.00**', '**30.00**', '29.00']
     assert [row['LMD† ↓ (px)'] for row in rows.values()] == ['–', '**1.000**', '2.000', '–']
     assert [row['FVD ↓'] for row in rows.values()] == ['–', '**90.00**', '100.00', '100.00']
@@ -70,7 +97,8 @@ def test_means_of_fewer_clips_are_told():
     partly = result('B', (30.0, 31.0), (1.0, math.nan))
     assert rows_of(markdown_table([partly]))[1][-1] == 'LMD†: mean of 1 of 2 clips; the others have no score'
     assert rows_of(markdown_table([complete, partly]))[1][-1] == (
-        'LMD†: mean of 2 of 2 clips (A), 1 of 2 clips (B); the others have no score')
+        'LMD†: mean of 2 of 2 clips (A), 1 of 2 clips (B); the others have no score'
+    )
 
 
 def test_data_sets_have_their_own_tables_with_their_sizes():
@@ -94,17 +122,29 @@ def test_equal_titles_are_told_apart():
     assert column_titles(metrics) == {'psnr': 'PSNR psnr', 'psnr_y': 'PSNR psnr_y', 'lmd': 'LMD†'}
 
 
-@pytest.mark.parametrize('number, digits, sign, text', [
-    (1.2345, 2, '-', '1.23'), (1.2345, 2, '+', '+1.23'), (math.nan, 2, '+', '–'), (math.inf, 2, '-', '∞'),
-    (math.inf, 2, '+', '+∞'), (-math.inf, 2, '-', '-∞'), (0, 2, '-', '0.00'), (-2e-6, 4, '+', '-2e-06')])
+@pytest.mark.parametrize(
+    'number, digits, sign, text',
+    [
+        (1.2345, 2, '-', '1.23'),
+        (1.2345, 2, '+', '+1.23'),
+        (math.nan, 2, '+', '–'),
+        (math.inf, 2, '-', '∞'),
+        (math.inf, 2, '+', '+∞'),
+        (-math.inf, 2, '-', '-∞'),
+        (0, 2, '-', '0.00'),
+        (-2e-6, 4, '+', '-2e-06'),
+    ],
+)
 def test_numbers(number, digits, sign, text):
     assert number_text(number, digits, sign) == text
 
 
 def test_clip_table_read_back(tmp_path):
     random = np.random.default_rng(0)
-    results = [result(run, random.normal(30, 1, 3), [0.1, math.nan, math.inf], random.normal(20, 1, 3))
-               for run in ('A', 'B, "b"')]
+    results = [
+        result(run, random.normal(30, 1, 3), [0.1, math.nan, math.inf], random.normal(20, 1, 3))
+        for run in ('A', 'B, "b"')
+    ]
     write_clip_table(results, tmp_path / 'clips.csv')
     with open(tmp_path / 'clips.csv', newline='', encoding='utf-8') as file:
         rows = list(csv.DictReader(file))
@@ -126,7 +166,8 @@ def test_frame_table_read_back(tmp_path):
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ['run', 'data_set', 'clip', 'frame', 'of', 'psnr']
     assert [(row['clip'], row['of'], int(row['frame'])) for row in rows] == [
-        (clip, side, frame) for clip in ('Clip+0', 'Clip+1') for side in ('restored', 'degraded') for frame in range(3)]
+        (clip, side, frame) for clip in ('Clip+0', 'Clip+1') for side in ('restored', 'degraded') for frame in range(3)
+    ]
     assert [float(row['psnr']) for row in rows[6:9]] == of.clips[1].curves['psnr']['restored']
     assert [row['psnr'] for row in rows[9:]] == ['1.5', '', 'inf']
     assert all(row['psnr'] == '' for row in rows[3:6])

@@ -1,4 +1,5 @@
 """Backbones with seeded random weights, and no network: what losses need in tests."""
+
 import functools
 import socket
 

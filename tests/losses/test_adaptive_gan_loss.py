@@ -7,7 +7,7 @@ from torch import distributed, nn
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.losses import AdaptiveGANLoss, adaptive_gan_loss
 
-LOGITS = torch.tensor([2., 0., -3.])
+LOGITS = torch.tensor([2.0, 0.0, -3.0])
 
 
 def log_sigmoid(x):
@@ -40,7 +40,7 @@ def test_generator_learns_to_look_real(gan_type):
 def linear_losses():
     """A last layer y = W x with losses whose gradients at W have norms 10 and 2."""
     layer = nn.Linear(2, 1, bias=False)
-    x = torch.tensor([3., 4.])
+    x = torch.tensor([3.0, 4.0])
     output = layer(x).sum()
     return layer, 2 * output, 0.4 * output
 

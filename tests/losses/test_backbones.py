@@ -2,12 +2,13 @@ import copy
 
 import pytest
 import torch
-from .conftest import seeded_features, torchvision_names
 from safetensors.torch import save_file
 
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.losses import LPIPSLoss, VGGPerceptualLoss
 from pgtf_basicsr.losses.backbones import load_backbone
+
+from .conftest import seeded_features, torchvision_names
 
 NAME = 'vgg19-dcbb9e9d.pth'
 
@@ -50,11 +51,14 @@ def test_takes_the_hub_cache_when_no_file_is_named(features, empty_hub):
     assert_seeded(features)
 
 
-@pytest.mark.parametrize('make, filename', [
-    (lambda: LPIPSLoss('alex'), 'alexnet-owt-7be5be79.pth'),
-    (lambda: VGGPerceptualLoss(), NAME),
-    (lambda: VGGPerceptualLoss(arch='vgg16'), 'vgg16-397923af.pth'),
-])
+@pytest.mark.parametrize(
+    'make, filename',
+    [
+        (lambda: LPIPSLoss('alex'), 'alexnet-owt-7be5be79.pth'),
+        (lambda: VGGPerceptualLoss(), NAME),
+        (lambda: VGGPerceptualLoss(arch='vgg16'), 'vgg16-397923af.pth'),
+    ],
+)
 def test_says_where_the_cached_file_would_lie(make, filename, empty_hub):
     with pytest.raises(UserError) as error:
         make()
@@ -80,18 +84,27 @@ def test_weights_of_another_network_are_named(features, tmp_path):
     torch.save({'features.0.weight': torch.zeros(64, 3, 11, 11), 'features.0.bias': torch.zeros(64)}, path)
     with pytest.raises(UserError) as error:
         load_backbone(features, path, NAME)
-    assert_one_line(error, str(path), NAME, 'no features.2.weight', 'no features.2.bias',
-                    'features.0.weight is (64, 3, 11, 11) instead of (64, 3, 3, 3)')
+    assert_one_line(
+        error,
+        str(path),
+        NAME,
+        'no features.2.weight',
+        'no features.2.bias',
+        'features.0.weight is (64, 3, 11, 11) instead of (64, 3, 3, 3)',
+    )
     assert (features[0].weight == 7).all()  # nothing was loaded in part
 
 
-@pytest.mark.parametrize('filename, content', [
-    ('text.pth', b'not weights'),
-    ('text.safetensors', b'not weights'),
-    ('empty.pth', b''),
-    ('empty.safetensors', b''),
-    ('cut.pth', b'PK\x03\x04cut short'),
-])
+@pytest.mark.parametrize(
+    'filename, content',
+    [
+        ('text.pth', b'not weights'),
+        ('text.safetensors', b'not weights'),
+        ('empty.pth', b''),
+        ('empty.safetensors', b''),
+        ('cut.pth', b'PK\x03\x04cut short'),
+    ],
+)
 def test_unreadable_file_is_named(filename, content, features, tmp_path):
     path = tmp_path / filename
     path.write_bytes(content)
@@ -104,14 +117,13 @@ class Surprise:
     """Pickles as a call, as a malicious file would."""
 
     def __reduce__(self):
-        return print, ('executed', )
+        return print, ('executed',)
 
 
-@pytest.mark.parametrize('content, complaint', [
-    (Surprise(), 'cannot be read'),
-    (torch.zeros(3), 'no tensors by name'),
-    ({'epoch': 3}, 'no tensors by name'),
-])
+@pytest.mark.parametrize(
+    'content, complaint',
+    [(Surprise(), 'cannot be read'), (torch.zeros(3), 'no tensors by name'), ({'epoch': 3}, 'no tensors by name')],
+)
 def test_only_named_tensors_are_accepted(content, complaint, features, tmp_path, capsys):
     path = tmp_path / 'odd.pth'
     torch.save(content, path)

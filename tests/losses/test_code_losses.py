@@ -34,7 +34,7 @@ def test_focal_by_hand(gamma):
 
 @pytest.mark.parametrize('gamma', [0, 0.5, 2])
 def test_focal_gradient_is_finite_for_codes_predicted_with_certainty(gamma):
-    logits = torch.tensor([[1000., 0.], [0., 1000.]], requires_grad=True)
+    logits = torch.tensor([[1000.0, 0.0], [0.0, 1000.0]], requires_grad=True)
     CodeFocalLoss(gamma=gamma)(logits, torch.tensor([0, 0])).backward()
     assert logits.grad.isfinite().all()
 
@@ -58,5 +58,5 @@ def test_negative_gamma_is_the_users_mistake():
 
 
 def test_feature_by_hand():
-    latents = torch.tensor([[1., 2.], [3., 4.]])
-    assert CodeFeatureLoss()(latents, torch.tensor([[1., 0.], [0., 4.]])).item() == pytest.approx((4 + 9) / 4)
+    latents = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert CodeFeatureLoss()(latents, torch.tensor([[1.0, 0.0], [0.0, 4.0]])).item() == pytest.approx((4 + 9) / 4)

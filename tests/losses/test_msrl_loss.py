@@ -12,8 +12,8 @@ def clip(*frames):
 
 
 def test_value_by_hand():
-    target = clip([[0., 0.], [0., 0.]], [[0., 0.], [0., 0.]])
-    pred = clip([[0., 0.], [0., 0.]], [[1., -1.], [0., 1.]])
+    target = clip([[0.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]])
+    pred = clip([[0.0, 0.0], [0.0, 0.0]], [[1.0, -1.0], [0.0, 1.0]])
     # n = 1: mean of 1, 1, 0, 1; n = 2 and 3: the one block averages to 1/4.
     assert MSRLLoss(scales=[1])(pred, target).item() == pytest.approx(3 / 4)
     assert MSRLLoss(scales=[2])(pred, target).item() == pytest.approx(1 / 4)
@@ -28,7 +28,7 @@ def test_only_changes_count():
 
 
 def test_blocks_at_the_border_average_what_is_left():
-    video = clip([[0.] * 5], [[1., 2., 3., 4., 5.]])
+    video = clip([[0.0] * 5], [[1.0, 2.0, 3.0, 4.0, 5.0]])
     assert temporal_difference(video, 3).flatten().tolist() == [2.0, 4.5]
 
 

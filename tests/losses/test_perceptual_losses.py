@@ -3,11 +3,12 @@ import warnings
 import lpips
 import pytest
 import torch
-from .conftest import seeded_features
 from torch.nn import functional as F
 
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.losses import LPIPSLoss, TemporalLPIPSLoss, VGGPerceptualLoss
+
+from .conftest import seeded_features
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
@@ -69,7 +70,7 @@ def test_vgg_compares_features_of_normalised_frames(backbone_file, videos):
     pred, target = (video[0] for video in videos)
     criterion = VGGPerceptualLoss({'conv1_1': 2.0, 'relu2_1': 0.5}, backbone_file('vgg19', 7))
     features = seeded_features('vgg19', 7)
-    expected = 0.
+    expected = 0.0
     for depth, weight in ((1, 2.0), (7, 0.5)):
         compared = (features[:depth]((frames - MEAN) / STD) for frames in (pred, target))
         expected = expected + weight * F.mse_loss(*compared)
@@ -107,11 +108,14 @@ def test_frames_must_be_frames(alex):
         alex(torch.rand(3, 40, 36), torch.rand(3, 40, 36))
 
 
-@pytest.mark.parametrize('make, complaint', [
-    (lambda: LPIPSLoss('resnet'), 'net must be one of vgg, alex, got resnet'),
-    (lambda: VGGPerceptualLoss(arch='vgg11'), 'arch must be one of vgg19, vgg16, got vgg11'),
-    (lambda: VGGPerceptualLoss({'conv9_9': 1.0}), 'vgg19 has no layer conv9_9'),
-])
+@pytest.mark.parametrize(
+    'make, complaint',
+    [
+        (lambda: LPIPSLoss('resnet'), 'net must be one of vgg, alex, got resnet'),
+        (lambda: VGGPerceptualLoss(arch='vgg11'), 'arch must be one of vgg19, vgg16, got vgg11'),
+        (lambda: VGGPerceptualLoss({'conv9_9': 1.0}), 'vgg19 has no layer conv9_9'),
+    ],
+)
 def test_unknown_names_are_the_users_mistake(make, complaint):
     with pytest.raises(UserError, match=complaint):
         make()

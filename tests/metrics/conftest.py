@@ -1,10 +1,11 @@
 """What metrics are tried on: portraits that move along a known path, and what is done to them."""
+
 import functools
 
 import cv2
 import numpy as np
 
-from pgtf_basicsr.data.sample_data import FacePath, portraits
+from pgtf_basicsr.samples.sample_data import FacePath, portraits
 
 SIZE = 192
 FRAMES = 6

@@ -1,4 +1,5 @@
 """Metrics of clips take them frame by frame, tell what each frame adds, and take no more memory for a long clip."""
+
 import inspect
 import pickle
 
@@ -6,8 +7,16 @@ import numpy as np
 import pytest
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from pgtf_basicsr.metrics import (Flicker, IdentityConsistency, IdentityDistance, LandmarkDistance, LandmarkJitter,
-                                  LandmarkMotionError, ResidualPSNR, VideoFeatures)
+from pgtf_basicsr.metrics import (
+    Flicker,
+    IdentityConsistency,
+    IdentityDistance,
+    LandmarkDistance,
+    LandmarkJitter,
+    LandmarkMotionError,
+    ResidualPSNR,
+    VideoFeatures,
+)
 
 from .conftest import moving_portrait, noisy
 
@@ -48,10 +57,10 @@ def test_each_frame_adds_the_score_of_the_run_that_ends_there(kind):
     assert all(type(value) is float for value in values)
 
     length = kind.min_frames
-    assert np.isnan(values[:length - 1]).all()
+    assert np.isnan(values[: length - 1]).all()
     for end in range(length, len(frames) + 1):
         alone = made(kind)
-        for frame in frames[end - length:end]:
+        for frame in frames[end - length : end]:
             assert np.isnan(alone.compute())
             alone.update(*frame)
         assert values[end - 1] == alone.compute() > 0
@@ -92,11 +101,19 @@ def test_features_of_whole_windows_are_all_that_is_kept():
     np.testing.assert_allclose(restored, 2 * clip[:30].reshape(3, -1, 3).mean(axis=1) / 255 - 1, atol=1e-2)
 
 
-@pytest.mark.parametrize('name, needed', [
-    ('calculate_flicker', 2), ('calculate_msrl', 2), ('calculate_lmd', 1), ('calculate_tlme', 2),
-    ('calculate_landmark_jitter', 3), ('calculate_deg', 1), ('calculate_identity_consistency', 2),
-    ('calculate_fvd', 16),
-])
+@pytest.mark.parametrize(
+    'name, needed',
+    [
+        ('calculate_flicker', 2),
+        ('calculate_msrl', 2),
+        ('calculate_lmd', 1),
+        ('calculate_tlme', 2),
+        ('calculate_landmark_jitter', 3),
+        ('calculate_deg', 1),
+        ('calculate_identity_consistency', 2),
+        ('calculate_fvd', 16),
+    ],
+)
 def test_how_many_frames_a_clip_must_have_is_known_without_any_file(name, needed, nowhere):
     metric = METRIC_REGISTRY.get(name)
     assert metric.min_frames(type=name, better='lower') == needed

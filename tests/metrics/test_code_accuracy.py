@@ -5,7 +5,7 @@ from basicsr.metrics import calculate_metric
 from pgtf_basicsr.metrics import calculate_code_accuracy
 
 # Each row ranks the codes 2, 0, 1.
-LOGITS = torch.tensor([2., 1., 3.]).expand(1, 1, 2, 2, 3)
+LOGITS = torch.tensor([2.0, 1.0, 3.0]).expand(1, 1, 2, 2, 3)
 CODES = torch.tensor([2, 0, 1, 2]).view(1, 1, 2, 2)
 
 

@@ -1,4 +1,5 @@
 """What tables know of metrics, against the metrics themselves."""
+
 import warnings
 
 import numpy as np
@@ -13,15 +14,41 @@ from .conftest import blurred, moving_portrait, noisy
 
 # The paper's order, ours after it.
 SECTIONS = [
-    {'type': 'calculate_psnr', 'crop_border': 0}, {'type': 'calculate_ssim', 'crop_border': 0},
-    {'type': 'calculate_lpips'}, {'type': 'calculate_deg'}, {'type': 'calculate_lmd'}, {'type': 'calculate_tlme'},
-    {'type': 'calculate_msrl'}, {'type': 'calculate_fvd'}, {'type': 'calculate_niqe', 'crop_border': 0},
-    {'type': 'calculate_flicker'}, {'type': 'calculate_landmark_jitter'}, {'type': 'calculate_identity_consistency'},
-    {'type': 'calculate_code_accuracy', 'k': 1}, {'type': 'calculate_code_accuracy', 'k': 5},
-    {'type': 'calculate_something_else'}, {'type': 'calculate_anything'},
+    {'type': 'calculate_psnr', 'crop_border': 0},
+    {'type': 'calculate_ssim', 'crop_border': 0},
+    {'type': 'calculate_lpips'},
+    {'type': 'calculate_deg'},
+    {'type': 'calculate_lmd'},
+    {'type': 'calculate_tlme'},
+    {'type': 'calculate_msrl'},
+    {'type': 'calculate_fvd'},
+    {'type': 'calculate_niqe', 'crop_border': 0},
+    {'type': 'calculate_flicker'},
+    {'type': 'calculate_landmark_jitter'},
+    {'type': 'calculate_identity_consistency'},
+    {'type': 'calculate_code_accuracy', 'k': 1},
+    {'type': 'calculate_code_accuracy', 'k': 5},
+    {'type': 'calculate_something_else'},
+    {'type': 'calculate_anything'},
 ]
-TITLES = ['PSNR', 'SSIM', 'LPIPS', 'Deg', 'LMD', 'TLME', 'MSRL', 'FVD', 'NIQE', 'Flicker', 'Jitter', 'ID consistency',
-          'Acc_T1', 'Acc_T5', None, None]
+TITLES = [
+    'PSNR',
+    'SSIM',
+    'LPIPS',
+    'Deg',
+    'LMD',
+    'TLME',
+    'MSRL',
+    'FVD',
+    'NIQE',
+    'Flicker',
+    'Jitter',
+    'ID consistency',
+    'Acc_T1',
+    'Acc_T5',
+    None,
+    None,
+]
 
 
 def test_titles_and_the_papers_order():
@@ -47,12 +74,20 @@ def test_arguments_count():
     assert column_of({'type': 'calculate_lmd', 'better': 'higher'}).better == 'higher'
 
 
-@pytest.mark.parametrize('section', [
-    {'type': 'calculate_psnr', 'crop_border': 0}, {'type': 'calculate_ssim', 'crop_border': 0},
-    {'type': 'calculate_lmd', 'landmarks': 'centerface'}, {'type': 'calculate_tlme', 'landmarks': 'centerface'},
-    {'type': 'calculate_msrl'}, {'type': 'calculate_flicker'},
-    {'type': 'calculate_landmark_jitter', 'landmarks': 'centerface'}, {'type': 'calculate_niqe', 'crop_border': 0},
-], ids=lambda section: section['type'])
+@pytest.mark.parametrize(
+    'section',
+    [
+        {'type': 'calculate_psnr', 'crop_border': 0},
+        {'type': 'calculate_ssim', 'crop_border': 0},
+        {'type': 'calculate_lmd', 'landmarks': 'centerface'},
+        {'type': 'calculate_tlme', 'landmarks': 'centerface'},
+        {'type': 'calculate_msrl'},
+        {'type': 'calculate_flicker'},
+        {'type': 'calculate_landmark_jitter', 'landmarks': 'centerface'},
+        {'type': 'calculate_niqe', 'crop_border': 0},
+    ],
+    ids=lambda section: section['type'],
+)
 def test_better_is_what_a_clearer_and_steadier_clip_has(section):
     clip = moving_portrait()[0][:3]
     good, bad = (scored(section, restored, clip) for restored in (clip, noisy(blurred(clip, 1), 32)))
@@ -65,12 +100,19 @@ def scored(section, restored, gt):
     return calculate_metric({'img': restored[-1], 'img2': gt[-1]}, section)
 
 
-@pytest.mark.parametrize('section', [
-    {'type': 'calculate_psnr', 'crop_border': 0}, {'type': 'calculate_psnr', 'crop_border': 3},
-    {'type': 'calculate_ssim', 'crop_border': 0}, {'type': 'calculate_ssim', 'crop_border': 2},
-    {'type': 'calculate_niqe', 'crop_border': 0}, {'type': 'calculate_niqe', 'crop_border': 2},
-    {'type': 'calculate_flicker'},
-], ids=str)
+@pytest.mark.parametrize(
+    'section',
+    [
+        {'type': 'calculate_psnr', 'crop_border': 0},
+        {'type': 'calculate_psnr', 'crop_border': 3},
+        {'type': 'calculate_ssim', 'crop_border': 0},
+        {'type': 'calculate_ssim', 'crop_border': 2},
+        {'type': 'calculate_niqe', 'crop_border': 0},
+        {'type': 'calculate_niqe', 'crop_border': 2},
+        {'type': 'calculate_flicker'},
+    ],
+    ids=str,
+)
 def test_a_square_frame_of_the_smallest_side_has_a_score_and_no_smaller_one_has(section):
     side = column_of(section).min_side
     clip = np.random.default_rng(0).integers(0, 255, (2, side, side, 3), dtype=np.uint8)
@@ -88,7 +130,8 @@ def test_labels(nowhere):
     assert label_of({'type': 'calculate_lmd', 'landmarks': 'centerface'}) == "CenterFace, 5 landmarks, not the paper's"
     assert label_of({'type': 'calculate_psnr', 'crop_border': 0}) == 'RGB'
     assert label_of({'type': 'calculate_ssim', 'crop_border': 4, 'test_y_channel': True}) == (
-        'Y channel, border of 4 px left out')
+        'Y channel, border of 4 px left out'
+    )
     assert label_of({'type': 'calculate_niqe', 'crop_border': 0}) == 'Y channel'
     assert label_of({'type': 'calculate_niqe', 'crop_border': 0, 'convert_to': 'gray'}) == 'grey'
     assert label_of({'type': 'calculate_flicker', 'better': 'lower'}) == ''

@@ -1,4 +1,5 @@
 """Flicker, by hand and on a portrait in motion."""
+
 import numpy as np
 import pytest
 from basicsr.metrics import calculate_metric, calculate_psnr
@@ -41,12 +42,13 @@ def test_motion_is_followed():
 
 def test_what_was_covered_is_left_out():
     rng = np.random.default_rng(0)
-    background, card = (rng.integers(0, 255, (16, 16, 3), dtype=np.uint8).repeat(6, axis=0).repeat(6, axis=1)
-                        for _ in range(2))
+    background, card = (
+        rng.integers(0, 255, (16, 16, 3), dtype=np.uint8).repeat(6, axis=0).repeat(6, axis=1) for _ in range(2)
+    )
     frames = []
     for left in (20, 28):
         frame = background.copy()
-        frame[30:60, left:left + 30] = card[:30, :30]
+        frame[30:60, left : left + 30] = card[:30, :30]
         frames.append(frame)
     _, visible = motion_to_previous(frames[1], frames[0])
     # The strip that the card left free was not to be seen before.
@@ -59,8 +61,9 @@ def test_identical_clips_are_perfect():
     assert calculate_flicker(clip, clip) == 0
 
 
-@pytest.mark.parametrize('distortion, strengths', [(blurred, (0.5, 1, 2)), (noisy, (4, 8, 16)),
-                                                   (jittering, (0.5, 1, 2))])
+@pytest.mark.parametrize(
+    'distortion, strengths', [(blurred, (0.5, 1, 2)), (noisy, (4, 8, 16)), (jittering, (0.5, 1, 2))]
+)
 def test_worse_with_every_step(distortion, strengths):
     clip, _ = moving_portrait()
     clip = clip[:4]

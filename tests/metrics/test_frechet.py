@@ -18,8 +18,8 @@ def covariance(rng, size, rank=None):
 
 def test_closed_form_of_independent_features():
     # Diagonal covariances: the sum over features of (μ₁ − μ₂)² + (σ₁ − σ₂)².
-    mean1, mean2 = np.array([1., -2., 0.]), np.array([4., -2., 1.])
-    std1, std2 = np.array([1., 2., 3.]), np.array([3., 2., 0.])
+    mean1, mean2 = np.array([1.0, -2.0, 0.0]), np.array([4.0, -2.0, 1.0])
+    std1, std2 = np.array([1.0, 2.0, 3.0]), np.array([3.0, 2.0, 0.0])
     expected = 9 + 0 + 1 + 4 + 0 + 9
     assert frechet_distance(mean1, np.diag(std1**2), mean2, np.diag(std2**2)) == pytest.approx(expected)
 
@@ -30,7 +30,7 @@ def test_against_an_independent_matrix_square_root(size):
     mean1, mean2 = rng.normal(size=(2, size))
     cov1, cov2 = covariance(rng, size), covariance(rng, size)
     root = scipy.linalg.sqrtm(cov1 @ cov2)
-    expected = np.sum((mean1 - mean2)**2) + np.trace(cov1 + cov2 - 2 * root).real
+    expected = np.sum((mean1 - mean2) ** 2) + np.trace(cov1 + cov2 - 2 * root).real
     assert frechet_distance(mean1, cov1, mean2, cov2) == pytest.approx(expected, rel=1e-9)
     assert frechet_distance(mean2, cov2, mean1, cov1) == pytest.approx(expected, rel=1e-9)
 
@@ -50,7 +50,7 @@ def test_samples_of_all_clips_count_alike():
     restored, real = np.concatenate(collected, axis=1).astype(np.float64)
     covariances = [np.cov(restored.T), np.cov(real.T)]
     root = scipy.linalg.sqrtm(covariances[0] @ covariances[1])
-    expected = np.sum((restored.mean(axis=0) - real.mean(axis=0))**2) + np.trace(sum(covariances) - 2 * root).real
+    expected = np.sum((restored.mean(axis=0) - real.mean(axis=0)) ** 2) + np.trace(sum(covariances) - 2 * root).real
     assert frechet_video_distance(collected) == pytest.approx(expected, rel=1e-9)
 
 
@@ -68,7 +68,7 @@ def test_distance_of_gaussian_features():
     means = [2 * colour.mean(axis=0) / 255 - 1 for colour in colours]
     covariances = [np.cov(2 * colour / 255 - 1, rowvar=False) for colour in colours]
     root = scipy.linalg.sqrtm(covariances[0] @ covariances[1])
-    expected = np.sum((means[0] - means[1])**2) + np.trace(sum(covariances) - 2 * root).real
+    expected = np.sum((means[0] - means[1]) ** 2) + np.trace(sum(covariances) - 2 * root).real
     assert frechet_video_distance(collected) == pytest.approx(expected, rel=1e-4)
 
 
@@ -78,13 +78,20 @@ def clips():
 
 def test_a_data_set_by_a_network_from_a_file(i3d_file):
     real = [blurred(clip, 1) for clip in clips()]
-    fvd = [calculate_fvd([noisy(clip, sigma) for clip in real], real, window=10, weights=i3d_file)
-           for sigma in (0, 10, 20, 40)]
+    fvd = [
+        calculate_fvd([noisy(clip, sigma) for clip in real], real, window=10, weights=i3d_file)
+        for sigma in (0, 10, 20, 40)
+    ]
     # Equal up to the rounding of a square root.
     assert fvd[0] == pytest.approx(0, abs=1e-9)
     assert sorted(fvd) == fvd and fvd[1] > 1e-7
-    bgr = calculate_fvd([noisy(clip, 20)[..., ::-1] for clip in real], [clip[..., ::-1] for clip in real], window=10,
-                        weights=i3d_file, channel_order='bgr')
+    bgr = calculate_fvd(
+        [noisy(clip, 20)[..., ::-1] for clip in real],
+        [clip[..., ::-1] for clip in real],
+        window=10,
+        weights=i3d_file,
+        channel_order='bgr',
+    )
     assert bgr == pytest.approx(fvd[2])
 
 

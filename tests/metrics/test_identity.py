@@ -1,15 +1,21 @@
 """Deg and identity consistency on known rotations of vectors, and on real faces."""
+
 import numpy as np
 import pytest
 import torch
 from basicsr.metrics import calculate_metric
 from facexlib.recognition.arcface_arch import Backbone
 
-from pgtf_basicsr.data.sample_data import portraits
-from pgtf_basicsr.metrics import (IdentityConsistency, IdentityDistance, calculate_deg,
-                                  calculate_identity_consistency, embedding_angle)
+from pgtf_basicsr.faces.largest_face import find_landmarks
+from pgtf_basicsr.metrics import (
+    IdentityConsistency,
+    IdentityDistance,
+    calculate_deg,
+    calculate_identity_consistency,
+    embedding_angle,
+)
 from pgtf_basicsr.metrics.backends import identity_backend
-from pgtf_basicsr.metrics.backends.faces import find_landmarks
+from pgtf_basicsr.samples.sample_data import portraits
 
 from .conftest import blurred, known_landmarks, moving_portrait
 
@@ -44,7 +50,7 @@ class Turning:
 
 
 def marked(*degrees):
-    clip = moving_portrait()[0][:len(degrees)].copy()
+    clip = moving_portrait()[0][: len(degrees)].copy()
     clip[:, 0, 0, 0] = degrees
     return clip
 
@@ -104,7 +110,7 @@ def test_arcface_network_from_a_file(arcface_file):
     hook.remove()
     assert vector.shape == (512,) and np.linalg.norm(vector) == pytest.approx(1, abs=1e-6)
     # An upright face of 112 pixels in [-1, 1]: the eyes of the portrait are where face recognition expects them.
-    image, = seen
+    (image,) = seen
     assert image.shape == (1, 3, 112, 112) and -1 <= image.min() < -0.5 and 0.5 < image.max() <= 1
     frame = ((image[0].permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
     eyes = find_landmarks(frame)[:2]
@@ -121,9 +127,14 @@ def test_dlib_tells_persons_apart():
     clip, _ = moving_portrait()
     backend = identity_backend('dlib')
     assert not backend.label.of_paper
-    first, second, other = (backend.embed(frame, landmarks) for frame, landmarks in (
-        (clip[0], known_landmarks()[0]), (clip[-1], known_landmarks()[-1]),
-        (portraits()[1].photo, portraits()[1].landmarks)))
+    first, second, other = (
+        backend.embed(frame, landmarks)
+        for frame, landmarks in (
+            (clip[0], known_landmarks()[0]),
+            (clip[-1], known_landmarks()[-1]),
+            (portraits()[1].photo, portraits()[1].landmarks),
+        )
+    )
     # Its authors take faces for the same person's at a distance of 0.6 or less.
     assert np.linalg.norm(first - second) < 0.4 and np.linalg.norm(first - other) > 0.6
     scores = [calculate_deg(blurred(clip[:1], sigma), clip[:1], identity='dlib') for sigma in (1, 3)]

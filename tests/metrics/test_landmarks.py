@@ -1,4 +1,5 @@
 """LMD, TLME and jitter on constructed paths, and on faces that move along a known one."""
+
 import numpy as np
 import pytest
 import torch
@@ -6,18 +7,26 @@ from basicsr.metrics import calculate_metric, calculate_psnr
 from facexlib.alignment import FAN
 
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.metrics import (LandmarkDistance, LandmarkJitter, LandmarkMotionError, calculate_landmark_jitter,
-                                  calculate_lmd, calculate_tlme, landmark_distance, landmark_jitter,
-                                  landmark_motion_error)
+from pgtf_basicsr.faces.landmarks import AwingLandmarks, heatmap_peaks
+from pgtf_basicsr.metrics import (
+    LandmarkDistance,
+    LandmarkJitter,
+    LandmarkMotionError,
+    calculate_landmark_jitter,
+    calculate_lmd,
+    calculate_tlme,
+    landmark_distance,
+    landmark_jitter,
+    landmark_motion_error,
+)
 from pgtf_basicsr.metrics.backends import landmark_backend
-from pgtf_basicsr.metrics.backends.landmarks import AwingLandmarks, heatmap_peaks
 
 from .conftest import FRAMES, SIZE, blurred, displaced, jittering, known_landmarks, moving_portrait, noisy
 
-OFFSET = np.array([3., 4.])
+OFFSET = np.array([3.0, 4.0])
 # Two points; the face goes 2 pixels to the right every frame.
-STEADY = np.array([[[2. * t, 0], [2. * t, 10]] for t in range(5)])
-FLIP = np.array([1, -1, 1, -1, 1.])[:, None, None]
+STEADY = np.array([[[2.0 * t, 0], [2.0 * t, 10]] for t in range(5)])
+FLIP = np.array([1, -1, 1, -1, 1.0])[:, None, None]
 
 
 class Known:
@@ -60,7 +69,7 @@ def test_motion_error_by_hand():
 
 def test_jitter_by_hand():
     assert landmark_jitter(STEADY) == 0
-    accelerated = np.array([[[t * t * 1.5, t * t * 2.]] for t in range(6)])
+    accelerated = np.array([[[t * t * 1.5, t * t * 2.0]] for t in range(6)])
     assert landmark_jitter(accelerated) == pytest.approx(5)
     assert landmark_jitter(STEADY + FLIP * OFFSET) == pytest.approx(20)
 
@@ -145,11 +154,17 @@ def test_identical_clips_are_perfect():
     assert calculate_landmark_jitter(clip[[0, 0, 0]], landmarks='centerface') == 0
 
 
-@pytest.mark.parametrize('metric, distortion, strengths', [
-    (calculate_lmd, blurred, (1, 3)), (calculate_lmd, noisy, (8, 32)), (calculate_lmd, jittering, (1, 4)),
-    # Blur moves no landmark: what remains is the backend's own trembling.
-    (calculate_tlme, noisy, (8, 32)), (calculate_tlme, jittering, (1, 4)),
-])
+@pytest.mark.parametrize(
+    'metric, distortion, strengths',
+    [
+        (calculate_lmd, blurred, (1, 3)),
+        (calculate_lmd, noisy, (8, 32)),
+        (calculate_lmd, jittering, (1, 4)),
+        # Blur moves no landmark: what remains is the backend's own trembling.
+        (calculate_tlme, noisy, (8, 32)),
+        (calculate_tlme, jittering, (1, 4)),
+    ],
+)
 def test_worse_with_every_step(metric, distortion, strengths):
     clip, _ = moving_portrait()
     scores = [metric(distortion(clip[:4], strength), clip[:4], landmarks='centerface') for strength in strengths]
@@ -171,8 +186,10 @@ def test_jitter_counts_where_psnr_sees_no_difference():
     psnr = [np.mean([calculate_psnr(a, b, 0) for a, b in zip(moved, clip)]) for moved in (steady, trembling)]
     assert abs(psnr[0] - psnr[1]) < 1.5
     for metric in (calculate_tlme, calculate_landmark_jitter):
-        scores = [calculate_metric({'img': moved, 'img2': clip}, {'type': metric.__name__, 'landmarks': 'centerface'})
-                  for moved in (steady, trembling)]
+        scores = [
+            calculate_metric({'img': moved, 'img2': clip}, {'type': metric.__name__, 'landmarks': 'centerface'})
+            for moved in (steady, trembling)
+        ]
         assert scores[1] > 2 * scores[0], (metric, scores)
 
 
@@ -194,7 +211,8 @@ def test_dlib_follows_a_known_path():
     found = np.array([backend.locate(frame) for frame in clip])
     assert found.shape == (FRAMES, 68, 2) and not backend.label.of_paper
     # Middles of the eyes' landmarks, tip of the nose, corners of the mouth.
-    five = np.stack([found[:, 36:42].mean(axis=1), found[:, 42:48].mean(axis=1), found[:, 30], found[:, 48],
-                     found[:, 54]], axis=1)
+    five = np.stack(
+        [found[:, 36:42].mean(axis=1), found[:, 42:48].mean(axis=1), found[:, 30], found[:, 48], found[:, 54]], axis=1
+    )
     assert landmark_distance(five, known_landmarks()) < 0.02 * SIZE
     assert landmark_motion_error(five, known_landmarks()) < 0.001 * SIZE

@@ -1,4 +1,5 @@
 """Scores of labels, against hand-computed cases and sets of pixels."""
+
 import numpy as np
 import pytest
 

@@ -43,11 +43,9 @@ def test_identical_changes_are_infinitely_good():
     assert msrl(video + 50, video) == math.inf
 
 
-@pytest.mark.parametrize('shape, shape2', [
-    ((1, 4, 4, 3), (1, 4, 4, 3)),
-    ((4, 4, 3), (4, 4, 3)),
-    ((3, 4, 4, 3), (2, 4, 4, 3)),
-])
+@pytest.mark.parametrize(
+    'shape, shape2', [((1, 4, 4, 3), (1, 4, 4, 3)), ((4, 4, 3), (4, 4, 3)), ((3, 4, 4, 3), (2, 4, 4, 3))]
+)
 def test_only_clips_of_one_shape_are_compared(shape, shape2):
     with pytest.raises(ValueError, match='two clips of one shape'):
         msrl(np.zeros(shape, np.uint8), np.zeros(shape2, np.uint8))

@@ -1,4 +1,5 @@
 """What training of the face parsing network changes and reports, in this process."""
+
 import copy
 import json
 
@@ -27,8 +28,11 @@ def make(is_train=True, **changes):
 
 def batch(size=2, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return {'image': torch.rand(size, 3, 32, 32, generator=generator),
-            'mask': torch.randint(19, (size, 32, 32), generator=generator), 'key': [str(i) for i in range(size)]}
+    return {
+        'image': torch.rand(size, 3, 32, 32, generator=generator),
+        'mask': torch.randint(19, (size, 32, 32), generator=generator),
+        'key': [str(i) for i in range(size)],
+    }
 
 
 def step(model, iteration=1, data=None):
@@ -74,13 +78,15 @@ def test_frozen_parts_rest():
     model = make(**{'train:frozen': ['cp']})
     before = copy.deepcopy(model.net_g.state_dict())
     step(model)
-    moved = {name.split('.')[0] for name, tensor in model.net_g.state_dict().items()
-             if not torch.equal(before[name], tensor)}
+    moved = {
+        name.split('.')[0] for name, tensor in model.net_g.state_dict().items() if not torch.equal(before[name], tensor)
+    }
     assert moved == {'ffm', 'conv_out', 'conv_out16', 'conv_out32'}
 
 
 def test_backbone_starts_from_torchvisions_file(tmp_path):
     from torchvision.models import resnet18
+
     torch.manual_seed(5)
     weights = resnet18().state_dict()
     torch.save({name: tensor for name, tensor in weights.items() if 'num_batches' not in name}, tmp_path / 'resnet.pth')
@@ -102,10 +108,26 @@ def test_weights_are_those_of_stage_2(tmp_path):
         parsing_net = FaceParsingNet()
         load_weights(parsing_net, state_dict(tmp_path / name), name)
         assert all(torch.equal(expected.state_dict()[key], tensor) for key, tensor in parsing_net.state_dict().items())
-    assert parsing_net.state_dict().keys() == PGTFormer(
-        image_size=32, width=32, multipliers=(1, 1, 2), swin_levels=(8,), num_heads=4, z_channels=64, codebook_size=32,
-        codebook_dim=64, predictor_width=64, predictor_layers=1, predictor_heads=4, predictor_mlp=64,
-        tfr_levels=(8,)).parsing_net.state_dict().keys()
+    assert (
+        parsing_net.state_dict().keys()
+        == PGTFormer(
+            image_size=32,
+            width=32,
+            multipliers=(1, 1, 2),
+            swin_levels=(8,),
+            num_heads=4,
+            z_channels=64,
+            codebook_size=32,
+            codebook_dim=64,
+            predictor_width=64,
+            predictor_layers=1,
+            predictor_heads=4,
+            predictor_mlp=64,
+            tfr_levels=(8,),
+        )
+        .parsing_net.state_dict()
+        .keys()
+    )
     # facexlib's weights can also be gone on from.
     model = make(**{'path:pretrain_network_g': str(tmp_path / 'parsing_bisenet.pth')})
     assert torch.equal(model.net_g.conv_out.conv_out.weight, facexlibs.conv_out.conv_out.weight)
@@ -113,9 +135,13 @@ def test_weights_are_those_of_stage_2(tmp_path):
 
 class Pictures:
     """A validation set of two pictures."""
+
     opt = {'name': 'two'}
-    items = [{'image': item['image'][0], 'mask': item['mask'][0], 'key': str(seed)}
-             for seed in (0, 1) for item in [batch(1, seed)]]
+    items = [
+        {'image': item['image'][0], 'mask': item['mask'][0], 'key': str(seed)}
+        for seed in (0, 1)
+        for item in [batch(1, seed)]
+    ]
 
     def __len__(self):
         return 2
@@ -139,7 +165,8 @@ def test_scores_of_a_test_are_of_all_pixels(tmp_path):
     ious = [((mine & true).sum() / (mine | true).sum()).item() for mine, true in pairs]
     assert found['iou_of_class'] == pytest.approx(ious)
     assert found['mean']['mean_iou'] == pytest.approx(
-        {'predicted': np.mean(ious), 'majority': most / truth.numel() / 19})
+        {'predicted': np.mean(ious), 'majority': most / truth.numel() / 19}
+    )
     assert sorted(path.name for path in tmp_path.glob('pictures/two/*/*')) == ['strip_7.png', 'strip_7.png']
 
 

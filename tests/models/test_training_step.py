@@ -1,4 +1,5 @@
 """What one training iteration of each stage changes, in this process."""
+
 import copy
 
 import pytest
@@ -68,11 +69,14 @@ def test_stage_1_moves_everything(weights):
     assert moved(model) == {'encoder', 'to_latents', 'codebook', 'from_latents', 'decoder'}
 
 
-@pytest.mark.parametrize('stage, expected', [
-    (2, {'encoder', 'to_latents', 'predictor', 'parsing_net'}),
-    (3, {'encoder', 'to_latents', 'predictor', 'regulators'}),
-    (4, {'encoder', 'to_latents', 'predictor', 'regulators'}),
-])
+@pytest.mark.parametrize(
+    'stage, expected',
+    [
+        (2, {'encoder', 'to_latents', 'predictor', 'parsing_net'}),
+        (3, {'encoder', 'to_latents', 'predictor', 'regulators'}),
+        (4, {'encoder', 'to_latents', 'predictor', 'regulators'}),
+    ],
+)
 def test_each_stage_moves_what_the_paper_says(weights, stage, expected):
     model = make(stage, weights)
     teacher = copy.deepcopy(model.teacher.state_dict())
@@ -88,8 +92,13 @@ def test_parsing_network_rests_in_stage_2_when_its_weights_are_given(weights):
 
 
 def test_frozen_option_overrides_the_stage(weights):
-    model = make(3, weights, **{'train:frozen': ['encoder', 'to_latents', 'from_latents', 'codebook', 'decoder',
-                                                 'parsing_net', 'predictor']})
+    model = make(
+        3,
+        weights,
+        **{
+            'train:frozen': ['encoder', 'to_latents', 'from_latents', 'codebook', 'decoder', 'parsing_net', 'predictor']
+        },
+    )
     assert moved(model) == {'regulators'}
     with pytest.raises(UserError, match='train.frozen names decodr, but network_g has: encoder'):
         make(3, weights, **{'train:frozen': ['decodr']})
@@ -163,7 +172,7 @@ def test_accumulated_gradients_are_those_of_one_batch(weights):
     parts = make(2, weights, **sgd, **{'train:accumulate_iters': 2})
     before = copy.deepcopy(parts.net_g.state_dict())
     for i in (0, 1):
-        parts.feed_data({key: value[i:i + 1] for key, value in both.items()})
+        parts.feed_data({key: value[i : i + 1] for key, value in both.items()})
         parts.optimize_parameters(i + 1)
         if i == 0:
             assert all(torch.equal(before[name], tensor) for name, tensor in parts.net_g.state_dict().items())
@@ -176,8 +185,9 @@ def test_checkpointing_makes_the_same_step(weights):
     for enabled in (False, True):
         # Not Adam, whose first step is as large for the smallest of gradients: those of frames are summed up in another
         # order.
-        model = make(3, weights, **{'train:activation_checkpointing': enabled,
-                                    'train:optim_g': {'type': 'SGD', 'lr': 1.0}})
+        model = make(
+            3, weights, **{'train:activation_checkpointing': enabled, 'train:optim_g': {'type': 'SGD', 'lr': 1.0}}
+        )
         moved(model, iterations=1)
         states.append(model.net_g.state_dict())
     for name, tensor in states[0].items():
@@ -193,11 +203,17 @@ def gradients_of_stage_3(weights, enabled):
         torch.nn.init.normal_(regulator.scale[-1].weight, std=0.05)
         torch.nn.init.normal_(regulator.shift[-1].weight, std=0.05)
     runs = {}
-    for name in ('encoder.levels.0', 'predictor.layers.0', 'decoder.levels.0.blocks.0', 'regulators.16',
-                 'decoder.norm_out'):
+    for name in (
+        'encoder.levels.0',
+        'predictor.layers.0',
+        'decoder.levels.0.blocks.0',
+        'regulators.16',
+        'decoder.norm_out',
+    ):
         # Before, because computing again stops as soon as it has what it needs.
         net.get_submodule(name).register_forward_pre_hook(
-            lambda *_, name=name: runs.update({name: runs.get(name, 0) + 1}))
+            lambda *_, name=name: runs.update({name: runs.get(name, 0) + 1})
+        )
     model.step_optimizers = lambda broken: None
     model.feed_data(batch())
     model.optimize_parameters(1)
@@ -243,8 +259,9 @@ def test_what_is_frozen_takes_no_part_in_the_backward_pass(weights, checkpointin
     assert all(p.grad is not None for p in model.net_g.predictor.parameters())
 
 
-@pytest.mark.parametrize('changes', [
-    {}, {'train:activation_checkpointing': True, 'train:precision': 'bf16'}, {'train:accumulate_iters': 2}])
+@pytest.mark.parametrize(
+    'changes', [{}, {'train:activation_checkpointing': True, 'train:precision': 'bf16'}, {'train:accumulate_iters': 2}]
+)
 @pytest.mark.parametrize('scaling', [False, True])
 @pytest.mark.parametrize('stage', [1, 2, 3, 4])
 def test_an_iteration_does_not_wait_for_the_gpu(weights, stage, changes, scaling):
@@ -271,9 +288,20 @@ def test_what_would_wait_is_found():
     """Each of these lets CUDA wait; the recorder of the test above knows them on the CPU as well."""
     x = torch.arange(4.0)
     culprits = [
-        lambda: x.sum().item(), lambda: bool(x.any()), lambda: float(x[1]), lambda: x.tolist(), lambda: x.cpu(),
-        lambda: x.to('cpu'), lambda: x[x > 1], lambda: x.masked_select(x > 1), lambda: x.nonzero(), lambda: x.unique(),
-        lambda: x.clone().__setitem__(x > 1, 0.0), lambda: torch.bincount(x.long()), lambda: torch.tensor(1.0)]
+        lambda: x.sum().item(),
+        lambda: bool(x.any()),
+        lambda: float(x[1]),
+        lambda: x.tolist(),
+        lambda: x.cpu(),
+        lambda: x.to('cpu'),
+        lambda: x[x > 1],
+        lambda: x.masked_select(x > 1),
+        lambda: x.nonzero(),
+        lambda: x.unique(),
+        lambda: x.clone().__setitem__(x > 1, 0.0),
+        lambda: torch.bincount(x.long()),
+        lambda: torch.tensor(1.0),
+    ]
     for number, culprit in enumerate(culprits):
         with recorded_waits() as waits:
             culprit()

@@ -1,4 +1,5 @@
 """Reading ahead and writing behind: order, overlap, bounds, errors and ends, with real threads."""
+
 import threading
 from contextlib import closing
 from itertools import count, islice
@@ -132,20 +133,18 @@ def test_errors_of_writing_reach_the_caller(length):
             raise OSError('disk full')
 
     accepted = []
-    with pytest.raises(OSError, match='disk full'):
-        with write_behind(fail, 3) as write:
-            for item in range(length):
-                write(item)
-                accepted.append(item)
+    with pytest.raises(OSError, match='disk full'), write_behind(fail, 3) as write:
+        for item in range(length):
+            write(item)
+            accepted.append(item)
     assert len(accepted) == min(length, 5)
 
 
 @pytest.mark.parametrize('error', [RuntimeError, KeyboardInterrupt])
 def test_writing_ends_when_the_block_raises(error):
     written = []
-    with pytest.raises(error):
-        with write_behind(written.append, 4) as write:
-            for item in range(10):
-                write(item)
-            raise error
+    with pytest.raises(error), write_behind(written.append, 4) as write:
+        for item in range(10):
+            write(item)
+        raise error
     assert written == list(range(len(written)))

@@ -1,4 +1,5 @@
 """From a video to a restored video, with a small PGTFormer."""
+
 import argparse
 import copy
 import resource
@@ -12,22 +13,37 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pgtf_basicsr.archs import PGTFormer, TSVQGAN
+from pgtf_basicsr.archs import TSVQGAN, PGTFormer
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.restoration import restore
-from pgtf_basicsr.restoration.restore import add_arguments, fit_size, load_network, restore_video, run
-from pgtf_basicsr.restoration.video import VideoReader, VideoWriter
+from pgtf_basicsr.restoration import whole_video
+from pgtf_basicsr.restoration.command import add_arguments, run
+from pgtf_basicsr.restoration.whole_video import fit_size, load_network, restore_video
+from pgtf_basicsr.video import VideoReader, VideoWriter
 
 from ..processes import Run
-from .videos import audio_packets, frame_times, moving_frames, psnr, write_video
+from ..videos import audio_packets, frame_times, moving_frames, psnr, write_video
 
 NTSC = Fraction(30000, 1001)
 AUTOENCODER = dict(
-    image_size=32, num_frames=3, width=32, multipliers=[1, 1, 1], swin_levels=[8], num_heads=2, z_channels=32,
-    codebook_size=16, codebook_dim=32)
+    image_size=32,
+    num_frames=3,
+    width=32,
+    multipliers=[1, 1, 1],
+    swin_levels=[8],
+    num_heads=2,
+    z_channels=32,
+    codebook_size=16,
+    codebook_dim=32,
+)
 NETWORK = dict(
-    type='PGTFormer', predictor_width=32, predictor_layers=1, predictor_heads=2, predictor_mlp=32,
-    tfr_levels=[8], **AUTOENCODER)
+    type='PGTFormer',
+    predictor_width=32,
+    predictor_layers=1,
+    predictor_heads=2,
+    predictor_mlp=32,
+    tfr_levels=[8],
+    **AUTOENCODER,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -90,8 +106,9 @@ def test_frames_are_those_of_the_network(source, weights, network, tmp_path):
 def test_half_precision_restores_nearly_the_same(precision, source, weights, tmp_path):
     """Nearly: of random weights some codes differ."""
     restore_video(source, tmp_path / 'single.mp4', weights, crf=0)
-    command = Run(tmp_path, 'restore', source, '-o', 'half.mp4', '--weights', weights, '--crf', 0, '--precision',
-                  precision)
+    command = Run(
+        tmp_path, 'restore', source, '-o', 'half.mp4', '--weights', weights, '--crf', 0, '--precision', precision
+    )
     assert command.statuses() == [0], command.output()
     warned = 'no arithmetic in half precision' in command.output()
     assert warned == (torch.backends.cpu.get_cpu_capability() == 'AVX2')
@@ -115,21 +132,23 @@ def test_any_size_goes_through(weights, tmp_path, width, height):
     assert [frame.shape for frame in frames_of(tmp_path / 'out.mp4')] == [(height, width, 3)] * 2
 
 
-@pytest.mark.parametrize('size, short_side, stride, expected', [
-    ((512, 512), 512, 16, (512, 512)),
-    ((176, 144), 512, 16, (624, 512)),
-    ((640, 360), 512, 16, (912, 512)),
-    ((360, 640), 64, 4, (64, 112)),
-    ((1000, 999), 64, 4, (64, 64)),
-])
+@pytest.mark.parametrize(
+    'size, short_side, stride, expected',
+    [
+        ((512, 512), 512, 16, (512, 512)),
+        ((176, 144), 512, 16, (624, 512)),
+        ((640, 360), 512, 16, (912, 512)),
+        ((360, 640), 64, 4, (64, 112)),
+        ((1000, 999), 64, 4, (64, 64)),
+    ],
+)
 def test_the_network_sees_the_shape_of_the_input(size, short_side, stride, expected):
     assert fit_size(*size, short_side, stride) == expected
 
 
 def test_weights_may_be_bare_or_safetensors_with_an_option_file(network, tmp_path):
     torch.save(network.state_dict(), tmp_path / 'bare.pth')
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()},
-              tmp_path / 'w.safetensors')
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, tmp_path / 'w.safetensors')
     (tmp_path / 'net.yml').write_text(f'name: x\nnetwork_g: {NETWORK}\n')
     for name in ('bare.pth', 'w.safetensors'):
         loaded = load_network(tmp_path / name, tmp_path / 'net.yml').state_dict()
@@ -150,12 +169,15 @@ def test_weights_of_stage_one_are_refused(tmp_path):
         load_network(tmp_path / 'vq.pth')
 
 
-@pytest.mark.parametrize('text, complaint', [
-    ('network_g: [', 'not a valid option file'),
-    ('name: x', 'does not restore: its type must be PGTFormer'),
-    ('network_g: {type: PGTFromer}', 'does not restore: its type must be PGTFormer'),
-    ('network_g: {type: PGTFormer, wdith: 32}', 'cannot be built: .*wdith'),
-])
+@pytest.mark.parametrize(
+    'text, complaint',
+    [
+        ('network_g: [', 'not a valid option file'),
+        ('name: x', 'does not restore: its type must be PGTFormer'),
+        ('network_g: {type: PGTFromer}', 'does not restore: its type must be PGTFormer'),
+        ('network_g: {type: PGTFormer, wdith: 32}', 'cannot be built: .*wdith'),
+    ],
+)
 def test_bad_option_files_are_named(weights, tmp_path, text, complaint):
     (tmp_path / 'net.yml').write_text(text)
     with pytest.raises(UserError, match=f'net.yml.*{complaint}') as caught:
@@ -163,14 +185,17 @@ def test_bad_option_files_are_named(weights, tmp_path, text, complaint):
     assert '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize('options, complaint', [
-    (dict(fidelity=1.5), 'fidelity must be between 0 and 1, not 1.5'),
-    (dict(batch_size=0), 'batch must be at least 1'),
-    (dict(crf=60), 'crf must be between 0 and 51'),
-    (dict(size=30), 'size must be a multiple of 4 and at least 8, not 30'),
-    (dict(device='tpu'), 'device must be auto, cpu, cuda or cuda:N, not tpu'),
-    (dict(option_file='none.yml'), 'cannot read the option file none.yml: No such file'),
-])
+@pytest.mark.parametrize(
+    'options, complaint',
+    [
+        (dict(fidelity=1.5), 'fidelity must be between 0 and 1, not 1.5'),
+        (dict(batch_size=0), 'batch must be at least 1'),
+        (dict(crf=60), 'crf must be between 0 and 51'),
+        (dict(size=30), 'size must be a multiple of 4 and at least 8, not 30'),
+        (dict(device='tpu'), 'device must be auto, cpu, cuda or cuda:N, not tpu'),
+        (dict(option_file='none.yml'), 'cannot read the option file none.yml: No such file'),
+    ],
+)
 def test_bad_arguments_are_refused_before_anything_is_written(source, weights, tmp_path, options, complaint):
     with pytest.raises(UserError, match=complaint):
         restore_video(source, tmp_path / 'new' / 'out.mp4', weights, **options)
@@ -198,9 +223,27 @@ def test_a_video_that_breaks_off_leaves_nothing_behind(weights, tmp_path):
 def test_command_line(source, weights, tmp_path):
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    run(parser.parse_args([
-        str(source), '-o', str(tmp_path / 'out.mkv'), '--weights', str(weights), '--batch', '2',
-        '--size', '16', '--fidelity', '0', '--device', 'cpu', '--crf', '30']))
+    run(
+        parser.parse_args(
+            [
+                str(source),
+                '-o',
+                str(tmp_path / 'out.mkv'),
+                '--weights',
+                str(weights),
+                '--batch',
+                '2',
+                '--size',
+                '16',
+                '--fidelity',
+                '0',
+                '--device',
+                'cpu',
+                '--crf',
+                '30',
+            ]
+        )
+    )
     assert len(frames_of(tmp_path / 'out.mkv')) == 10
 
 
@@ -216,8 +259,8 @@ def test_threads_do_not_change_a_byte(weights, tmp_path, monkeypatch, width, hei
 
     monkeypatch.setattr(VideoWriter, 'write', noted)
     restore_video(source, tmp_path / 'out.mp4', weights, batch_size=batch_size)
-    monkeypatch.setattr(restore, 'read_ahead', lambda iterable, size: (item for item in iterable))
-    monkeypatch.setattr(restore, 'write_behind', lambda write, size: nullcontext(write))
+    monkeypatch.setattr(whole_video, 'read_ahead', lambda iterable, size: (item for item in iterable))
+    monkeypatch.setattr(whole_video, 'write_behind', lambda write, size: nullcontext(write))
     restore_video(source, tmp_path / 'plain.mp4', weights, batch_size=batch_size)
     assert len(written) == 24 and np.array_equal(written[:12], written[12:])
     assert audio_packets(tmp_path / 'out.mp4') == audio_packets(tmp_path / 'plain.mp4')
@@ -254,7 +297,7 @@ def test_a_network_that_fails_leaves_the_output_as_it_was(source, network, tmp_p
 
     calls, failing = [], copy.deepcopy(network)
     failing.encoder.conv_in.register_forward_pre_hook(fail_at_the_fifth)
-    monkeypatch.setattr(restore, 'load_network', lambda *args: failing)
+    monkeypatch.setattr(whole_video, 'load_network', lambda *args: failing)
     target = tmp_path / 'out' / 'out.mp4'
     target.parent.mkdir()
     target.write_bytes(b'earlier')
@@ -277,8 +320,20 @@ def test_a_video_that_changes_its_size_leaves_nothing_behind(weights, tmp_path):
 def test_a_full_disk_ends_it_in_one_line(weights, tmp_path):
     """The limit on a file's size stands for the end of the disk."""
     source = write_video(tmp_path / 'in.mp4', moving_frames(120, 128, 96), 25)
-    command = Run(tmp_path, 'restore', source, '-o', 'out/out.mp4', '--weights', weights, '--crf', 0,
-                  '--size', 16, limits={resource.RLIMIT_FSIZE: 2**16})
+    command = Run(
+        tmp_path,
+        'restore',
+        source,
+        '-o',
+        'out/out.mp4',
+        '--weights',
+        weights,
+        '--crf',
+        0,
+        '--size',
+        16,
+        limits={resource.RLIMIT_FSIZE: 2**16},
+    )
     assert command.statuses() == [2]
     assert 'basicsr: cannot write out/out.mp4: File too large' in command.output()
     assert 'Traceback' not in command.output() and '120/120' not in command.output()

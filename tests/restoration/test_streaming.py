@@ -1,15 +1,17 @@
 """The streaming engine against whole passes, window by window."""
+
 import weakref
 
 import pytest
 import torch
 
-from pgtf_basicsr.archs import PGTFormer, TSVQGAN
+from pgtf_basicsr.archs import TSVQGAN, PGTFormer
 from pgtf_basicsr.restoration.streaming import restore_frames, run_windows
 from pgtf_basicsr.restoration.windows import sliding_windows
 
-SMALL = dict(image_size=64, width=32, multipliers=(1, 1, 2), swin_levels=(16,), z_channels=32, codebook_size=32,
-             codebook_dim=32)
+SMALL = dict(
+    image_size=64, width=32, multipliers=(1, 1, 2), swin_levels=(16,), z_channels=32, codebook_size=32, codebook_dim=32
+)
 PREDICTOR = dict(predictor_width=32, predictor_layers=2, predictor_heads=4, predictor_mlp=32)
 
 
@@ -55,8 +57,10 @@ def fidelities(net):
 def test_streaming_has_the_bits_of_whole_passes(net, frames, batch_size):
     for options in fidelities(net):
         restored = list(restore_frames(net, frames, batch_size=batch_size, **options))
-        expected = [whole_pass(net, window, **options)[net.num_frames // 2]
-                    for window in sliding_windows(frames, net.num_frames)]
+        expected = [
+            whole_pass(net, window, **options)[net.num_frames // 2]
+            for window in sliding_windows(frames, net.num_frames)
+        ]
         assert torch.equal(torch.stack(restored), torch.stack(expected))
 
 
@@ -65,8 +69,9 @@ def test_windows_side_by_side_have_the_bits_of_whole_passes(net, frames, count):
     clip, options = (frames + frames)[:count], fidelities(net)[0]
     length = count // net.num_frames * net.num_frames
     restored = list(restore_frames(net, clip[:length], stride=net.num_frames, **options))
-    expected = [whole_pass(net, clip[first:first + net.num_frames], **options)
-                for first in range(0, length, net.num_frames)]
+    expected = [
+        whole_pass(net, clip[first : first + net.num_frames], **options) for first in range(0, length, net.num_frames)
+    ]
     assert torch.equal(torch.stack(restored), torch.cat(expected))
 
 
@@ -126,8 +131,11 @@ def test_while_a_window_is_at_work_only_what_others_need_is_kept_beside(frames, 
 
 def test_restored_frames_are_ordinary_tensors_without_gradient(frames):
     weight = torch.ones(1, requires_grad=True)
-    frame = next(run_windows(
-        lambda frame: weight * frame, lambda window, wanted: weight * torch.cat(window)[None][:, wanted], frames, 3))
+    frame = next(
+        run_windows(
+            lambda frame: weight * frame, lambda window, wanted: weight * torch.cat(window)[None][:, wanted], frames, 3
+        )
+    )
     assert not frame.requires_grad and not frame.is_inference()
     assert torch.is_grad_enabled()
 

@@ -1,4 +1,5 @@
 """Windows over a stream against windows written out by hand."""
+
 import math
 
 import pytest
@@ -7,16 +8,19 @@ import torch
 from pgtf_basicsr.restoration.windows import blend, sliding_windows, strided_windows
 
 
-@pytest.mark.parametrize('frames, num_frames, windows', [
-    ('abcd', 3, ['aab', 'abc', 'bcd', 'cdd']),
-    ('abcd', 1, ['a', 'b', 'c', 'd']),
-    ('abcd', 2, ['aa', 'ab', 'bc', 'cd']),
-    ('abcd', 4, ['aaab', 'aabc', 'abcd', 'bcdd']),
-    ('abcd', 5, ['aaabc', 'aabcd', 'abcdd', 'bcddd']),
-    ('ab', 5, ['aaabb', 'aabbb']),
-    ('a', 3, ['aaa']),
-    ('', 3, []),
-])
+@pytest.mark.parametrize(
+    'frames, num_frames, windows',
+    [
+        ('abcd', 3, ['aab', 'abc', 'bcd', 'cdd']),
+        ('abcd', 1, ['a', 'b', 'c', 'd']),
+        ('abcd', 2, ['aa', 'ab', 'bc', 'cd']),
+        ('abcd', 4, ['aaab', 'aabc', 'abcd', 'bcdd']),
+        ('abcd', 5, ['aaabc', 'aabcd', 'abcdd', 'bcddd']),
+        ('ab', 5, ['aaabb', 'aabbb']),
+        ('a', 3, ['aaa']),
+        ('', 3, []),
+    ],
+)
 def test_windows_are_centred_and_repeat_the_edges(frames, num_frames, windows):
     assert [''.join(window) for window in sliding_windows(frames, num_frames)] == windows
     assert all(window[num_frames // 2] == frame for window, frame in zip(windows, frames))
@@ -36,17 +40,20 @@ def test_windows_take_no_frame_before_it_is_needed(num_frames):
         assert len(taken) == min(index + 1 + after, 20)
 
 
-@pytest.mark.parametrize('frames, num_frames, stride, windows', [
-    ('abcdef', 3, 3, [(0, 'abc'), (3, 'def')]),
-    ('abcde', 3, 3, [(0, 'abc'), (2, 'cde')]),
-    ('abcd', 3, 3, [(0, 'abc'), (1, 'bcd')]),
-    ('abcdef', 3, 2, [(0, 'abc'), (2, 'cde'), (3, 'def')]),
-    ('abcde', 3, 2, [(0, 'abc'), (2, 'cde')]),
-    ('abcdefgh', 5, 4, [(0, 'abcde'), (3, 'defgh')]),
-    ('ab', 3, 3, [(0, 'abb')]),
-    ('a', 3, 2, [(0, 'aaa')]),
-    ('', 3, 3, []),
-])
+@pytest.mark.parametrize(
+    'frames, num_frames, stride, windows',
+    [
+        ('abcdef', 3, 3, [(0, 'abc'), (3, 'def')]),
+        ('abcde', 3, 3, [(0, 'abc'), (2, 'cde')]),
+        ('abcd', 3, 3, [(0, 'abc'), (1, 'bcd')]),
+        ('abcdef', 3, 2, [(0, 'abc'), (2, 'cde'), (3, 'def')]),
+        ('abcde', 3, 2, [(0, 'abc'), (2, 'cde')]),
+        ('abcdefgh', 5, 4, [(0, 'abcde'), (3, 'defgh')]),
+        ('ab', 3, 3, [(0, 'abb')]),
+        ('a', 3, 2, [(0, 'aaa')]),
+        ('', 3, 3, []),
+    ],
+)
 def test_strided_windows_cover_all_frames(frames, num_frames, stride, windows):
     assert [(first, ''.join(window)) for first, window in strided_windows(frames, num_frames, stride)] == windows
 

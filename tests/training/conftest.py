@@ -1,4 +1,5 @@
 """What the tests of whole runs start from."""
+
 import pytest
 
 from ..quickstart import write_data

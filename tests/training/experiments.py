@@ -1,4 +1,5 @@
 """Comparing what two runs have left."""
+
 import re
 
 import torch

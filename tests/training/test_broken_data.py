@@ -1,4 +1,5 @@
 """A training that meets broken files: it ends with a line that names them, or goes on and counts them in its log."""
+
 import re
 import shutil
 
@@ -20,15 +21,25 @@ def project(tmp_path, trained_project):
 
 
 def options(project, **changes):
-    return write_options(project, stage_options(1, **{
-        'datasets:train:num_frame': 3, 'train:total_iter': 4, 'datasets:train:num_worker_per_gpu': 1, **changes}))
+    return write_options(
+        project,
+        stage_options(
+            1,
+            **{'datasets:train:num_frame': 3, 'train:total_iter': 4, 'datasets:train:num_worker_per_gpu': 1, **changes},
+        ),
+    )
 
 
 @pytest.mark.parametrize('prefetch', [None, 'cpu'])
 @pytest.mark.parametrize('workers', [0, 1])
 def test_a_run_stops_and_names_clip_and_file(project, workers, prefetch):
-    written = run(project, 'train', '-opt', options(
-        project, **{'datasets:train:num_worker_per_gpu': workers, 'datasets:train:prefetch_mode': prefetch}), status=2)
+    written = run(
+        project,
+        'train',
+        '-opt',
+        options(project, **{'datasets:train:num_worker_per_gpu': workers, 'datasets:train:prefetch_mode': prefetch}),
+        status=2,
+    )
     told = [line for line in written.splitlines() if line.startswith('basicsr: ')]
     assert len(told) == 1 and re.search(rf'frame .*{BROKEN} \(100 bytes\) is not a whole image', told[0])
     assert 'Traceback' not in written

@@ -1,4 +1,5 @@
 """Torn, damaged and foreign checkpoint files: refused in a line before anything changes, or passed over."""
+
 import pickle
 import random
 import shutil
@@ -25,16 +26,15 @@ def experiment(trained_project):
 
 def listing(folder):
     """{path: (size, time of change)} of all below a folder."""
-    return {path: (path.stat().st_size, path.stat().st_mtime_ns)
-            for path in sorted(folder.rglob('*'))}
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.rglob('*'))}
 
 
 def torn_and_damaged(good, draw):
     """Yield (description, bytes) of files that once were `good`."""
     data = good.read_bytes()
     for share in (0, 0.001, 0.1, 0.5, 0.9, 0.999):
-        yield f'first {share:.1%}', data[:int(share * len(data))]
-    yield 'last half', data[len(data) // 2:]
+        yield f'first {share:.1%}', data[: int(share * len(data))]
+    yield 'last half', data[len(data) // 2 :]
     yield 'zeros', bytes(len(data))
     yield 'end of zeros, as after a power cut', data[:-4096] + bytes(4096)
     yield 'text', b'no checkpoint\n'
@@ -42,20 +42,26 @@ def torn_and_damaged(good, draw):
     for _ in range(8):
         # In the middle of the tensors, where torch.load does not look.
         position = draw.randrange(len(data) // 4, len(data) // 2)
-        yield f'bit flipped at {position}', data[:position] + bytes([data[position] ^ 1]) + data[position + 1:]
+        yield f'bit flipped at {position}', data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
 
 
 def foreign_states(folder):
     """Yield (description, file) of training states of others, made with torch.save or pickle."""
+
     class Hostile:
         def __reduce__(self):
-            return Path.touch, (folder / 'hacked', )
+            return Path.touch, (folder / 'hacked',)
 
     basicsr = {'epoch': 0, 'iter': 4, 'optimizers': [], 'schedulers': []}
     for name, contents in {
-            'list': [1, 2, 3], 'number': 7, 'empty': {}, 'weights': {'params': {'x': torch.zeros(2)}},
-            "BasicSR's": basicsr, 'hostile': {**basicsr, 'x': Hostile()}, 'newer format': {
-                **basicsr, 'checkpoint': {'format': 99, 'package': '9.0'}}}.items():
+        'list': [1, 2, 3],
+        'number': 7,
+        'empty': {},
+        'weights': {'params': {'x': torch.zeros(2)}},
+        "BasicSR's": basicsr,
+        'hostile': {**basicsr, 'x': Hostile()},
+        'newer format': {**basicsr, 'checkpoint': {'format': 99, 'package': '9.0'}},
+    }.items():
         torch.save(contents, folder / f'{name}.pt')
         yield name, (folder / f'{name}.pt').read_bytes()
     yield 'pickle', pickle.dumps(basicsr)
@@ -64,10 +70,14 @@ def foreign_states(folder):
 def foreign_weights(folder):
     """Yield (description, bytes) of files of weights that are no PGTFormer's of this size."""
     for name, contents in {
-            'other network': {'params': torch.nn.Linear(3, 3).state_dict()}, 'bare': torch.nn.Linear(3, 3).state_dict(),
-            'empty params': {'params': {}}, 'nested': {'state': {'model': {}}}, 'tensor': torch.zeros(3),
-            'optimizer': torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))]).state_dict(),
-            'ordered': OrderedDict(a=1)}.items():
+        'other network': {'params': torch.nn.Linear(3, 3).state_dict()},
+        'bare': torch.nn.Linear(3, 3).state_dict(),
+        'empty params': {'params': {}},
+        'nested': {'state': {'model': {}}},
+        'tensor': torch.zeros(3),
+        'optimizer': torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))]).state_dict(),
+        'ordered': OrderedDict(a=1),
+    }.items():
         torch.save(contents, folder / f'{name}.pt')
         yield name, (folder / f'{name}.pt').read_bytes()
 
@@ -79,6 +89,7 @@ def attempt(folder, cases, output, arguments):
     import os
 
     from pgtf_basicsr.cli import main
+
     os.chdir(folder)
     results = []
     for description, target, data in cases:
@@ -116,17 +127,34 @@ def test_broken_files_are_refused_before_anything_changes(experiment, trained_pr
     opt = stage_options(3, name='good')
     anew, resume = (
         write_options(trained_project, {**opt, 'path': {**opt['path'], key: str(target)}}, f'{key}.yml')
-        for key in ('pretrain_network_g', 'resume_state'))
+        for key in ('pretrain_network_g', 'resume_state')
+    )
     hostile = tmp_path / 'foreign'
     hostile.mkdir()
-    refused = attempts(trained_project, [
-        (f'weights: {name}', target, data)
-        for source in (torn_and_damaged(weights, draw), foreign_weights(hostile)) for name, data in source
-    ], tmp_path, 'train', '-opt', anew)
-    refused += attempts(trained_project, [
-        (f'state: {name}', target, data)
-        for source in (torn_and_damaged(state, draw), foreign_states(hostile)) for name, data in source
-    ], tmp_path, 'train', '-opt', resume)
+    refused = attempts(
+        trained_project,
+        [
+            (f'weights: {name}', target, data)
+            for source in (torn_and_damaged(weights, draw), foreign_weights(hostile))
+            for name, data in source
+        ],
+        tmp_path,
+        'train',
+        '-opt',
+        anew,
+    )
+    refused += attempts(
+        trained_project,
+        [
+            (f'state: {name}', target, data)
+            for source in (torn_and_damaged(state, draw), foreign_states(hostile))
+            for name, data in source
+        ],
+        tmp_path,
+        'train',
+        '-opt',
+        resume,
+    )
     for description, status, output, unchanged in refused:
         lines = output.splitlines()
         assert status == 2 and unchanged, (description, output)
@@ -196,16 +224,26 @@ def test_resume_with_another_teacher_is_refused(copied, trained_project):
 
 def test_resume_of_other_networks_is_refused(copied, trained_project):
     folder, path = copied
-    opt = stage_options(3, name='broken', **{'train:frozen': ['encoder', 'to_latents', 'codebook', 'from_latents',
-                                                             'decoder', 'parsing_net']})
+    opt = stage_options(
+        3,
+        name='broken',
+        **{'train:frozen': ['encoder', 'to_latents', 'codebook', 'from_latents', 'decoder', 'parsing_net']},
+    )
     path = write_options(trained_project, opt, 'other.yml')
     output = run(trained_project, 'train', '-opt', path, '--auto_resume', status=2)
     assert 'its optimizers do not fit' in output
 
 
 def test_resume_from_another_experiment_leaves_that_one_as_it_was(experiment, trained_project):
-    opt = stage_options(3, name='branch', **{'train:total_iter': TOTAL + 2, 'train:scheduler:periods': [TOTAL + 2],
-                                            'path:resume_state': str(experiment / 'training_states' / '4.state')})
+    opt = stage_options(
+        3,
+        name='branch',
+        **{
+            'train:total_iter': TOTAL + 2,
+            'train:scheduler:periods': [TOTAL + 2],
+            'path:resume_state': str(experiment / 'training_states' / '4.state'),
+        },
+    )
     before = listing(experiment)
     output = run(trained_project, 'train', '-opt', write_options(trained_project, opt, 'branch.yml'))
     assert 'iter: 4.' in output and listing(experiment) == before

@@ -1,4 +1,5 @@
 """Losses and gradients that are not finite: the step leaves no trace, and too many of them stop the run."""
+
 import copy
 import re
 
@@ -15,8 +16,11 @@ from ..quickstart import stage_options, write_options
 
 def everything(model):
     """All that an iteration can change."""
-    state = {'g': model.net_g.state_dict(), 'ema': model.net_g_ema.state_dict(),
-             'optimizers': [optimizer.state_dict() for optimizer in model.optimizers]}
+    state = {
+        'g': model.net_g.state_dict(),
+        'ema': model.net_g_ema.state_dict(),
+        'optimizers': [optimizer.state_dict() for optimizer in model.optimizers],
+    }
     if model.net_d is not None:
         state['d'] = model.net_d.state_dict()
     return copy.deepcopy(state)
@@ -105,12 +109,19 @@ def test_too_many_in_a_row_stop_the_run(weights, learns_by):  # noqa: F811
     iterate(model, 2, batch(seed=2))
     iterate(model, 3, spoilt(float('nan')))
     iterate(model, 4, spoilt(float('nan')))
-    with pytest.raises(UserError, match=(
+    with pytest.raises(
+        UserError,
+        match=(
             r'iteration 5: losses or gradients are not finite \(.*l_g_pix nan.*\), as in 2 steps before it, on '
-            r'clip_7/00000012; nothing has been saved since iteration 0')):
+            r'clip_7/00000012; nothing has been saved since iteration 0'
+        ),
+    ):
         iterate(model, 5, spoilt(float('nan')))
-        {'the next iteration': lambda: iterate(model, 6, batch(seed=6)), 'the log': model.get_current_log,
-         'a checkpoint': lambda: model.save(0, 5)}[learns_by]()
+        {
+            'the next iteration': lambda: iterate(model, 6, batch(seed=6)),
+            'the log': model.get_current_log,
+            'a checkpoint': lambda: model.save(0, 5),
+        }[learns_by]()
 
 
 def test_a_spoilt_part_of_an_accumulated_step_spoils_the_step(weights):  # noqa: F811
@@ -134,10 +145,18 @@ def test_a_spoilt_part_of_an_accumulated_step_spoils_the_step(weights):  # noqa:
 @pytest.mark.parametrize('world_size', [1, 2])
 def test_diverging_run_ends_in_one_line_and_keeps_its_checkpoint(project, world_size):
     """A learning rate that lets weights overflow; both ranks end, though only their own samples differ."""
-    opt = stage_options(1, name='diverging', **{
-        'train:total_iter': 12, 'train:optim_g': {'type': 'SGD', 'lr': 1e18}, 'train:max_skipped_steps': 1,
-        'train:warmup_iter': -1, 'train:scheduler': {'type': 'MultiStepLR', 'milestones': []},
-        'logger:save_checkpoint_freq': 100})
+    opt = stage_options(
+        1,
+        name='diverging',
+        **{
+            'train:total_iter': 12,
+            'train:optim_g': {'type': 'SGD', 'lr': 1e18},
+            'train:max_skipped_steps': 1,
+            'train:warmup_iter': -1,
+            'train:scheduler': {'type': 'MultiStepLR', 'milestones': []},
+            'logger:save_checkpoint_freq': 100,
+        },
+    )
     output = run(project, 'train', '-opt', write_options(project, opt), world_size=world_size, status=2)
     lines = [line for line in output.splitlines() if line.startswith('basicsr: ')]
     assert len(lines) == 1 and 'losses or gradients are not finite' in lines[0] and 'Traceback' not in output
@@ -145,6 +164,11 @@ def test_diverging_run_ends_in_one_line_and_keeps_its_checkpoint(project, world_
     assert not list((project / 'experiments/diverging/models').iterdir())
     # Each sample it went wrong on can be made again from its line in the log.
     drawn = re.findall(r'ERROR: .* a sample of the last one was (.*)', output)
-    dataset = VFHQDataset({**opt['datasets']['train'], 'dataroot_gt': project / 'datasets/sample/train/GT',
-                           'dataroot_landmarks': project / 'datasets/sample/train/landmarks'})
+    dataset = VFHQDataset(
+        {
+            **opt['datasets']['train'],
+            'dataroot_gt': project / 'datasets/sample/train/GT',
+            'dataroot_landmarks': project / 'datasets/sample/train/landmarks',
+        }
+    )
     assert len(drawn) == 2 and [dataset.reproduce(line)['drawn'] for line in drawn] == drawn

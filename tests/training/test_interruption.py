@@ -1,4 +1,5 @@
 """Runs that are asked to stop by SIGTERM or SIGINT save, say so with their exit status, and go on unharmed."""
+
 import os
 import signal
 import subprocess
@@ -16,8 +17,16 @@ TOTAL = 8
 
 
 def write_stage(folder, name, **changes):
-    opt = stage_options(1, name=name, **{'train:total_iter': TOTAL, 'logger:save_checkpoint_freq': TOTAL,
-                                         'train:scheduler:periods': [TOTAL], **changes})
+    opt = stage_options(
+        1,
+        name=name,
+        **{
+            'train:total_iter': TOTAL,
+            'logger:save_checkpoint_freq': TOTAL,
+            'train:scheduler:periods': [TOTAL],
+            **changes,
+        },
+    )
     return write_options(folder, opt, f'{name}.yml')
 
 
@@ -35,7 +44,7 @@ def test_stopped_run_goes_on_to_the_same_bits(project, number):
     command.wait_for('iter:       3')
     command.signal(number)
     assert command.statuses() == [STOPPED]
-    state, = states(project, 'stopped')
+    (state,) = states(project, 'stopped')
     iteration = int(state.removesuffix('.state'))
     assert 3 <= iteration < TOTAL
     assert f'basicsr: stopped after iteration {iteration}, as asked; go on with --auto_resume' in command.output()
@@ -52,7 +61,7 @@ def test_signal_to_one_rank_stops_all_at_the_same_iteration(project):
     command.wait_for('iter:       1')
     command.signal(signal.SIGTERM, rank=1)
     assert command.statuses() == [STOPPED, STOPPED]
-    state, = states(project, 'two')
+    (state,) = states(project, 'two')
     assert 'Traceback' not in command.output() + command.output(1)
     output = run(project, 'train', '-opt', path, '--auto_resume', world_size=2)
     assert f'iter: {state.removesuffix(".state")}.' in output
@@ -69,9 +78,17 @@ def test_stop_waits_for_the_step_of_accumulated_gradients(project):
 
 def test_stop_during_validation_is_made_up_for(project):
     """The validation is left, the state saved, and the resumed run validates before it goes on."""
-    path = write_stage(project, 'validating', **{
-        'val:val_freq': 4, 'datasets:val:dataroot_gt': 'datasets/sample/train/GT', 'datasets:val:max_frames': None,
-        'datasets:val:dataroot_landmarks': 'datasets/sample/train/landmarks', 'val:batch_size': 1})
+    path = write_stage(
+        project,
+        'validating',
+        **{
+            'val:val_freq': 4,
+            'datasets:val:dataroot_gt': 'datasets/sample/train/GT',
+            'datasets:val:max_frames': None,
+            'datasets:val:dataroot_landmarks': 'datasets/sample/train/landmarks',
+            'val:batch_size': 1,
+        },
+    )
     command = Run(project, 'train', '-opt', path)
     command.wait_for('iter:       4')
     command.signal(signal.SIGTERM)
@@ -86,7 +103,7 @@ def test_stop_during_validation_is_made_up_for(project):
 def test_signal_before_the_first_iteration_ends_at_once(project):
     command = Run(project, 'train', '-opt', write_stage(project, 'early'))
     command.signal(signal.SIGTERM)
-    status, = command.statuses()
+    (status,) = command.statuses()
     assert status in (-signal.SIGTERM, 128 + signal.SIGTERM, STOPPED)
     assert states(project, 'early') == []
 
@@ -94,19 +111,40 @@ def test_signal_before_the_first_iteration_ends_at_once(project):
 @pytest.mark.slow
 def test_torchrun_that_is_asked_to_stop_lets_its_processes_save(project):
     """As a scheduler does it: SIGTERM to torchrun, which passes it on and waits for half a minute."""
-    path = write_stage(project, 'torchrun', **{'train:total_iter': 200, 'train:scheduler:periods': [200],
-                                               'logger:save_checkpoint_freq': 200})
+    path = write_stage(
+        project,
+        'torchrun',
+        **{'train:total_iter': 200, 'train:scheduler:periods': [200], 'logger:save_checkpoint_freq': 200},
+    )
     output = project / 'output.txt'
     with open(output, 'w') as file:
         agent = subprocess.Popen(
-            [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port', str(free_port()),
-             '-m', 'pgtf_basicsr', 'train', '-opt', str(path), '--launcher', 'pytorch'], cwd=project,
-            env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}, stdout=file, stderr=subprocess.STDOUT)
+            [
+                sys.executable,
+                '-m',
+                'torch.distributed.run',
+                '--nproc_per_node',
+                '2',
+                '--master_port',
+                str(free_port()),
+                '-m',
+                'pgtf_basicsr',
+                'train',
+                '-opt',
+                str(path),
+                '--launcher',
+                'pytorch',
+            ],
+            cwd=project,
+            env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
     end = time.monotonic() + 120
     while 'iter:       3' not in output.read_text():
         assert agent.poll() is None and time.monotonic() < end, output.read_text()[-3000:]
         time.sleep(0.02)
     agent.send_signal(signal.SIGTERM)
     assert agent.wait(60) != 0
-    state, = states(project, 'torchrun')
+    (state,) = states(project, 'torchrun')
     assert f'stopped after iteration {state.removesuffix(".state")}, as asked' in output.read_text()

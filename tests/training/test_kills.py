@@ -1,4 +1,5 @@
 """Runs of the quickstart that are killed again and again end with the same bits as those that were let alone."""
+
 import glob
 import random
 import sys

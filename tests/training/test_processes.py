@@ -1,4 +1,5 @@
 """Many processes: the same result as one, and an end with a message where one is gone."""
+
 import os
 import re
 import shutil
@@ -17,10 +18,19 @@ from .experiments import assert_same_files
 
 def one_step(stage, name, batch_size):
     """A stage without adversarial loss, whose weights move by the gradients of one iteration."""
-    opt = stage_options(stage, name=name, **{
-        'train:total_iter': 1, 'train:optim_g': {'type': 'SGD', 'lr': 1.0}, 'train:gan_opt': None,
-        'train:scheduler': {'type': 'MultiStepLR', 'milestones': []}, 'train:ema_decay': 0,
-        'logger:save_checkpoint_freq': 1, 'datasets:train:batch_size_per_gpu': batch_size})
+    opt = stage_options(
+        stage,
+        name=name,
+        **{
+            'train:total_iter': 1,
+            'train:optim_g': {'type': 'SGD', 'lr': 1.0},
+            'train:gan_opt': None,
+            'train:scheduler': {'type': 'MultiStepLR', 'milestones': []},
+            'train:ema_decay': 0,
+            'logger:save_checkpoint_freq': 1,
+            'datasets:train:batch_size_per_gpu': batch_size,
+        },
+    )
     # The face parsing network, trained along in stage II, has statistics of its batch.
     if stage == 2:
         opt['train']['frozen'] = ['codebook', 'from_latents', 'decoder', 'parsing_net', 'regulators']
@@ -73,8 +83,12 @@ def test_resume_with_another_number_of_processes_takes_the_samples_that_are_left
 
 
 def test_a_process_that_hangs_ends_the_run_with_a_message(project):
-    path = write_options(project, stage_options(1, **{
-        'train:total_iter': 100, 'train:scheduler:periods': [100], 'dist_params': {'timeout': 0.15}}))
+    path = write_options(
+        project,
+        stage_options(
+            1, **{'train:total_iter': 100, 'train:scheduler:periods': [100], 'dist_params': {'timeout': 0.15}}
+        ),
+    )
     command = Run(project, 'train', '-opt', path, world_size=2)
     command.wait_for('iter:       1')
     command.signal(signal.SIGSTOP, rank=1)
@@ -123,8 +137,14 @@ def scontrol(tmp_path_factory):
     def write(text):
         (folder / 'scontrol').write_text(text)
         (folder / 'scontrol').chmod(0o755)
-        return {'PATH': f'{folder}:{os.environ["PATH"]}', 'SLURM_NODELIST': 'node[1-2]', 'SLURM_PROCID': '0',
-                'SLURM_NTASKS': '1', 'SLURM_LOCALID': '0', 'MASTER_PORT': str(free_port())}
+        return {
+            'PATH': f'{folder}:{os.environ["PATH"]}',
+            'SLURM_NODELIST': 'node[1-2]',
+            'SLURM_PROCID': '0',
+            'SLURM_NTASKS': '1',
+            'SLURM_LOCALID': '0',
+            'MASTER_PORT': str(free_port()),
+        }
 
     return write
 
@@ -138,16 +158,26 @@ def test_slurm_gives_rank_and_hosts(project, scontrol):
 def test_launcher_that_is_not_there_is_told_in_a_line(project):
     path = write_options(project, stage_options(1))
     output = run(project, 'train', '-opt', path, '--launcher', 'pytorch', status=2)
-    assert output == ('basicsr: --launcher pytorch: RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT not set; '
-                      'start the processes with torchrun\n')
+    assert output == (
+        'basicsr: --launcher pytorch: RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT not set; '
+        'start the processes with torchrun\n'
+    )
 
 
 def test_slurm_mistakes_are_told_in_a_line(project, scontrol):
     path = write_options(project, stage_options(1))
     output = run(project, 'train', '-opt', path, '--launcher', 'slurm', status=2)
     assert 'SLURM_NODELIST, SLURM_PROCID, SLURM_NTASKS, SLURM_LOCALID not set; start the processes with srun' in output
-    output = run(project, 'train', '-opt', path, '--launcher', 'slurm', status=2,
-                 **scontrol('#!/bin/sh\necho "invalid hostlist" >&2\nexit 1\n'))
+    output = run(
+        project,
+        'train',
+        '-opt',
+        path,
+        '--launcher',
+        'slurm',
+        status=2,
+        **scontrol('#!/bin/sh\necho "invalid hostlist" >&2\nexit 1\n'),
+    )
     assert 'scontrol cannot tell the hosts of node[1-2]: invalid hostlist' in output and 'Traceback' not in output
 
 
@@ -157,12 +187,40 @@ def agents(folder, path, nodes, restarts):
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     return [
         subprocess.Popen(
-            [sys.executable, '-m', 'torch.distributed.run', '--nnodes', str(nodes), '--nproc_per_node', '1',
-             '--max-restarts', str(restarts), '--rdzv-backend', 'c10d', '--rdzv-endpoint', f'127.0.0.1:{port}',
-             '--rdzv-id', 'a_job', '--local-addr', '127.0.0.1', '-m', 'pgtf_basicsr', 'train', '-opt', str(path),
-             '--launcher', 'pytorch'],
-            cwd=folder, env=environment, text=True, stdout=open(folder / f'node_{node}.txt', 'w'),
-            stderr=subprocess.STDOUT) for node in range(nodes)]
+            [
+                sys.executable,
+                '-m',
+                'torch.distributed.run',
+                '--nnodes',
+                str(nodes),
+                '--nproc_per_node',
+                '1',
+                '--max-restarts',
+                str(restarts),
+                '--rdzv-backend',
+                'c10d',
+                '--rdzv-endpoint',
+                f'127.0.0.1:{port}',
+                '--rdzv-id',
+                'a_job',
+                '--local-addr',
+                '127.0.0.1',
+                '-m',
+                'pgtf_basicsr',
+                'train',
+                '-opt',
+                str(path),
+                '--launcher',
+                'pytorch',
+            ],
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdout=open(folder / f'node_{node}.txt', 'w'),
+            stderr=subprocess.STDOUT,
+        )
+        for node in range(nodes)
+    ]
 
 
 def wait_for(text, file, process, timeout=200):
@@ -209,7 +267,7 @@ def test_restart_goes_on_from_its_own_launch_alone(project):
     path = write_options(project, stage_options(1, **{'train:total_iter': 4, 'train:scheduler:periods': [4]}))
     output = run(project, 'train', '-opt', path, TORCHELASTIC_RUN_ID='a_job')
     assert 'Resuming' not in output
-    archived, = (project / 'experiments').glob('quickstart_stage1_archived_*')
+    (archived,) = (project / 'experiments').glob('quickstart_stage1_archived_*')
     assert (archived / 'training_states/2.state').exists()
     output = run(project, 'train', '-opt', path, TORCHELASTIC_RUN_ID='a_job')
     assert 'Resuming training from epoch: 0, iter: 4.' in output

@@ -1,4 +1,5 @@
 """Checkpoints that cannot be written, old ones that are deleted, and what a checkpoint says of itself."""
+
 import resource
 import shutil
 import subprocess
@@ -25,8 +26,11 @@ def write_stage(folder, name='saving', **changes):
 
 def files(folder):
     """{path: bytes} of all checkpoints and states."""
-    return {path.relative_to(folder): path.read_bytes() for kind in ('models', 'training_states')
-            for path in sorted((folder / 'experiments/saving' / kind).iterdir())}
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for kind in ('models', 'training_states')
+        for path in sorted((folder / 'experiments/saving' / kind).iterdir())
+    }
 
 
 @pytest.fixture
@@ -79,8 +83,10 @@ def test_read_only_folder_ends_the_run_and_leaves_older_checkpoints(project, mou
     mount('--bind', states, states)
     mount('-o', 'remount,ro,bind', states)
     assert command.statuses() == [2]
-    assert f'cannot save {states}/4.state: Read-only file system; the newest checkpoint is of iteration 2' in \
-        command.output()
+    assert (
+        f'cannot save {states}/4.state: Read-only file system; the newest checkpoint is of iteration 2'
+        in command.output()
+    )
     assert 'Traceback' not in command.output()
     after = files(project)
     assert all(after[name] == content for name, content in before.items())
@@ -89,8 +95,16 @@ def test_read_only_folder_ends_the_run_and_leaves_older_checkpoints(project, mou
 def test_keep_checkpoints_deletes_all_but_the_newest(project):
     run(project, 'train', '-opt', write_stage(project, **{'path:keep_checkpoints': 2}))
     names = sorted(path.name for path in (project / 'experiments/saving').glob('*/*') if path.is_file())
-    assert names == ['4.state', '6.state', 'net_d_4.pth', 'net_d_6.pth', 'net_d_latest.pth', 'net_g_4.pth',
-                     'net_g_6.pth', 'net_g_latest.pth']
+    assert names == [
+        '4.state',
+        '6.state',
+        'net_d_4.pth',
+        'net_d_6.pth',
+        'net_d_latest.pth',
+        'net_g_4.pth',
+        'net_g_6.pth',
+        'net_g_latest.pth',
+    ]
 
 
 def test_keeping_one_never_deletes_the_newest_whole_one(project):
@@ -116,7 +130,7 @@ def test_checkpoint_says_where_it_came_from(project):
 def test_options_that_ran_can_run_again(project):
     """The merged options lie beside the log, and another run of them ends with the same bits."""
     run(project, 'train', '-opt', write_stage(project), '--force_yml', 'train:optim_g:lr=5e-4', 'manual_seed=3')
-    merged, = (project / 'experiments/saving').glob('options_*.yml')
+    (merged,) = (project / 'experiments/saving').glob('options_*.yml')
     assert 'lr: 0.0005' in merged.read_text()
     kept = project / 'kept.yml'
     kept.write_text(merged.read_text().replace('name: saving', 'name: again'))

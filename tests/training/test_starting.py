@@ -1,4 +1,5 @@
 """How runs start and end: nothing of an earlier one is touched before they can, and they make all their iterations."""
+
 import itertools
 import os
 import re
@@ -22,10 +23,12 @@ def experiment(tmp_path_factory, trained_project):
     folder = tmp_path_factory.mktemp('experiment')
     shutil.copytree(trained_project / 'datasets', folder / 'datasets')
     for stage in (1, 2):
-        shutil.copytree(trained_project / f'experiments/quickstart_stage{stage}',
-                        folder / f'experiments/quickstart_stage{stage}')
-        shutil.copytree(trained_project / f'tb_logger/quickstart_stage{stage}',
-                        folder / f'tb_logger/quickstart_stage{stage}')
+        shutil.copytree(
+            trained_project / f'experiments/quickstart_stage{stage}', folder / f'experiments/quickstart_stage{stage}'
+        )
+        shutil.copytree(
+            trained_project / f'tb_logger/quickstart_stage{stage}', folder / f'tb_logger/quickstart_stage{stage}'
+        )
     run(folder, 'train', '-opt', write_options(folder, stage_options(3), 'good.yml'))
     run(folder, 'test', '-opt', write_options(folder, small_test(), 'test.yml'))
     return folder
@@ -45,8 +48,11 @@ CLIPS = {'name': 'x', 'type': 'VFHQDataset', 'dataroot_gt': 'datasets/sample/tes
 
 
 def listing(folder):
-    return {path: (path.stat().st_size, path.stat().st_mtime_ns)
-            for name in ('experiments', 'results', 'tb_logger') for path in sorted((folder / name).rglob('*'))}
+    return {
+        path: (path.stat().st_size, path.stat().st_mtime_ns)
+        for name in ('experiments', 'results', 'tb_logger')
+        for path in sorted((folder / name).rglob('*'))
+    }
 
 
 def empty_clips(folder):
@@ -77,7 +83,9 @@ UNABLE = {
     'degradation out of range': lambda folder: {'datasets:train:degradation': {'crf': [18, 99]}},
     'validation of clips too short for MSRL': lambda folder: {'datasets:val:max_frames': 1},
     'validation without clips': lambda folder: {
-        'datasets:val:dataroot_gt': 'few', 'datasets:val:dataroot_landmarks': None},
+        'datasets:val:dataroot_gt': 'few',
+        'datasets:val:dataroot_landmarks': None,
+    },
 }
 
 
@@ -92,12 +100,16 @@ def test_run_that_cannot_start_changes_nothing(experiment, reason):
     assert lines and all(line.startswith('basicsr: ') for line in lines) and len(lines) <= 3, output
 
 
-@pytest.mark.parametrize('changes', [
-    {'datasets': {'test_1': {'name': 'x', 'type': 'VFHQDataset', 'dataroot_gt': 'few'}}},
-    {'path': {'pretrain_network_g': 'experiments/quickstart_stage1/models/net_g_latest.pth'}},
-    {'datasets': {'test_1': {**CLIPS, 'max_frames': 1}}},
-    {'datasets': {'test_1': {**CLIPS, 'dataroot_lq': 'shorter'}}},
-    {'val': {'save_img': False, 'metrics': {'lmd': {'type': 'calculate_lmd', 'weights': 'absent.pth'}}}}])
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'datasets': {'test_1': {'name': 'x', 'type': 'VFHQDataset', 'dataroot_gt': 'few'}}},
+        {'path': {'pretrain_network_g': 'experiments/quickstart_stage1/models/net_g_latest.pth'}},
+        {'datasets': {'test_1': {**CLIPS, 'max_frames': 1}}},
+        {'datasets': {'test_1': {**CLIPS, 'dataroot_lq': 'shorter'}}},
+        {'val': {'save_img': False, 'metrics': {'lmd': {'type': 'calculate_lmd', 'weights': 'absent.pth'}}}},
+    ],
+)
 def test_test_that_cannot_start_leaves_earlier_results(experiment, changes):
     (experiment / 'few').mkdir(exist_ok=True)
     clip = next((experiment / CLIPS['dataroot_gt']).iterdir())
@@ -124,7 +136,7 @@ def test_run_that_starts_archives_the_experiment_of_its_name(project):
     run(project, 'train', '-opt', path)
     before = (project / 'experiments/quickstart_stage1/models/net_g_latest.pth').read_bytes()
     run(project, 'train', '-opt', path)
-    archived, = (project / 'experiments').glob('quickstart_stage1_archived_*')
+    (archived,) = (project / 'experiments').glob('quickstart_stage1_archived_*')
     assert (archived / 'models/net_g_latest.pth').read_bytes() == before
     assert sorted(os.listdir(project / 'experiments')) == ['quickstart_stage1', archived.name]
 
@@ -140,22 +152,32 @@ def test_archives_of_the_same_second_are_kept_apart(project):
         (root / name / 'mine').touch()
     output = run(project, 'train', '-opt', path)
     for root in roots:
-        archived, = root.glob('*_archived_*_2')
+        (archived,) = root.glob('*_archived_*_2')
         assert any(archived.iterdir()) and f'Rename it to {archived}' in output
         assert len(list(root.glob('*/mine'))) == 60
 
 
 def test_log_file_holds_all_from_the_options_to_the_last_validation(experiment):
-    log, = (experiment / 'experiments/quickstart_stage3').glob('train_*.log')
+    (log,) = (experiment / 'experiments/quickstart_stage3').glob('train_*.log')
     text = log.read_text()
-    parts = ['Version Information', 'name: quickstart_stage3', 'Dataset [VFHQDataset]', 'Number of train images: 8',
-             'Model [PGTFormerModel] is created', 'Start training', 'iter:       2', 'End of training', '# psnr']
+    parts = [
+        'Version Information',
+        'name: quickstart_stage3',
+        'Dataset [VFHQDataset]',
+        'Number of train images: 8',
+        'Model [PGTFormerModel] is created',
+        'Start training',
+        'iter:       2',
+        'End of training',
+        '# psnr',
+    ]
     positions = [text.index(part) for part in parts]
     assert positions == sorted(positions)
 
 
 def two_runs(folder, paths):
     from pgtf_basicsr.cli import main
+
     os.chdir(folder)
     statuses = [main(['train', '-opt', str(path)]) for path in paths]
     assert statuses == [0, 0]
@@ -168,7 +190,7 @@ def test_second_run_of_a_process_has_a_log_of_its_own(project):
     process.join(100)
     assert process.exitcode == 0
     for name, other in (('first', 'second'), ('second', 'first')):
-        log, = (project / 'experiments' / name).glob('train_*.log')
+        (log,) = (project / 'experiments' / name).glob('train_*.log')
         assert log.read_text().count('iter:       1') == 1
         assert f'name: {name}' in log.read_text() and f'name: {other}' not in log.read_text()
 
@@ -176,8 +198,15 @@ def test_second_run_of_a_process_has_a_log_of_its_own(project):
 @pytest.mark.parametrize('batch_size, total_iter', [(1, 9), (3, 7), (8, 3)])
 def test_all_iterations_are_made(project, batch_size, total_iter):
     """Also where batches do not divide the epoch of eight samples, and over several epochs."""
-    opt = stage_options(1, **{'datasets:train:batch_size_per_gpu': batch_size, 'train:total_iter': total_iter,
-                              'train:scheduler:periods': [total_iter], 'logger:save_checkpoint_freq': total_iter})
+    opt = stage_options(
+        1,
+        **{
+            'datasets:train:batch_size_per_gpu': batch_size,
+            'train:total_iter': total_iter,
+            'train:scheduler:periods': [total_iter],
+            'logger:save_checkpoint_freq': total_iter,
+        },
+    )
     output = run(project, 'train', '-opt', write_options(project, opt))
     assert re.findall(r'iter: +(\d+), ', output) == [str(i + 1) for i in range(total_iter)]
     assert (project / f'experiments/quickstart_stage1/training_states/{total_iter}.state').exists()
@@ -194,22 +223,38 @@ def test_each_validation_is_made_once_and_bears_its_iteration(project):
 def test_learning_rate_outlasts_warm_up_and_periods(project):
     """With warm-up, MultiStepLR comes to the rate of the file, and a cosine stays where its period ends."""
     for name, scheduler, rates in (
-            ('steps', {'type': 'MultiStepLR', 'milestones': [4], 'gamma': 0.5},
-             [2.5e-4, 5e-4, 7.5e-4, 1e-3, 5e-4, 5e-4]),
-            ('cosine', {'type': 'CosineAnnealingRestartLR', 'periods': [4], 'eta_min': 1e-5},
-             [2.5e-4, 5e-4, 7.5e-4, None, 1e-5, 1e-5])):
-        opt = stage_options(1, name=name, **{
-            'train:total_iter': 6, 'train:warmup_iter': 4, 'train:scheduler': scheduler,
-            'logger:save_checkpoint_freq': 6})
+        ('steps', {'type': 'MultiStepLR', 'milestones': [4], 'gamma': 0.5}, [2.5e-4, 5e-4, 7.5e-4, 1e-3, 5e-4, 5e-4]),
+        (
+            'cosine',
+            {'type': 'CosineAnnealingRestartLR', 'periods': [4], 'eta_min': 1e-5},
+            [2.5e-4, 5e-4, 7.5e-4, None, 1e-5, 1e-5],
+        ),
+    ):
+        opt = stage_options(
+            1,
+            name=name,
+            **{
+                'train:total_iter': 6,
+                'train:warmup_iter': 4,
+                'train:scheduler': scheduler,
+                'logger:save_checkpoint_freq': 6,
+            },
+        )
         output = run(project, 'train', '-opt', write_options(project, opt))
         found = [float(rate) for rate in re.findall(r'lr:\(([^,]+),', output)]
         assert len(found) == 6
         assert all(rate is None or rate == pytest.approx(value, rel=1e-3) for rate, value in zip(rates, found)), found
 
 
-@pytest.mark.parametrize('optimizer', [
-    {'type': 'AdamW', 'lr': 1e-4, 'weight_decay': 0.01}, {'type': 'SGD', 'lr': 1e-4, 'momentum': 0.9},
-    {'type': 'RMSprop', 'lr': 1e-4}, {'type': 'NAdam', 'lr': 1e-4}])
+@pytest.mark.parametrize(
+    'optimizer',
+    [
+        {'type': 'AdamW', 'lr': 1e-4, 'weight_decay': 0.01},
+        {'type': 'SGD', 'lr': 1e-4, 'momentum': 0.9},
+        {'type': 'RMSprop', 'lr': 1e-4},
+        {'type': 'NAdam', 'lr': 1e-4},
+    ],
+)
 def test_optimizers_of_torch_train_and_resume(project, optimizer):
     opt = stage_options(1, **{'train:optim_g': optimizer, 'train:total_iter': 4, 'train:scheduler:periods': [4]})
     path = write_options(project, opt)
@@ -230,9 +275,17 @@ def test_quick_restarts_leave_each_other_their_logs(project):
 def test_settings_that_a_resumed_run_does_not_take_over_are_named(project):
     path = write_options(project, stage_options(1, **{'train:total_iter': 4, 'train:scheduler:periods': [4]}))
     run(project, 'train', '-opt', path)
-    output = run(project, 'train', '-opt', path, '--auto_resume', '--force_yml', 'train:optim_g:lr=7e-4',
-                 'train:scheduler:periods=[6]')
-    told, = [line for line in output.splitlines() if 'Kept as the state has it, against the options' in line]
+    output = run(
+        project,
+        'train',
+        '-opt',
+        path,
+        '--auto_resume',
+        '--force_yml',
+        'train:optim_g:lr=7e-4',
+        'train:scheduler:periods=[6]',
+    )
+    (told,) = [line for line in output.splitlines() if 'Kept as the state has it, against the options' in line]
     assert 'initial_lr 0.001 instead of 0.0007; periods [4] instead of [6]' in told
     assert 'against the options' not in run(project, 'train', '-opt', path, '--auto_resume')
 

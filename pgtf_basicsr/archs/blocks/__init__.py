@@ -1,4 +1,5 @@
 """What the networks are made of; usable on their own."""
+
 from .adain import adain
 from .autoencoder import Decoder, Encoder
 from .code_predictor import CodePredictor, PredictorLayer
@@ -8,6 +9,15 @@ from .swin3d import Swin3DLayer
 from .temporal_fusion import TemporalFidelityRegulator
 
 __all__ = [
-    'CodePredictor', 'Codebook', 'Decoder', 'Downsample', 'Encoder', 'PredictorLayer', 'ResidualBlock',
-    'Swin3DLayer', 'TemporalFidelityRegulator', 'Upsample', 'adain'
+    'CodePredictor',
+    'Codebook',
+    'Decoder',
+    'Downsample',
+    'Encoder',
+    'PredictorLayer',
+    'ResidualBlock',
+    'Swin3DLayer',
+    'TemporalFidelityRegulator',
+    'Upsample',
+    'adain',
 ]

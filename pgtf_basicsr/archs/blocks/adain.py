@@ -1,4 +1,5 @@
 """Adaptive instance normalisation (Huang and Belongie, 2017)."""
+
 import torch
 
 __all__ = ['adain']

@@ -1,4 +1,5 @@
 """Attention of many heads."""
+
 import torch
 import torch.nn.functional as F
 
@@ -26,7 +27,7 @@ def attention(query, key, value, bias=None):
     """
     if query.dtype not in HALF or query.device.type != 'cpu' or torch.is_grad_enabled():
         return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-    shape, scale = query.shape, query.shape[-1]**-0.5
+    shape, scale = query.shape, query.shape[-1] ** -0.5
     if bias is not None:
         bias = bias.expand(len(query), -1, -1, -1).flatten(0, 1)
     # Heads next to each other in memory make strides for which caches are bad.
@@ -41,8 +42,14 @@ def attention(query, key, value, bias=None):
         for start in range(0, tokens, rows):
             part = slice(first, first + heads), slice(start, start + rows)
             count = out[part].shape[:2]
-            s, w = (x[:count[0], :count[1]] for x in (scores, weights))
-            torch.baddbmm(s if bias is None else bias[part], query[part], key[part[0]].transpose(1, 2),
-                          beta=bias is not None, alpha=scale, out=s)
+            s, w = (x[: count[0], : count[1]] for x in (scores, weights))
+            torch.baddbmm(
+                s if bias is None else bias[part],
+                query[part],
+                key[part[0]].transpose(1, 2),
+                beta=bias is not None,
+                alpha=scale,
+                out=s,
+            )
             torch.bmm(torch.softmax(s, -1, out=w), value[part[0]], out=out[part])
     return out.view(shape)

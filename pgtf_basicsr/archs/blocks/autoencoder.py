@@ -1,4 +1,5 @@
 """Encoder and decoder of the TS-VQGAN: convolutions in each frame, Swin attention across frames."""
+
 from functools import partial
 from itertools import chain
 
@@ -36,12 +37,18 @@ class Encoder(nn.Module):
         self.num_frame_levels = next((i for i, size in enumerate(levels) if size in swin_levels), len(levels))
         channels = tuple(levels.values())
         self.conv_in = nn.Conv2d(3, channels[0], 3, padding=1)
-        self.levels = nn.ModuleList([
-            Level(
-                before, after, blocks_per_level, swin if size in swin_levels else None,
-                Downsample(after) if size != self.sizes[-1] else nn.Identity())
-            for size, before, after in zip(self.sizes, channels[:1] + channels[:-1], channels)
-        ])
+        self.levels = nn.ModuleList(
+            [
+                Level(
+                    before,
+                    after,
+                    blocks_per_level,
+                    swin if size in swin_levels else None,
+                    Downsample(after) if size != self.sizes[-1] else nn.Identity(),
+                )
+                for size, before, after in zip(self.sizes, channels[:1] + channels[:-1], channels)
+            ]
+        )
         self.middle = Middle(channels[-1], swin)
         self.norm_out = group_norm(channels[-1])
         self.conv_out = nn.Conv2d(channels[-1], out_channels, 3, padding=1)
@@ -103,12 +110,18 @@ class Decoder(nn.Module):
         self.conv_in = nn.Conv2d(in_channels, channels[-1], 3, padding=1)
         self.middle = Middle(channels[-1], swin)
         # Indexed as in the encoder, so that level 0 is the finest in both.
-        self.levels = nn.ModuleList([
-            Level(
-                before, after, blocks_per_level, swin if size in swin_levels else None,
-                Upsample(after) if size != self.sizes[0] else nn.Identity())
-            for size, before, after in zip(self.sizes, channels[1:] + channels[-1:], channels)
-        ])
+        self.levels = nn.ModuleList(
+            [
+                Level(
+                    before,
+                    after,
+                    blocks_per_level,
+                    swin if size in swin_levels else None,
+                    Upsample(after) if size != self.sizes[0] else nn.Identity(),
+                )
+                for size, before, after in zip(self.sizes, channels[1:] + channels[-1:], channels)
+            ]
+        )
         self.norm_out = group_norm(channels[0])
         self.conv_out = nn.Conv2d(channels[0], 3, 3, padding=1)
 
@@ -127,8 +140,10 @@ class Decoder(nn.Module):
         """
         fuse = fuse or {}
         x = run(self.activation_checkpointing, self.middle, self.conv_in(latents))
-        last_exchange = min((i for i, level in enumerate(self.levels) if level.swin or self.sizes[i] in fuse),
-                            default=len(self.levels) - 1)
+        last_exchange = min(
+            (i for i, level in enumerate(self.levels) if level.swin or self.sizes[i] in fuse),
+            default=len(self.levels) - 1,
+        )
         for i in reversed(range(last_exchange, len(self.levels))):
             x, fusion = self.rise(i, x), fuse.get(self.sizes[i])
             # Without gradients a fusion gets frames as they are made, and keeps those that it needs.
@@ -192,9 +207,9 @@ class Level(nn.Module):
 
     def __init__(self, in_channels, channels, num_blocks, swin, resample):
         super().__init__()
-        self.blocks = nn.ModuleList([
-            ResidualBlock(in_channels if i == 0 else channels, channels) for i in range(num_blocks)
-        ])
+        self.blocks = nn.ModuleList(
+            [ResidualBlock(in_channels if i == 0 else channels, channels) for i in range(num_blocks)]
+        )
         self.swin = nn.ModuleList([Swin3DLayer(channels, **swin) for _ in range(num_blocks)] if swin else [])
         self.resample = resample
 

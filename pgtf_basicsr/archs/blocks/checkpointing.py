@@ -1,4 +1,5 @@
 """Activation checkpointing: less memory in training for more time."""
+
 import torch
 from torch.utils.checkpoint import checkpoint
 

@@ -1,4 +1,5 @@
 """Code predictor of the parsing-guided temporal-coherent transformer (TPCP)."""
+
 import torch
 from einops import rearrange
 from torch import nn
@@ -26,8 +27,9 @@ class CodePredictor(nn.Module):
         mlp_width (int): Channels inside the MLPs. Default: 1024.
     """
 
-    def __init__(self, latent_channels, parsing_channels, codebook_size, width=512, num_layers=9, num_heads=8,
-                 mlp_width=1024):
+    def __init__(
+        self, latent_channels, parsing_channels, codebook_size, width=512, num_layers=9, num_heads=8, mlp_width=1024
+    ):
         super().__init__()
         self.activation_checkpointing = False
         self.position = nn.Conv2d(parsing_channels, width, 1)
@@ -80,6 +82,7 @@ class PredictorLayer(nn.Module):
         attn, width = self.self_attn, value.shape[-1]
         weights, biases = (x.split((2 * width, width)) for x in (attn.in_proj_weight, attn.in_proj_bias))
         query_key, value = (self.project(x, weight, bias) for x, weight, bias in zip((query, value), weights, biases))
-        query, key, value = (rearrange(x, 'b l (m d) -> b m l d', m=attn.num_heads) for x in (
-            *query_key.chunk(2, dim=-1), value))
+        query, key, value = (
+            rearrange(x, 'b l (m d) -> b m l d', m=attn.num_heads) for x in (*query_key.chunk(2, dim=-1), value)
+        )
         return attn.out_proj(rearrange(attention(query, key, value), 'b m l d -> b l (m d)'))

@@ -1,4 +1,5 @@
 """Vector quantisation with a codebook learned by moving averages (van den Oord et al., 2017)."""
+
 import torch
 import torch.nn.functional as F
 from torch import distributed as dist

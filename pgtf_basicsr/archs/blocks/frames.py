@@ -1,4 +1,5 @@
 """Clips and the frames they fold into."""
+
 import torch
 from einops import rearrange
 
@@ -31,11 +32,11 @@ def join_frames(pieces, count):
         return torch.cat([first, *pieces])
     # One map for all of them, so that there is never a second copy of each; nobody holds one while the next is made.
     out = torch.empty_like(first[:1].expand(count, -1, -1, -1))
-    out[:len(first)] = first
+    out[: len(first)] = first
     filled = len(first)
     del first
     for piece in pieces:
-        out[filled:filled + len(piece)] = piece
+        out[filled : filled + len(piece)] = piece
         filled += len(piece)
         del piece
     return out

@@ -1,4 +1,5 @@
 """Convolutional blocks of the autoencoder; frames are folded into the batch: (N, C, H, W)."""
+
 import torch.nn.functional as F
 from torch import nn
 

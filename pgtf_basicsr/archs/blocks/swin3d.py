@@ -1,4 +1,5 @@
 """Swin attention over windows that span all frames of a clip (Liu et al., Swin and Video Swin)."""
+
 import functools
 
 import torch
@@ -30,10 +31,12 @@ class Swin3DLayer(nn.Module):
 
     def __init__(self, channels, num_frames, num_heads=8, window_size=4, mlp_ratio=1.0):
         super().__init__()
-        self.blocks = nn.ModuleList([
-            Swin3DBlock(channels, num_frames, num_heads, window_size, shift, mlp_ratio)
-            for shift in (0, window_size // 2)
-        ])
+        self.blocks = nn.ModuleList(
+            [
+                Swin3DBlock(channels, num_frames, num_heads, window_size, shift, mlp_ratio)
+                for shift in (0, window_size // 2)
+            ]
+        )
 
     def forward(self, x):
         """(B, T, C, H, W) -> (B, T, C, H, W)."""
@@ -62,8 +65,9 @@ class Swin3DBlock(nn.Module):
 
     def windows(self, height, width):
         """(Height, width) of the windows of a map, and their shifts; a short side is one window, unshifted."""
-        return zip(*(
-            (self.window_size, self.shift) if side > self.window_size else (side, 0) for side in (height, width)))
+        return zip(
+            *((self.window_size, self.shift) if side > self.window_size else (side, 0) for side in (height, width))
+        )
 
     def _attend(self, x):
         """Attention within windows, padded with zeros to whole windows and rolled by the shift."""
@@ -79,8 +83,9 @@ class Swin3DBlock(nn.Module):
             bias = (bias + mask[:, None]).repeat(batch, 1, 1, 1)
         x = rearrange(x, 'b t (r y) (s x) c -> (b r s) (t y x) c', y=window[0], x=window[1])
         x = self.attn(x, bias)
-        x = rearrange(x, '(b r s) (t y x) c -> b t (r y) (s x) c', r=rows, s=columns, y=window[0], x=window[1],
-                      t=frames)
+        x = rearrange(
+            x, '(b r s) (t y x) c -> b t (r y) (s x) c', r=rows, s=columns, y=window[0], x=window[1], t=frames
+        )
         if any(shift):
             x = x.roll(shift, dims=(2, 3))
         return x[:, :, :height, :width]
@@ -96,7 +101,7 @@ class WindowAttention(nn.Module):
         self.num_frames = num_frames
         self.num_heads = num_heads
         self.window_size = window_size
-        offsets = (2 * num_frames - 1) * (2 * window_size - 1)**2
+        offsets = (2 * num_frames - 1) * (2 * window_size - 1) ** 2
         self.relative_position_bias_table = nn.Parameter(torch.empty(offsets, num_heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         self.q = nn.Linear(channels, channels)
@@ -106,7 +111,8 @@ class WindowAttention(nn.Module):
     def bias(self, window):
         """Bias of each pair of tokens of a window of (height, width); (1, heads, tokens, tokens)."""
         index = relative_position_index(
-            self.num_frames, *window, self.window_size, self.relative_position_bias_table.device)
+            self.num_frames, *window, self.window_size, self.relative_position_bias_table.device
+        )
         return rearrange(self.relative_position_bias_table[index], 'l k m -> 1 m l k')
 
     def forward(self, x, bias):
@@ -151,7 +157,8 @@ def relative_position_index(num_frames, height, width, window_size, device):
         Tensor: (tokens, tokens) int64.
     """
     t, y, x = torch.meshgrid(
-        *(torch.arange(size, device=device) for size in (num_frames, height, width)), indexing='ij')
+        *(torch.arange(size, device=device) for size in (num_frames, height, width)), indexing='ij'
+    )
     position = torch.stack([t, y, x]).flatten(1)
     offset = position[:, :, None] - position[:, None, :]
     side = 2 * window_size - 1
@@ -171,7 +178,7 @@ def shift_mask(num_frames, rows, columns, window, shift, device):
         if shift[axis]:
             along = torch.zeros(side, device=device)
             along[-size:] += 1
-            along[-shift[axis]:] += 1
+            along[-shift[axis] :] += 1
             region += along.reshape(-1, 1) * 3 if axis == 0 else along
     region = rearrange(region, '(r y) (s x) -> (r s) (y x)', y=window[0], x=window[1]).repeat(1, num_frames)
     return (region[:, :, None] != region[:, None, :]).float() * OUTSIDE

@@ -1,4 +1,5 @@
 """Temporal fidelity regulator (TFR): encoder features correct decoder features, over all frames."""
+
 from functools import partial
 
 import torch
@@ -55,9 +56,11 @@ class TemporalFidelityRegulator(nn.Module):
         clip = torch.cat([rearrange(x, '(b t) c h w -> b (t c) h w', t=self.num_frames) for x in reduced], dim=1)
         temporal = rearrange(self.mix_frames(clip), 'b (t c) h w -> (b t) c h w', t=self.num_frames)
         encoder_feature, decoder_feature, temporal = (
-            select(x, wanted, self.num_frames) for x in (encoder_feature, decoder_feature, temporal))
-        return frame_by_frame(partial(self.modulate, fidelity=fidelity), encoder_feature, decoder_feature,
-                              self.mix_channels(temporal))
+            select(x, wanted, self.num_frames) for x in (encoder_feature, decoder_feature, temporal)
+        )
+        return frame_by_frame(
+            partial(self.modulate, fidelity=fidelity), encoder_feature, decoder_feature, self.mix_channels(temporal)
+        )
 
     def modulate(self, encoder_feature, decoder_feature, temporal, fidelity):
         """The result of frames whose temporal feature is known."""

@@ -1,4 +1,5 @@
 """Makes a trained network fast: the same weights and results to rounding, in operators that cannot be trained."""
+
 from functools import partial
 
 import torch

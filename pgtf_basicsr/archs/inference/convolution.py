@@ -1,4 +1,5 @@
 """What a frame passes by itself: normalisations, activations and convolutions in strips."""
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -39,11 +40,11 @@ def normalised_convolution(norm, conv, parts, out=None, add=None):
     """conv(SiLU(norm(x))), plus what ``add`` gives for (frames, rows); x in parts of its channels."""
     affine = normalise(norm, parts)
     out = new_map(parts[0], conv.out_channels) if out is None else out
-    ends = [sum(part.shape[1] for part in parts[:i + 1]) for i in range(len(parts))]
+    ends = [sum(part.shape[1] for part in parts[: i + 1]) for i in range(len(parts))]
 
     def fill(frames, rows, target):
         for part, (factor, summand), end in zip(parts, affine, ends):
-            activate(part[frames, :, rows], factor[frames], summand[frames], target[:, end - part.shape[1]:end])
+            activate(part[frames, :, rows], factor[frames], summand[frames], target[:, end - part.shape[1] : end])
 
     def finish(frames, rows, result):
         if add is None:
@@ -63,6 +64,7 @@ def last_convolution(norm, conv, x):
 
 def without_row_padding(conv, slot=0):
     """A 3x3 convolution that pads columns alone; for ``slot`` see :class:`TiledConvolution`."""
+
     def convolution(x):
         return F.conv2d(x, conv.weight, conv.bias, padding=(0, 1))
 
@@ -74,8 +76,12 @@ def without_row_padding(conv, slot=0):
 
 def goes_in_tiles(conv):
     """Whether a convolution is of the kind that is faster in tiles. Libraries of GPUs choose for themselves."""
-    return conv.kernel_size == (3, 3) and conv.stride == (1, 1) and conv.weight.device.type == 'cpu' and (
-        conv.weight.dtype in TILED_TYPES and min(conv.in_channels, conv.out_channels) >= TILED_CHANNELS)
+    return (
+        conv.kernel_size == (3, 3)
+        and conv.stride == (1, 1)
+        and conv.weight.device.type == 'cpu'
+        and (conv.weight.dtype in TILED_TYPES and min(conv.in_channels, conv.out_channels) >= TILED_CHANNELS)
+    )
 
 
 def arranged(conv):
@@ -110,7 +116,7 @@ class Downsample(nn.Module):
         x = channels_last(x)
         out = new_map(x, self.conv.out_channels, x.shape[2] // 2, x.shape[3] // 2)
         for frames, rows in strips(out, 4 * self.conv.in_channels):
-            piece = x[frames, :, 2 * rows.start:2 * rows.stop + 1]
+            piece = x[frames, :, 2 * rows.start : 2 * rows.stop + 1]
             missing = 2 * (rows.stop - rows.start) + 1 - piece.shape[2]
             out[frames, :, rows] = self.conv(channels_last(F.pad(piece, (0, 1, 0, missing))))
         return out

@@ -3,6 +3,7 @@
 Torch's products of matrices in single precision are MKL's, which uses AVX-512 on Intel's processors alone; convolutions
 are oneDNN's, which uses it on all that have it. On others both are about as fast.
 """
+
 import torch
 import torch.nn.functional as F
 from torch import nn

@@ -1,4 +1,5 @@
 """Memory that was freed, and is not the system's yet."""
+
 import ctypes
 import sys
 

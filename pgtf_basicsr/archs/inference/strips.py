@@ -4,6 +4,7 @@ A map of 64 channels at 512x512 has 67 MB. Normalising it, its activation and a 
 that much memory; of a strip they are done where the next convolution finds them. Maps are channels-last, in which
 convolutions are fastest, and in which torch's own GroupNorm is inaccurate: it sums up whole maps in single precision.
 """
+
 import sys
 
 import torch
@@ -30,8 +31,12 @@ def strip_size(x):
 def new_map(like, channels, height=None, width=None, frames=None):
     """An uninitialised map of the device and type of another one; sizes that are not given are the other one's."""
     n, _, h, w = like.shape
-    return torch.empty((frames or n, channels, height or h, width or w), dtype=like.dtype, device=like.device,
-                       memory_format=torch.channels_last)
+    return torch.empty(
+        (frames or n, channels, height or h, width or w),
+        dtype=like.dtype,
+        device=like.device,
+        memory_format=torch.channels_last,
+    )
 
 
 def strips(x, channels):
@@ -81,13 +86,13 @@ def convolve(convolution, x, channels, fill, finish):
             filled, first = 1, 0
         else:
             # The last row of the strip before, and the one below it that was there for its sake.
-            buffer[:, :, :2] = buffer[:, :, kept:kept + 2].clone()
+            buffer[:, :, :2] = buffer[:, :, kept : kept + 2].clone()
             filled, first = 2, rows.start + 1
         kept = count
-        target = buffer[:, :, :count + 2]
+        target = buffer[:, :, : count + 2]
         last = min(rows.stop + 1, height)
         if first < last:
-            fill(frames, slice(first, last), target[:, :, filled:filled + last - first])
+            fill(frames, slice(first, last), target[:, :, filled : filled + last - first])
         if rows.stop == height:
             target[:, :, -1] = 0
         finish(frames, rows, convolution(target))
@@ -123,8 +128,10 @@ def _moments(x):
     for frame in channels_last(x).split(1):
         pieces = frame.split(rows, dim=2)
         # One pass without a copy of the map, variances about the mean of the piece.
-        mean, variance = (torch.stack(values).double() for values in zip(*(
-            torch.batch_norm_update_stats(piece, like, like, 0.0) for piece in pieces)))
+        mean, variance = (
+            torch.stack(values).double()
+            for values in zip(*(torch.batch_norm_update_stats(piece, like, like, 0.0) for piece in pieces))
+        )
         # Made on the device: a GPU need not be waited for.
         share = torch.full((len(pieces), 1), rows / x.shape[2], dtype=mean.dtype, device=x.device)
         share[-1] = pieces[-1].shape[2] / x.shape[2]

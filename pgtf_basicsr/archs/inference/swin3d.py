@@ -1,4 +1,5 @@
 """Swin attention, some rows of windows at a time."""
+
 import torch
 from einops import rearrange
 from torch import nn
@@ -42,10 +43,11 @@ class Swin3DBlock(nn.Module):
         window, shift = self.windows(height, width)
         rows = -(-height // window[0])
         alike = rows - 1 if shift[0] else rows
-        groups = row_strips(alike, max(1, strip_size(clip) // clip[:, :window[0]].numel()))
+        groups = row_strips(alike, max(1, strip_size(clip) // clip[:, : window[0]].numel()))
         for group in [*groups, slice(alike, rows)] if shift[0] else groups:
-            positions = [(y + shift[0]) % (rows * window[0]) for y in range(group.start * window[0],
-                                                                            group.stop * window[0])]
+            positions = [
+                (y + shift[0]) % (rows * window[0]) for y in range(group.start * window[0], group.stop * window[0])
+            ]
             self.attend(clip, positions, window, shift, group.start == alike)
 
     def attend(self, clip, positions, window, shift, last_row):
@@ -68,8 +70,12 @@ class Swin3DBlock(nn.Module):
             bias = self.bias(window, shift, last_row, columns.start == alike, x)
             windows = rearrange(padded[:, :, columns], 't (r y) (s x) c -> (r s) (t y x) c', **sides)
             attended[:, :, columns] = rearrange(
-                self.attn(windows, bias), '(r s) (t y x) c -> t (r y) (s x) c', t=frames, **sides,
-                r=len(positions) // window[0])
+                self.attn(windows, bias),
+                '(r s) (t y x) c -> t (r y) (s x) c',
+                t=frames,
+                **sides,
+                r=len(positions) // window[0],
+            )
         if shift[1]:
             attended = attended.roll(shift[1], dims=2)
         if padded.shape[1:3] != x.shape[1:3]:

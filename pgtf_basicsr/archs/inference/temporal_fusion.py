@@ -1,4 +1,5 @@
 """The temporal fidelity regulator, frame by frame and in strips."""
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -30,7 +31,7 @@ class TemporalFidelityRegulator(nn.Module):
         encoder_frames, decoder_frames = list(each_frame(encoder_feature)), each_frame(decoder_feature)
         kept = []
         for first in range(0, len(encoder_frames), self.num_frames):
-            kept += self.mix(encoder_frames[first:first + self.num_frames], decoder_frames, wanted)
+            kept += self.mix(encoder_frames[first : first + self.num_frames], decoder_frames, wanted)
         # The end is reached: who makes the frames no longer holds what the last one was made of.
         next(decoder_frames, None)
         results = []
@@ -43,8 +44,10 @@ class TemporalFidelityRegulator(nn.Module):
     def mix(self, encoder_frames, decoder_frames, wanted):
         """Take a clip's frames as they are made; the wanted ones, each with its temporal feature."""
         channels = self.mix_channels.in_channels
-        weight, bias = (x.unflatten(0, (self.num_frames, channels))[wanted].flatten(0, 1)
-                        for x in (self.mix_frames.weight, self.mix_frames.bias))
+        weight, bias = (
+            x.unflatten(0, (self.num_frames, channels))[wanted].flatten(0, 1)
+            for x in (self.mix_frames.weight, self.mix_frames.bias)
+        )
         weights = weight.unflatten(1, (2, self.num_frames, channels))
         kept = []
         for i, encoder_frame in enumerate(encoder_frames):
@@ -53,15 +56,19 @@ class TemporalFidelityRegulator(nn.Module):
                 mixed = new_map(decoder_frame, len(bias)).copy_(bias[:, None, None])
             share = weights[:, :, i].flatten(1, 2)
             for _, rows in strips(decoder_frame, decoder_frame.shape[1]):
-                reduced = torch.cat([self.reduce_encoder(encoder_frame[:, :, rows]),
-                                     self.reduce_decoder(decoder_frame[:, :, rows])], dim=1)
+                reduced = torch.cat(
+                    [self.reduce_encoder(encoder_frame[:, :, rows]), self.reduce_decoder(decoder_frame[:, :, rows])],
+                    dim=1,
+                )
                 mixed[:, :, rows] += F.conv2d(reduced, share)
             if i in range(self.num_frames)[wanted]:
                 kept.append((encoder_frame, decoder_frame))
             # Nobody holds it while the next one is made.
             del decoder_frame
-        return [(*frames, self.mix_channels(channels_last(part)))
-                for frames, part in zip(kept, mixed.split(channels, dim=1))]
+        return [
+            (*frames, self.mix_channels(channels_last(part)))
+            for frames, part in zip(kept, mixed.split(channels, dim=1))
+        ]
 
     def modulate(self, feature, x, fidelity):
         """feature <- feature + fidelity * (feature * scale(x) + shift(x))."""
@@ -80,8 +87,13 @@ class TemporalFidelityRegulator(nn.Module):
 
         convolve(without_row_padding(self.first), x, x.shape[1], copy(x), bend)
         second = [without_row_padding(conv, slot) for slot, conv in enumerate(self.second)]
-        convolve(lambda x: [conv(half) for conv, half in zip(second, x.chunk(2, dim=1))], hidden, hidden.shape[1],
-                 copy(hidden), apply)
+        convolve(
+            lambda x: [conv(half) for conv, half in zip(second, x.chunk(2, dim=1))],
+            hidden,
+            hidden.shape[1],
+            copy(hidden),
+            apply,
+        )
 
 
 def each_frame(feature):

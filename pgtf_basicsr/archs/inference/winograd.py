@@ -9,6 +9,7 @@ and nearer to the exact ones. In half precision tiles and products are rounded, 
 After nearest-neighbour upsampling the middle two inputs of a tile are the same one, and along each axis one of the four
 products is with their difference, 0: nine are left, 1/4 of the multiplications.
 """
+
 import math
 import threading
 
@@ -96,8 +97,10 @@ def multiply(x, transform, weights, bias, out):
     rows = []
     for i, _ in enumerate(transform(x, 1, half[:, :, 1:-1])):
         # The product in the middle goes into all four outputs, and takes the bias there.
-        products = [pointwise(tile, weights[i, j], bias if i == j == 1 else None)
-                    for j, _ in enumerate(transform(half, 2, tile))]
+        products = [
+            pointwise(tile, weights[i, j], bias if i == j == 1 else None)
+            for j, _ in enumerate(transform(half, 2, tile))
+        ]
         rows.append(from_tiles(products, torch.empty(squares.shape[1:], dtype=x.dtype)))
     from_tiles(rows, squares)
 
@@ -144,8 +147,8 @@ def convolve_upsampled(x, conv):
         count = rows.stop - rows.start
         padded = workspace('padded', maps, frames.stop - frames.start, count + 2, width, channels)
         padded[:, 0] = padded[:, -1] = 0
-        padded[:, first - rows.start + 1:last - rows.start + 1] = maps[frames, first:last]
-        multiply(padded, to_upsampled_tiles, weights, conv.bias, result[frames, 2 * rows.start:2 * rows.stop])
+        padded[:, first - rows.start + 1 : last - rows.start + 1] = maps[frames, first:last]
+        multiply(padded, to_upsampled_tiles, weights, conv.bias, result[frames, 2 * rows.start : 2 * rows.stop])
     return out
 
 

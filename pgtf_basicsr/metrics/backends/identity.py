@@ -3,6 +3,7 @@
 A backend has a ``label`` and a method ``embed(frame, landmarks)``, which takes a frame (H, W, 3) uint8 RGB and five
 landmarks (5, 2) of the face in it, and returns a vector.
 """
+
 import functools
 from typing import Literal
 
@@ -11,11 +12,12 @@ import numpy as np
 import torch
 from facexlib.recognition.arcface_arch import Backbone
 
-from ...data.alignment import FFHQ_SIZE, align_to_template, compose, face_template, warp
-from . import dlib_models
-from .faces import aligned_face
-from .recent import of_recent_frames
-from .weights import Backend, NetworkFile, choose_device, load_backend, load_network, prepare_backend
+from ...devices import find_device
+from ...faces import dlib_models
+from ...faces.alignment import FFHQ_SIZE, align_to_template, compose, face_template, warp
+from ...faces.largest_face import aligned_face
+from ...recent import of_recent_frames
+from ...weights import Backend, NetworkFile, load_backend, load_network, prepare_backend
 
 __all__ = ['ArcFaceIdentity', 'DlibIdentity', 'Identity', 'identity_backend', 'prepare_identity']
 
@@ -23,8 +25,9 @@ Identity = Literal['arcface', 'dlib']
 
 # Five landmarks of the 112-pixel pictures that face recognition networks are trained on.
 ARCFACE_SIZE = 112
-ARCFACE_TEMPLATE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655),
-                             (70.7299, 92.2041)])
+ARCFACE_TEMPLATE = np.array(
+    [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
+)
 
 
 class ArcFaceIdentity:
@@ -34,13 +37,15 @@ class ArcFaceIdentity:
         weights (str | Path): facexlib's ``recognition_arcface_ir_se50.pth``.
         device (str): auto, cpu or cuda.
     """
+
     label = Backend('ArcFace IR-SE-50', True)
     source = NetworkFile(
         'recognition_arcface_ir_se50.pth',
-        'https://github.com/xinntao/facexlib/releases/download/v0.1.0/recognition_arcface_ir_se50.pth')
+        'https://github.com/xinntao/facexlib/releases/download/v0.1.0/recognition_arcface_ir_se50.pth',
+    )
 
     def __init__(self, weights, device='auto'):
-        self._device = choose_device(device)
+        self._device = find_device(device)
         self._net = load_network(Backbone(50, 0.6, 'ir_se'), weights, device)
 
     @of_recent_frames(8)
@@ -55,6 +60,7 @@ class ArcFaceIdentity:
 
 class DlibIdentity:
     """dlib's face recognition network (a ResNet-29, 128 numbers), which needs no download."""
+
     label = Backend("dlib ResNet-29, not the paper's", False)
     source = dlib_models.InstalledModels('identity')
 

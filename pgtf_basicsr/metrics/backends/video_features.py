@@ -1,12 +1,14 @@
 """What happens in a clip, as a vector: I3D, the network behind FVD."""
+
 import warnings
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ...devices import find_device
 from ...errors import UserError
-from .weights import Backend, NetworkFile, choose_device, load_backend, prepare_backend
+from ...weights import Backend, NetworkFile, load_backend, prepare_backend
 
 __all__ = ['I3DFeatures', 'prepare_frame', 'prepare_video_features', 'video_feature_backend']
 
@@ -23,11 +25,12 @@ class I3DFeatures:
     Raises:
         UserError: The file is not TorchScript.
     """
+
     label = Backend('I3D, Kinetics-400', True)
     source = NetworkFile('i3d_torchscript.pt', 'https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1')
 
     def __init__(self, weights, device='auto'):
-        self._device = choose_device(device)
+        self._device = find_device(device)
         try:
             with warnings.catch_warnings():
                 # TorchScript is deprecated, and it is what this network is published as.
@@ -56,7 +59,7 @@ def prepare_frame(frame):
     size = [max(round(side * scale), I3D_SIZE) for side in (height, width)]
     image = F.interpolate(image, size, mode='bilinear', align_corners=False)
     top, left = ((side - I3D_SIZE) // 2 for side in size)
-    return 2 * image[0, :, top:top + I3D_SIZE, left:left + I3D_SIZE] - 1
+    return 2 * image[0, :, top : top + I3D_SIZE, left : left + I3D_SIZE] - 1
 
 
 def video_feature_backend(weights=None, device='auto', download=False, **options):

@@ -1,0 +1,1 @@
+"""``basicsr compare``: results of several runs, validated against the first."""

@@ -1,0 +1,269 @@
+"""``basicsr prepare``: data sets out of archives or videos, and the check of them."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ..errors import UserError
+from .landmark_lists import FORMATS
+from .layout import REPORT_FILE
+from .staging import STORAGES
+
+__all__ = ['add_arguments']
+
+MOST_PROBLEMS = 50
+
+
+def add_arguments(parser):
+    """Add the commands vfhq, videos and check, each with its ``run``."""
+    commands = parser.add_subparsers(dest='what', metavar='WHAT', required=True)
+
+    command = _command(commands, 'vfhq', run_vfhq, 'prepare clips of frames: VFHQ, or any folders of numbered frames')
+    command.add_argument(
+        'source',
+        metavar='SRC',
+        help='folder of clip folders, or of zip or tar archives of them, or one archive; nested in any way',
+    )
+    _add_common(command)
+    command.add_argument(
+        '--landmarks',
+        metavar='PATH',
+        help='landmarks that come with the clips: a folder of text '
+        'files or a list; a frame of each clip is held against '
+        'the detector (default: they are detected)',
+    )
+    command.add_argument('--landmark-format', choices=FORMATS, default='auto', help='(default: %(default)s)')
+    command.add_argument(
+        '--lq', metavar='SRC_LQ', help='the same clips degraded, of any size; they stay image files, or go into an LMDB'
+    )
+    command.add_argument(
+        '--copy',
+        action='store_true',
+        help='copy frames of folders; otherwise files on the same disk get a second name, which takes no room',
+    )
+
+    command = _command(commands, 'videos', run_videos, 'cut clips of faces out of ordinary videos')
+    command.add_argument('source', nargs='+', metavar='SRC', help='video, or folder with videos below it')
+    _add_common(command)
+    command.add_argument(
+        '--max-length',
+        type=_count,
+        default=250,
+        metavar='N',
+        help='longer clips are cut evenly (default: %(default)s frames)',
+    )
+    command.add_argument(
+        '--size',
+        type=_count,
+        default=512,
+        metavar='N',
+        help='crops are shrunk so that their shorter side is no more (default: %(default)s pixels)',
+    )
+    command.add_argument(
+        '--min-size',
+        type=_count,
+        default=256,
+        metavar='N',
+        help='crops whose shorter side is less are left out (default: %(default)s pixels)',
+    )
+    command.add_argument(
+        '--sharpness',
+        type=float,
+        default=20,
+        metavar='X',
+        help='faces less sharp are left out: variance of the Laplacian of the face aligned to 256 '
+        'pixels; 0 takes all (default: %(default)s)',
+    )
+    command.add_argument(
+        '--identity',
+        choices=('file', 'folder'),
+        default='file',
+        help='what stands for one person when clips are held out (default: %(default)s)',
+    )
+
+    command = _command(commands, 'check', run_check, 'check a prepared folder and summarise it')
+    command.add_argument('folder', metavar='DST')
+    command.add_argument('--quick', action='store_true', help='only look whether the frames are there')
+    _add_workers(command)
+
+
+def run_vfhq(args):
+    """Prepare clips of frames and say what came of it."""
+    from .vfhq import FrameSettings, prepare_frames
+
+    if args.landmark_format != 'auto' and not args.landmarks:
+        raise UserError('--landmark-format says nothing without --landmarks')
+    if args.copy and args.storage != 'frames':
+        raise UserError(f'--copy says nothing with --storage {args.storage}')
+    detector = _detector(args)
+    settings = FrameSettings(detector, args.storage, args.copy, args.crf, args.min_length)
+    options = {
+        **_options(args, detector),
+        'landmarks': args.landmarks and os.path.abspath(args.landmarks),
+        'landmark_format': args.landmark_format,
+        'lq': args.lq and os.path.abspath(args.lq),
+        'copy': args.copy,
+    }
+    _show(
+        prepare_frames(
+            args.source,
+            args.destination,
+            settings,
+            options,
+            landmarks=(args.landmarks, args.landmark_format) if args.landmarks else None,
+            lq=args.lq,
+            val_share=args.val_share,
+            seed=args.seed,
+            workers=_workers(args),
+        )
+    )
+
+
+def run_videos(args):
+    """Cut clips out of videos and say what came of it."""
+    from .videos import VideoSettings, prepare_videos
+
+    if args.max_length < args.min_length:
+        raise UserError(f'--max-length {args.max_length} is less than --min-length {args.min_length}')
+    detector = _detector(args)
+    settings = VideoSettings(
+        detector,
+        args.storage,
+        args.crf,
+        args.size - args.size % 2,
+        args.min_size,
+        args.min_length,
+        args.max_length,
+        args.sharpness,
+    )
+    names = ('max_length', 'size', 'min_size', 'sharpness', 'identity')
+    options = {**_options(args, detector), **{name: getattr(args, name) for name in names}}
+    _show(
+        prepare_videos(
+            args.source, args.destination, settings, options, args.identity, args.val_share, args.seed, _workers(args)
+        )
+    )
+
+
+def run_check(args):
+    """Check a prepared folder; its problems are the user's mistake."""
+    from .checking import check_layout
+
+    result = check_layout(args.folder, args.quick, _workers(args))
+    sys.stdout.write(''.join(f'{args.folder}: {line}\n' for line in result.summary))
+    problems = result.problems
+    if problems:
+        more = [f'and {len(problems) - MOST_PROBLEMS} more'] if len(problems) > MOST_PROBLEMS else []
+        raise UserError('\n'.join(f'{args.folder}: {problem}' for problem in problems[:MOST_PROBLEMS] + more))
+    sys.stdout.write(f'{args.folder}: no problems\n')
+
+
+def _command(commands, name, run, text):
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + '.')
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_common(command):
+    command.add_argument(
+        'destination', metavar='DST', help='folder to make; one that was left unfinished is gone on with'
+    )
+    command.add_argument(
+        '--storage',
+        choices=STORAGES,
+        default='frames',
+        help='image files, an LMDB, or a video a clip (default: %(default)s)',
+    )
+    command.add_argument(
+        '--crf',
+        type=int,
+        choices=range(52),
+        default=10,
+        metavar='N',
+        help='of stored videos, 0 the best (default: %(default)s)',
+    )
+    command.add_argument(
+        '--min-length',
+        type=_count,
+        default=16,
+        metavar='N',
+        help='shorter clips are left out (default: %(default)s frames)',
+    )
+    command.add_argument(
+        '--detector',
+        choices=('auto', 'retinaface', 'centerface'),
+        default='auto',
+        help='retinaface needs a file of weights, centerface does not (default: %(default)s)',
+    )
+    command.add_argument(
+        '--detector-weights',
+        metavar='FILE',
+        help="of retinaface (default: facexlib's detection_Resnet50_Final.pth in weights/ or in facexlib)",
+    )
+    command.add_argument(
+        '--val-share',
+        type=_share,
+        default=0.02,
+        metavar='X',
+        help='share of identities that is held out (default: %(default)s)',
+    )
+    command.add_argument('--seed', type=int, default=0, help='other seeds hold out others (default: %(default)s)')
+    _add_workers(command)
+
+
+def _add_workers(command):
+    command.add_argument('--workers', type=_count, metavar='N', help='processes (default: one a core)')
+
+
+def _workers(args):
+    from .running import default_workers
+
+    return args.workers or default_workers()
+
+
+def _detector(args):
+    from ..faces.detection import choose_detector
+
+    if args.detector_weights and args.detector == 'centerface':
+        raise UserError('--detector-weights are for --detector retinaface')
+    return choose_detector(args.detector, args.detector_weights)
+
+
+def _options(args, detector):
+    """What the result depends on, of what both commands have."""
+    sources = [args.source] if isinstance(args.source, str) else args.source
+    destination = Path(os.path.abspath(args.destination))
+    for source in map(os.path.abspath, sources):
+        if destination.is_relative_to(source):
+            raise UserError(f'{args.destination} lies within {source}, which is read: name a folder beside it')
+    return {
+        'command': args.what,
+        'source': sorted(map(os.path.abspath, sources)),
+        'storage': args.storage,
+        'crf': args.crf,
+        'min_length': args.min_length,
+        'detector': detector.name,
+        'val_share': args.val_share,
+        'seed': args.seed,
+    }
+
+
+def _show(summary):
+    sys.stdout.write(''.join(f'{line}\n' for line in summary.lines()))
+    if not summary.train_clips and not summary.val_clips:
+        raise UserError(f'no clip could be made of the {summary.source}s; {summary.root / REPORT_FILE} says why')
+
+
+def _count(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a whole number from 1 on')
+    return value
+
+
+def _share(text):
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a share from 0 to below 1')
+    return value

@@ -1,0 +1,223 @@
+"""Where clips come from: folders, zip and tar archives, nested in any way; archives are read in place.
+
+A clip is a folder of numbered image files.  What lies above it does not matter, its own name is the clip's.
+"""
+
+import os
+import re
+import tarfile
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from ..data.clips import FRAME_SUFFIXES
+from ..errors import UserError
+from .pieces import Note
+
+__all__ = ['SourceClip', 'find_clips', 'is_plain_name']
+
+EXPECTED = (
+    'expected folders of numbered frames, <clip>/00000000.png, or zip or tar archives of such folders, below '
+    'any folders'
+)
+
+_NUMBER = re.compile(r'(\d+)$')
+_COMPRESSED_TAR = ('.tar.gz', '.tgz', '.tar.bz2', '.tbz2', '.tar.xz', '.txz', '.tar.zst')
+
+
+@dataclass(frozen=True)
+class SourceClip:
+    """A clip in a folder or an archive.
+
+    Attributes:
+        name: Of its folder.
+        container: The folder, or the archive.
+        members: Its image files: (name, where it is); what that means is the subclass's.
+    """
+
+    name: str
+    container: str
+    members: tuple = field(repr=False, default=())
+
+    def frames(self):
+        """Its frames.
+
+        Returns:
+            tuple[dict, list[Note]]: {number: member} in order, a frame's number being the last digits of its name,
+            and what was left out for having no number, or one that another has.
+        """
+        frames, notes = {}, []
+        for member in sorted(self.members):
+            found = _NUMBER.search(os.path.splitext(member[0])[0])
+            if not found:
+                notes.append(Note(self.name, f'{member[0]} has no number'))
+            elif int(found[1]) in frames:
+                notes.append(
+                    Note(self.name, f'{member[0]} has the number of another frame', int(found[1]), int(found[1]))
+                )
+            else:
+                frames[int(found[1])] = member
+        return dict(sorted(frames.items())), notes
+
+    def read(self, member):
+        """Bytes of an image file.
+
+        Raises:
+            OSError, ValueError: They cannot be read whole; the message says why.
+        """
+        raise NotImplementedError
+
+
+class FolderClip(SourceClip):
+    """A clip in a folder."""
+
+    def frames(self):
+        """As of `SourceClip`; the folder is listed only now."""
+        names = [entry.name for entry in os.scandir(self.container) if _is_frame(entry.name)]
+        return SourceClip(self.name, self.container, tuple((name,) for name in names)).frames()
+
+    def path(self, member):
+        """Path of an image file."""
+        return os.path.join(self.container, member[0])
+
+    def read(self, member):
+        return Path(self.path(member)).read_bytes()
+
+
+class ZipClip(SourceClip):
+    """A clip in a zip archive; members are (name, name in the archive)."""
+
+    def read(self, member):
+        try:
+            return _open_zip(self.container).read(member[1])
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+            raise ValueError(f'it cannot be read from {Path(self.container).name}: {error}') from error
+
+
+class TarClip(SourceClip):
+    """A clip in a tar archive; members are (name, offset, size)."""
+
+    def read(self, member):
+        _, offset, size = member
+        with open(self.container, 'rb') as archive:
+            archive.seek(offset)
+            data = archive.read(size)
+        if len(data) < size:
+            raise ValueError(f'{Path(self.container).name} ends in the middle of it')
+        return data
+
+
+def find_clips(root, option='SRC'):
+    """All clips below a folder or in an archive, by name.
+
+    Args:
+        root (str | Path): The folder or the archive.
+        option (str): What names it, for messages.
+
+    Returns:
+        tuple[list[SourceClip], list[Note]]: Each name once, and what was left out.
+
+    Raises:
+        UserError: There is nothing, or no clip in it.
+    """
+    # Without dots, so that a folder has a name.
+    root = Path(os.path.abspath(root))
+    if not root.exists():
+        raise UserError(f'{option}: there is no {root}; {EXPECTED}')
+    try:
+        places = [root] if root.is_file() else list(_walk(root))
+    except OSError as error:
+        raise UserError(f'{option}: cannot list {error.filename}: {error.strerror}') from error
+    found, notes = [], []
+    for path in places:
+        if path.is_dir():
+            found.append(FolderClip(path.name, str(path)))
+        elif path.name.lower().endswith(_COMPRESSED_TAR):
+            raise UserError(
+                f'{option}: {path} is a compressed tar archive, which cannot be read in place: '
+                'decompress it to .tar first, or unpack it'
+            )
+        else:
+            clips, complaints = _clips_of_archive(path)
+            found += clips
+            notes += complaints
+    clips = {}
+    for clip in sorted(found, key=lambda clip: (clip.name, clip.container)):
+        if not is_plain_name(clip.name):
+            notes.append(Note(ascii(clip.name), 'its name cannot be that of a clip'))
+        elif clip.name in clips:
+            notes.append(Note(clip.name, f'it is there twice; the one in {clip.container} was left out'))
+        else:
+            clips[clip.name] = clip
+    if not clips:
+        raise UserError(
+            f'{option}: no clip in {root}; {EXPECTED}' + ''.join(f'; {note.clip}: {note.reason}' for note in notes[:1])
+        )
+    return list(clips.values()), notes
+
+
+def is_plain_name(name):
+    """Whether a folder's name can name a clip: visible, printable, one path component."""
+    return bool(name) and not name.startswith('.') and name.isprintable() and name == name.strip() and '/' not in name
+
+
+def _walk(folder, seen=frozenset()):
+    """Folders with frames in them, and archives, in the order of their paths."""
+    real = os.path.realpath(folder)
+    if real in seen:  # a link to a folder above
+        return
+    entries = sorted(
+        (entry for entry in os.scandir(folder) if not entry.name.startswith('.')), key=lambda entry: entry.name
+    )
+    if any(_is_frame(entry.name) for entry in entries):
+        yield Path(folder)
+    for entry in entries:
+        if entry.is_dir():
+            yield from _walk(entry.path, seen | {real})
+        elif entry.name.lower().endswith(('.zip', '.tar', *_COMPRESSED_TAR)):
+            yield Path(entry.path)
+
+
+def _clips_of_archive(path):
+    clips = {}
+    notes = []
+    try:
+        if zipfile.is_zipfile(path):
+            kind, members = ZipClip, _zip_members(path)
+        else:
+            kind, members = TarClip, _tar_members(path)
+        for name, *where in members:
+            inside = PurePosixPath(name)
+            if inside.is_absolute() or '..' in inside.parts:
+                notes.append(Note(path.name, f'its member {name!a} leads out of it'))
+            elif _is_frame(inside.name) and inside.parent.name and '__MACOSX' not in inside.parts:
+                clips.setdefault(inside.parent, []).append((inside.name, *where))
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+        notes.append(Note(path.name, f'it is no whole zip or tar archive: {error}'))
+    return [kind(folder.name, str(path), tuple(members)) for folder, members in clips.items()], notes
+
+
+def _zip_members(path):
+    with zipfile.ZipFile(path) as archive:
+        return [(info.filename, info.filename) for info in archive.infolist() if not info.is_dir()]
+
+
+def _tar_members(path):
+    """Name, offset and size of each file, in one pass over the headers; of a damaged archive, up to the damage."""
+    with tarfile.open(path, 'r:') as archive:
+        while (info := archive.next()) is not None:
+            if info.isfile() and not info.issparse():
+                yield info.name, info.offset_data, info.size
+            archive.members = []  # which would otherwise grow with the archive
+
+
+# A clip and its degraded twin may lie in an archive each.
+@lru_cache(maxsize=2)
+def _open_zip(path):
+    return zipfile.ZipFile(path)
+
+
+def _is_frame(name):
+    return name.lower().endswith(FRAME_SUFFIXES) and not name.startswith('.')

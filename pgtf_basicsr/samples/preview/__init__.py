@@ -1,0 +1,1 @@
+"""``basicsr preview``: training windows of a prepared dataset in one image."""
