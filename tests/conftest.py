@@ -1,5 +1,6 @@
 """What holds for all tests: no network, and threads that do not get in each other's way."""
 
+import ctypes
 import socket
 import warnings
 
@@ -8,9 +9,11 @@ import torch
 from torch import nn
 
 import pgtf_basicsr  # noqa: F401  before any test imports basicsr, which does not import on its own
+from pgtf_basicsr.samples.sample_data import write_sample_data
 
-from .processes import run
-from .quickstart import stage_options, write_data, write_options
+from .helpers.processes import run
+from .helpers.quickstart import stage_options, write_data, write_options
+from .helpers.training_steps import write_weights
 
 LOCAL = {None, '', 'localhost', '127.0.0.1', '::1', socket.gethostname()}
 
@@ -49,12 +52,39 @@ def logger():
 
 
 @pytest.fixture(scope='session')
+def sample_root(tmp_path_factory):
+    """A small sample dataset; tests must not change it."""
+    root = tmp_path_factory.mktemp('sample') / 'data'
+    write_sample_data(root, clips=2, test_clips=2, clip_frames=8, size=64, video_size=32)
+    return root
+
+
+@pytest.fixture
+def fill_new_memory():
+    """A function that makes glibc fill what it allocates with bytes made of a positive integer, or leave it for 0."""
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    if mallopt is None:
+        pytest.skip('only glibc fills memory')
+    m_perturb = -6
+    yield lambda value: mallopt(m_perturb, value)
+    mallopt(m_perturb, 0)
+
+
+@pytest.fixture(scope='session')
 def trained_project(tmp_path_factory):
     """A folder with sample data in which the four stages have been trained for two iterations each."""
     folder = tmp_path_factory.mktemp('project')
     write_data(folder)
     for stage in (1, 2, 3, 4):
         run(folder, 'train', '-opt', write_options(folder, stage_options(stage), f'stage{stage}.yml'))
+    return folder
+
+
+@pytest.fixture(scope='session')
+def weights(tmp_path_factory):
+    """A folder with fresh weights of each stage's networks; tests must not change them."""
+    folder = tmp_path_factory.mktemp('weights')
+    write_weights(folder)
     return folder
 
 

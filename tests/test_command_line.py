@@ -14,7 +14,7 @@ from pgtf_basicsr.cli import lines_of, main
 from pgtf_basicsr.errors import UserError
 from pgtf_command import COMMANDS
 
-from .quickstart import QUICKSTART, ROOT, basicsr, stage_options, write_data, write_options
+from .helpers.quickstart import QUICKSTART, ROOT, basicsr, stage_options, write_data, write_options
 
 
 @pytest.fixture(scope='module')

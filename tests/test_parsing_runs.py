@@ -7,9 +7,9 @@ import shutil
 import pytest
 import torch
 
-from . import quickstart
-from .processes import run
-from .training.experiments import assert_same_ending
+from .helpers import quickstart
+from .helpers.experiments import assert_same_ending
+from .helpers.processes import run
 
 
 @pytest.fixture

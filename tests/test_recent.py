@@ -10,7 +10,7 @@ from pgtf_basicsr.faces.detection import CenterFaceDetector
 from pgtf_basicsr.metrics import calculate_flicker, calculate_landmark_jitter, calculate_lmd, calculate_tlme
 from pgtf_basicsr.recent import of_recent_frames
 
-from .metrics.conftest import blurred, moving_portrait, noisy
+from .helpers.portraits import blurred, moving_portrait, noisy
 
 
 class CountingDetector(CenterFaceDetector):

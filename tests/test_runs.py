@@ -11,8 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pgtf_basicsr import config
 
-from .processes import run
-from .quickstart import QUICKSTART, SMALL, basicsr, changed, stage_options, write_data, write_options
+from .helpers.processes import run
+from .helpers.quickstart import QUICKSTART, SMALL, basicsr, changed, stage_options, write_data, write_options
 
 pytestmark = pytest.mark.slow
 

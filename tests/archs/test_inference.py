@@ -13,8 +13,8 @@ from pgtf_basicsr.archs.inference import FASTER, for_inference, strips
 from pgtf_basicsr.archs.inference.winograd import TiledConvolution, convolve_upsampled
 from pgtf_basicsr.restoration.streaming import restore_frames
 
-from . import parity
-from .parity import deviation, fixture
+from ..helpers import parity
+from ..helpers.parity import deviation, fixture
 
 SMALL = dict(
     image_size=64, width=32, multipliers=(1, 1, 2), swin_levels=(16,), z_channels=32, codebook_size=32, codebook_dim=32

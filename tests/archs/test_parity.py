@@ -8,8 +8,8 @@ from pgtf_basicsr.archs.blocks import Codebook, ResidualBlock, Swin3DLayer, Temp
 from pgtf_basicsr.archs.blocks.code_predictor import PredictorLayer
 from pgtf_basicsr.archs.published_names import own_state_dict
 
-from . import parity
-from .parity import deviation, fixture
+from ..helpers import parity
+from ..helpers.parity import deviation, fixture
 
 TOLERANCE = 5e-5
 IMAGE_TOLERANCE = 2e-4

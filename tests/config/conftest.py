@@ -2,7 +2,7 @@
 
 import pytest
 
-from . import stand_ins
+from ..helpers import stand_ins
 
 
 @pytest.fixture(scope='session')

@@ -1,4 +1,4 @@
-"""No broken option file gets through: hundreds of them, each the shipped file but for one mistake."""
+"""No broken option file gets through: hundreds of them, each a good file but for one mistake."""
 
 import sys
 
@@ -6,18 +6,14 @@ import pytest
 
 from pgtf_basicsr.cli import main
 
-from .mutations import KINDS, Broken, missing_keys, misspelt_keys, replaced
-from .stand_ins import listing
+from ..helpers.mutations import KINDS, Broken, missing_keys, misspelt_keys, replaced
+from ..helpers.stand_ins import listing
 
 # A stage of each model and a test; each kind of mistake is made everywhere in the first.
-FILES = {
-    'quickstart/stage4.yml': KINDS,
-    'quickstart/stage1.yml': (misspelt_keys, missing_keys),
-    'quickstart/test_stage3.yml': KINDS,
-}
+FILES = {'stage4.yml': KINDS, 'stage1.yml': (misspelt_keys, missing_keys), 'test.yml': KINDS}
 MOST_LINES = 24
 
-STAGE_1, STAGE_2, STAGE_4, TEST = (f'quickstart/{name}.yml' for name in ('stage1', 'stage2', 'stage4', 'test_stage3'))
+STAGE_1, STAGE_2, STAGE_4, TEST = 'stage1.yml', 'stage2.yml', 'stage4.yml', 'test.yml'
 
 # file, what is replaced, by what, and what the message must say.
 CONTRADICTIONS = [
@@ -257,7 +253,7 @@ def complaint_about(broken, command, project, capsys):
 
 
 @pytest.mark.parametrize('name, kind', [(name, kind) for name, kinds in FILES.items() for kind in kinds])
-def test_a_shipped_file_with_one_mistake_is_refused(name, kind, project, capsys):
+def test_a_file_with_one_mistake_is_refused(name, kind, project, capsys):
     complaints = [complaint_about(broken, ['check-options'], project, capsys) for broken in kind(name)]
     assert complaints
     assert not any(complaints), '\n'.join(filter(None, complaints))

@@ -11,11 +11,11 @@ from pgtf_basicsr.cli import main
 from pgtf_basicsr.config.schema import DataSetOptions, RunOptions, TrainOptions
 from pgtf_basicsr.errors import UserError
 
-from ..quickstart import QUICKSTART, ROOT, write_options
-from .mutations import replaced
-from .stand_ins import SHIPPED
+from ..helpers.mutations import OPTIONS, replaced
+from ..helpers.quickstart import QUICKSTART, write_options
+from ..helpers.stand_ins import SHIPPED
 
-STAGE_1, STAGE_4, TEST = 'quickstart/stage1.yml', 'quickstart/stage4.yml', 'quickstart/test_stage3.yml'
+STAGE_1, STAGE_4, TEST = 'stage1.yml', 'stage4.yml', 'test.yml'
 
 
 def check(opt, folder, is_train):
@@ -387,7 +387,7 @@ def test_a_plugin_describes_its_own_options(plugin, tmp_path):
 def test_each_file_for_itself(project, capsys):
     """Several files at once: the good ones are named as such, the mistakes of all others told."""
     (project / 'bad.yml').write_text(replaced(STAGE_1, 'gt_size', 'gtsize'))
-    good = str(ROOT / 'options' / STAGE_1)
+    good = str(OPTIONS / STAGE_1)
     assert main(['check-options', 'bad.yml', good, 'none.yml']) == 2
     captured = capsys.readouterr()
     assert captured.out == f'{good}: no mistakes\n'

@@ -5,9 +5,9 @@ import pytest
 from pgtf_basicsr import config
 from pgtf_basicsr.errors import UserError
 
-from .mutations import misspelt_keys, replaced, wrong_types
+from ..helpers.mutations import misspelt_keys, replaced, wrong_types
 
-PARSING = 'quickstart/parsing.yml'
+PARSING = 'parsing.yml'
 
 
 def complaint(text, folder):

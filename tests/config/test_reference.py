@@ -5,7 +5,7 @@ import re
 from pgtf_basicsr import archs, losses, metrics
 from pgtf_basicsr.cli import main
 
-from ..quickstart import ROOT
+from ..helpers.quickstart import ROOT
 
 REFERENCE = ROOT / 'options' / 'REFERENCE.md'
 

@@ -11,7 +11,7 @@ from pgtf_basicsr.data import VFHQDataset
 from pgtf_basicsr.data.clips import read_frame, write_frame
 from pgtf_basicsr.errors import DataError, UserError
 
-from .storages import write_list, write_lmdb, write_videos
+from ..helpers.storages import write_list, write_lmdb, write_videos
 
 CLIP = 'collins_000'
 FRAME = f'GT/{CLIP}/00000004.png'

@@ -15,7 +15,7 @@ from pgtf_basicsr.errors import DataError, UserError
 from pgtf_basicsr.faces.alignment import centre_square, warp
 from pgtf_basicsr.video import VideoWriter
 
-from .storages import write_list, write_lmdb, write_videos
+from ..helpers.storages import write_list, write_lmdb, write_videos
 
 CLIPS = ['collins_000', 'hopper_001']
 

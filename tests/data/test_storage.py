@@ -16,7 +16,7 @@ from pgtf_basicsr.errors import DataError, UserError
 from pgtf_basicsr.video import VideoReader, VideoWriter
 from pgtf_basicsr.video.seeking import read_frames
 
-from .storages import write_lmdb, write_videos
+from ..helpers.storages import write_lmdb, write_videos
 
 
 @pytest.fixture(scope='module')

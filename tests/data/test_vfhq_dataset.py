@@ -20,7 +20,7 @@ from pgtf_basicsr.faces.alignment import (
     warp,
 )
 
-from .storages import write_list, write_lmdb
+from ..helpers.storages import write_list, write_lmdb
 
 
 def make_dataset(root, phase='train', **options):

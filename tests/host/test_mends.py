@@ -16,7 +16,7 @@ from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.safe_yaml import SafeLoader
 from pgtf_basicsr.training.epochs import loaders_from
 
-from ..quickstart import basicsr, stage_options, write_data
+from ..helpers.quickstart import basicsr, stage_options, write_data
 
 SPAWNED_WORKERS = """
 import torch, pgtf_basicsr

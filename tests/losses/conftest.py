@@ -1,30 +1,11 @@
-"""Backbones with seeded random weights, and no network: what losses need in tests."""
+"""Backbone files and no network: what tests of losses need."""
 
-import functools
 import socket
 
 import pytest
 import torch
-import torchvision
-from torch import nn
 
-
-@functools.cache
-def seeded_features(arch, depth=None):
-    """The first layers of a torchvision classifier, their weights drawn from a fixed seed."""
-    with torch.device('meta'):
-        features = getattr(torchvision.models, arch)(weights=None).features[:depth]
-    features.to_empty(device='cpu')
-    generator = torch.Generator().manual_seed(0)
-    for layer in features:
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity='relu', generator=generator)
-            nn.init.zeros_(layer.bias)
-    return features
-
-
-def torchvision_names(features):
-    return {f'features.{name}': value for name, value in features.state_dict().items()}
+from ..helpers.backbones import seeded_features, torchvision_names
 
 
 @pytest.fixture(scope='session')

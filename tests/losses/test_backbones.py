@@ -8,7 +8,7 @@ from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.losses import LPIPSLoss, VGGPerceptualLoss
 from pgtf_basicsr.losses.backbones import load_backbone
 
-from .conftest import seeded_features, torchvision_names
+from ..helpers.backbones import seeded_features, torchvision_names
 
 NAME = 'vgg19-dcbb9e9d.pth'
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.losses import LPIPSLoss, TemporalLPIPSLoss, VGGPerceptualLoss
 
-from .conftest import seeded_features
+from ..helpers.backbones import seeded_features
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)

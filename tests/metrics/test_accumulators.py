@@ -18,7 +18,7 @@ from pgtf_basicsr.metrics import (
     VideoFeatures,
 )
 
-from .conftest import moving_portrait, noisy
+from ..helpers.portraits import moving_portrait, noisy
 
 OF_BACKEND = [LandmarkDistance, LandmarkMotionError, IdentityDistance, LandmarkJitter, IdentityConsistency]
 

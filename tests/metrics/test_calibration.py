@@ -12,8 +12,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from pgtf_basicsr.metrics import calculate_lpips, calculate_msrl
 
-from ..losses.conftest import seeded_features, torchvision_names
-from .conftest import blurred, displaced, jittering, moving_portrait, noisy
+from ..helpers.backbones import seeded_features, torchvision_names
+from ..helpers.portraits import blurred, displaced, jittering, moving_portrait, noisy
 
 DISTORTIONS = [(blurred, 1), (blurred, 3), (noisy, 10), (noisy, 40), (displaced, 2)]
 

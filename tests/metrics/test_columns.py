@@ -10,7 +10,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.metrics import Column, column_of, label_of, order_of
 
-from .conftest import blurred, moving_portrait, noisy
+from ..helpers.portraits import blurred, moving_portrait, noisy
 
 # The paper's order, ours after it.
 SECTIONS = [

@@ -7,7 +7,7 @@ from basicsr.metrics import calculate_metric, calculate_psnr
 from pgtf_basicsr.metrics import Flicker, calculate_flicker
 from pgtf_basicsr.metrics.flicker import motion_to_previous, warped_difference
 
-from .conftest import blurred, displaced, jittering, moving_portrait, noisy, times
+from ..helpers.portraits import blurred, displaced, jittering, moving_portrait, noisy, times
 
 
 def still(*levels):

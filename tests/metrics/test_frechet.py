@@ -8,7 +8,7 @@ from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.metrics import VideoFeatures, calculate_fvd, frechet_distance, frechet_video_distance
 from pgtf_basicsr.metrics.backends.video_features import prepare_frame
 
-from .conftest import blurred, noisy
+from ..helpers.portraits import blurred, noisy
 
 
 def covariance(rng, size, rank=None):

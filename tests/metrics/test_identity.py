@@ -17,7 +17,7 @@ from pgtf_basicsr.metrics import (
 from pgtf_basicsr.metrics.backends import identity_backend
 from pgtf_basicsr.samples.sample_data import portraits
 
-from .conftest import blurred, known_landmarks, moving_portrait
+from ..helpers.portraits import blurred, known_landmarks, moving_portrait
 
 
 def rotated(degrees, size=512, seed=0):

@@ -21,7 +21,7 @@ from pgtf_basicsr.metrics import (
 )
 from pgtf_basicsr.metrics.backends import landmark_backend
 
-from .conftest import FRAMES, SIZE, blurred, displaced, jittering, known_landmarks, moving_portrait, noisy
+from ..helpers.portraits import FRAMES, SIZE, blurred, displaced, jittering, known_landmarks, moving_portrait, noisy
 
 OFFSET = np.array([3.0, 4.0])
 # Two points; the face goes 2 pixels to the right every frame.

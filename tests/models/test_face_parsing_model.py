@@ -15,7 +15,7 @@ from pgtf_basicsr.checkpoints import load_weights, state_dict, write_checkpoint
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.models.parsing_validation import ParsingScores, color_labels, parsing_strip
 
-from ..quickstart import parsing_options
+from ..helpers.quickstart import parsing_options
 
 
 def make(is_train=True, **changes):

@@ -4,50 +4,12 @@ import copy
 
 import pytest
 import torch
-from basicsr.models import build_model
-from basicsr.utils.registry import ARCH_REGISTRY
 
 import pgtf_basicsr  # noqa: F401
-from pgtf_basicsr.checkpoints import write_checkpoint
 from pgtf_basicsr.errors import UserError
 
-from ..quickstart import stage_options
-from ..synchronisation import recorded_waits
-
-
-def network(options):
-    options = dict(options)
-    return ARCH_REGISTRY.get(options.pop('type'))(**options)
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory):
-    """Weights of each stage's networks, freshly initialised, in a folder."""
-    torch.manual_seed(1)
-    folder = tmp_path_factory.mktemp('weights')
-    opt = stage_options(3)
-    for name in ('network_g', 'network_vqgan', 'network_d'):
-        write_checkpoint(folder / f'{name}.pth', {'params': network(opt[name]).state_dict()})
-    parsing = network(opt['network_g']).parsing_net.state_dict()
-    torch.save(parsing, folder / 'parsing.pth')
-    return folder
-
-
-def make(stage, weights, **changes):
-    """Model of a stage, ready to train on the CPU."""
-    torch.manual_seed(0)
-    opt = stage_options(stage, **changes)
-    opt.update(dist=False, rank=0, world_size=1, is_train=True, num_gpu=0)
-    for name in ('network_g', 'network_vqgan', 'network_d'):
-        if opt['path'].get(f'pretrain_{name}'):
-            opt['path'][f'pretrain_{name}'] = str(weights / f'{name}.pth')
-    return build_model(opt)
-
-
-def batch(size=1, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    gt = torch.rand(size, 3, 3, 32, 32, generator=generator)
-    return {'gt': gt, 'lq': (gt + 0.1 * torch.randn(gt.shape, generator=generator)).clamp(0, 1)}
+from ..helpers.synchronisation import recorded_waits
+from ..helpers.training_steps import batch, make
 
 
 def moved(model, iterations=2):

@@ -8,7 +8,7 @@ import pytest
 from pgtf_basicsr.data.clips import read_frame, read_landmarks, read_meta_info, write_frame, write_landmarks
 from pgtf_basicsr.preparation.checking import check_layout
 
-from .conftest import LENGTH
+from ..helpers.downloads import LENGTH
 
 
 @pytest.fixture(scope='session', params=['frames', 'lmdb', 'video'])

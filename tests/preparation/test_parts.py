@@ -13,7 +13,7 @@ from pgtf_basicsr.preparation.running import Failure, run_tasks
 from pgtf_basicsr.preparation.splits import assign, identity_of, placed
 from pgtf_basicsr.preparation.staging import ClipEncoder
 
-from .conftest import frames_of
+from ..helpers.downloads import frames_of
 
 
 def test_faces_are_found_small_large_and_at_the_edge():

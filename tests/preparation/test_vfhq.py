@@ -12,9 +12,9 @@ import pytest
 
 from pgtf_basicsr.data.clips import Clip, read_frame, read_landmarks, read_meta_info, write_frame, write_landmarks
 from pgtf_basicsr.preparation.checking import check_layout
-from tests.processes import Run
 
-from .conftest import CLIPS, LENGTH, SIZE, report, tree
+from ..helpers.downloads import CLIPS, LENGTH, SIZE, report, tree
+from ..helpers.processes import Run
 
 ANNA, ANNA_LATER, BERT = CLIPS
 

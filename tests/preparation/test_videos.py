@@ -15,7 +15,7 @@ from pgtf_basicsr.preparation.checking import check_layout
 from pgtf_basicsr.preparation.videos import find_videos, sharpness
 from pgtf_basicsr.video import VideoWriter
 
-from .conftest import frames_of, report, tree
+from ..helpers.downloads import frames_of, report, tree
 
 SIDE = 128
 SMALL = ('--min-size', 60, '--min-length', 6, '--sharpness', 5, '--workers', 1)

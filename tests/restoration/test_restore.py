@@ -20,8 +20,8 @@ from pgtf_basicsr.restoration.command import add_arguments, run
 from pgtf_basicsr.restoration.whole_video import fit_size, load_network, restore_video
 from pgtf_basicsr.video import VideoReader, VideoWriter
 
-from ..processes import Run
-from ..videos import audio_packets, frame_times, moving_frames, psnr, write_video
+from ..helpers.processes import Run
+from ..helpers.videos import audio_packets, frame_times, moving_frames, psnr, write_video
 
 NTSC = Fraction(30000, 1001)
 AUTOENCODER = dict(

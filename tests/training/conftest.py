@@ -2,7 +2,7 @@
 
 import pytest
 
-from ..quickstart import write_data
+from ..helpers.quickstart import write_data
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from ..processes import run
-from ..quickstart import stage_options, write_options
+from ..helpers.processes import run
+from ..helpers.quickstart import stage_options, write_options
 
 BROKEN = 'GT/collins_000/00000002.png'
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ..processes import CONTEXT, run
-from ..quickstart import stage_options, write_options
+from ..helpers.processes import CONTEXT, run
+from ..helpers.quickstart import stage_options, write_options
 
 TOTAL = 6
 

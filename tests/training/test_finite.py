@@ -9,9 +9,9 @@ import torch
 from pgtf_basicsr.data import VFHQDataset
 from pgtf_basicsr.errors import UserError
 
-from ..models.test_training_step import batch, make, weights  # noqa: F401  (a fixture)
-from ..processes import run
-from ..quickstart import stage_options, write_options
+from ..helpers.processes import run
+from ..helpers.quickstart import stage_options, write_options
+from ..helpers.training_steps import batch, make
 
 
 def everything(model):
@@ -52,7 +52,7 @@ def assert_equal(found, expected):
 
 @pytest.mark.parametrize('stage', [1, 3])
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
-def test_a_spoilt_sample_changes_nothing(weights, stage, value):  # noqa: F811
+def test_a_spoilt_sample_changes_nothing(weights, stage, value):
     """Neither weights nor codebook, statistics of BatchNorm, EMA or optimizers; and the run goes on as without it."""
     model = make(stage, weights)
     iterate(model, 1, batch(seed=1))
@@ -66,7 +66,7 @@ def test_a_spoilt_sample_changes_nothing(weights, stage, value):  # noqa: F811
     assert not torch.equal(before['g']['encoder.conv_in.weight'], model.net_g.state_dict()['encoder.conv_in.weight'])
 
 
-def test_gradients_that_are_not_finite_are_noticed_where_losses_are(weights):  # noqa: F811
+def test_gradients_that_are_not_finite_are_noticed_where_losses_are(weights):
     model = make(1, weights, **{'train:net_d_start_iter': 100})
     iterate(model, 1, batch(seed=1))
     before = everything(model)
@@ -78,7 +78,7 @@ def test_gradients_that_are_not_finite_are_noticed_where_losses_are(weights):  #
 
 
 @pytest.mark.parametrize('kind', ['RMSprop', 'SGD'])
-def test_optimizers_that_cannot_skip_on_the_device_skip_all_the_same(weights, kind):  # noqa: F811
+def test_optimizers_that_cannot_skip_on_the_device_skip_all_the_same(weights, kind):
     """Also their first step, from which SGD's momentum starts."""
     optimizer = {'type': kind, 'lr': 1e-3, 'momentum': 0.9}
     models = [make(3, weights, **{'train:optim_g': optimizer, 'train:optim_d': optimizer}) for _ in range(2)]
@@ -89,7 +89,7 @@ def test_optimizers_that_cannot_skip_on_the_device_skip_all_the_same(weights, ki
     assert_equal(everything(models[0]), everything(models[1]))
 
 
-def test_loss_scaling_skips_a_spoilt_sample_too(weights):  # noqa: F811
+def test_loss_scaling_skips_a_spoilt_sample_too(weights):
     """Here on the CPU. The loss is infinite and its gradients are finite, so that the scaler by itself sees nothing."""
     model = make(1, weights, **{'train:net_d_start_iter': 100})
     model.scaler = torch.amp.GradScaler('cpu', init_scale=4.0)
@@ -103,7 +103,7 @@ def test_loss_scaling_skips_a_spoilt_sample_too(weights):  # noqa: F811
 
 
 @pytest.mark.parametrize('learns_by', ['the next iteration', 'the log', 'a checkpoint'])
-def test_too_many_in_a_row_stop_the_run(weights, learns_by):  # noqa: F811
+def test_too_many_in_a_row_stop_the_run(weights, learns_by):
     model = make(1, weights, **{'train:max_skipped_steps': 2})
     iterate(model, 1, spoilt(float('nan')))
     iterate(model, 2, batch(seed=2))
@@ -124,7 +124,7 @@ def test_too_many_in_a_row_stop_the_run(weights, learns_by):  # noqa: F811
         }[learns_by]()
 
 
-def test_a_spoilt_part_of_an_accumulated_step_spoils_the_step(weights):  # noqa: F811
+def test_a_spoilt_part_of_an_accumulated_step_spoils_the_step(weights):
     model = make(1, weights, **{'train:accumulate_iters': 2})
     iterate(model, 1, batch(seed=1))
     iterate(model, 2, batch(seed=2))

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from ..processes import Run, free_port, run
-from ..quickstart import ROOT, stage_options, write_options
-from .experiments import assert_same_ending
+from ..helpers.experiments import assert_same_ending
+from ..helpers.processes import Run, free_port, run
+from ..helpers.quickstart import ROOT, stage_options, write_options
 
 STOPPED = 75
 TOTAL = 8

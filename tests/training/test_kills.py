@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from ..processes import Run, run
-from ..quickstart import stage_options, write_options
-from .experiments import assert_same_ending, score_lines
+from ..helpers.experiments import assert_same_ending, score_lines
+from ..helpers.processes import Run, run
+from ..helpers.quickstart import stage_options, write_options
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ import time
 import pytest
 import torch
 
-from ..processes import Run, free_port, run
-from ..quickstart import ROOT, stage_options, write_options
-from .experiments import assert_same_files
+from ..helpers.experiments import assert_same_files
+from ..helpers.processes import Run, free_port, run
+from ..helpers.quickstart import ROOT, stage_options, write_options
 
 
 def one_step(stage, name, batch_size):

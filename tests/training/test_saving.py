@@ -12,9 +12,9 @@ from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.training.saving import save_checkpoint, save_networks
 from pgtf_basicsr.training.states import load_whole_state
 
-from ..processes import Run, run
-from ..quickstart import stage_options, write_data, write_options
-from .experiments import assert_same_files
+from ..helpers.experiments import assert_same_files
+from ..helpers.processes import Run, run
+from ..helpers.quickstart import stage_options, write_data, write_options
 
 TOTAL = 6
 

@@ -13,8 +13,8 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 
 from pgtf_basicsr.checkpoints import write_checkpoint
 
-from ..processes import CONTEXT, Run, run
-from ..quickstart import QUICKSTART, SMALL, stage_options, write_options
+from ..helpers.processes import CONTEXT, Run, run
+from ..helpers.quickstart import QUICKSTART, SMALL, stage_options, write_options
 
 
 @pytest.fixture(scope='module')

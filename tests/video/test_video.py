@@ -9,7 +9,7 @@ import pytest
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.video import Color, VideoReader, VideoWriter
 
-from ..videos import audio_packets, moving_frames, psnr, write_video
+from ..helpers.videos import audio_packets, moving_frames, psnr, write_video
 
 NTSC = Fraction(30000, 1001)
 

@@ -1,15 +1,16 @@
-"""A folder in which the files and folders that the shipped option files name exist, empty."""
+"""A folder in which the files and folders that option files name exist, empty."""
 
 import yaml
 
-from ..quickstart import ROOT
+from .mutations import OPTIONS
+from .quickstart import ROOT
 
 SHIPPED = sorted((ROOT / 'options').glob('**/*.yml'))
 
 
 def make(folder):
-    """Make below ``folder`` what the shipped option files name."""
-    for path in SHIPPED:
+    """Make below ``folder`` what the shipped option files and those of the tests name."""
+    for path in [*SHIPPED, *sorted(OPTIONS.glob('*.yml'))]:
         for key, value in scalars(yaml.safe_load(path.read_text())):
             if not isinstance(value, str):
                 continue

@@ -1,11 +1,11 @@
-"""Broken option files, made of the shipped ones by one change each."""
+"""Broken option files, made by one change each of good ones that are the tests' own."""
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
-from ..quickstart import ROOT
-
-OPTIONS = ROOT / 'options'
+# Files of the tests' own, so that the quickstart can be tuned: one of each model and stage, and a test.
+OPTIONS = Path(__file__).parents[1] / 'fixtures' / 'options'
 LINE = re.compile(r'^(?P<indent> *)(?P<key>\w+): *(?P<value>[^#\n]*?)(?P<comment> +#.*)?$')
 # Keys that a user chooses.
 FREE = {'psnr', 'ssim', 'msrl', 'test_1', 'test_2'}

@@ -11,7 +11,7 @@ from pgtf_basicsr import config
 from pgtf_basicsr.samples.sample_data import write_sample_data
 from pgtf_basicsr.samples.sample_masks import write_sample_masks
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / 'options' / 'quickstart'
 SMALL = dict(image_size=32, codebook_size=32, swin_levels=[8])
 
