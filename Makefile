@@ -1,5 +1,6 @@
-# make demo: train the four stages in small and restore a video.  make test: run all tests.
-# Both make .venv and install what they need.
+# make demo: train the four stages in small and restore a video.
+# make test: run all tests.  make check: lint, formatting, types, direction of imports.
+# Each of them makes .venv and installs what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 QUICKSTART := options/quickstart
@@ -7,7 +8,7 @@ QUICKSTART := options/quickstart
 WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile
 HELD_OUT := datasets/sample/test/degraded/collins_000.mp4
 
-.PHONY: demo test
+.PHONY: demo test check
 
 demo: .venv/installed
 	$(BIN)/basicsr sample-data datasets/sample
@@ -26,16 +27,26 @@ test: .venv/tested
 	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 	$(BIN)/python -m pytest $(WORKERS) -m slow
 
+check: .venv/checked
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
 # torch comes first and BasicSR is built without isolation: its build lists torch among what it
 # needs, and an isolated build would fetch a second copy.
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet setuptools wheel torch torchvision
-	$(BIN)/python -m pip install --quiet --no-build-isolation "basicsr>=1.4.2"
+	$(BIN)/python -m pip install --quiet --no-build-isolation "basicsr>=1.4.2,<1.5"
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .
 	touch $@
 
 .venv/tested: .venv/installed
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .[test]
+	touch $@
+
+.venv/checked: .venv/installed
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .[check]
 	touch $@
