@@ -21,7 +21,7 @@ demo: .venv/installed
 	$(BIN)/basicsr test -opt $(QUICKSTART)/test_stage3.yml --force_yml name=quickstart_test_stage3_fidelity0 val:fidelity=0
 	$(BIN)/basicsr test -opt $(QUICKSTART)/test_stage4.yml
 	$(BIN)/basicsr restore $(HELD_OUT) -o results/quickstart_restored.mp4 --weights experiments/quickstart_stage4/models/net_g_latest.pth
-	$(BIN)/python $(QUICKSTART)/summary.py
+	$(BIN)/python -m pgtf_basicsr.samples.quickstart_summary
 
 test: .venv/tested
 	$(BIN)/python -m pytest $(WORKERS) -m "not slow"

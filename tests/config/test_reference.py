@@ -7,12 +7,12 @@ from pgtf_basicsr.cli import main
 
 from ..helpers.quickstart import ROOT
 
-REFERENCE = ROOT / 'options' / 'REFERENCE.md'
+REFERENCE = ROOT / 'docs' / 'options.md'
 
 
 def test_the_shipped_page_is_up_to_date(capsys):
     assert main(['check-options', '--reference']) == 0
-    assert capsys.readouterr().out == REFERENCE.read_text(), 'basicsr check-options --reference > options/REFERENCE.md'
+    assert capsys.readouterr().out == REFERENCE.read_text(), 'basicsr check-options --reference > docs/options.md'
 
 
 def test_every_option_has_a_meaning():
