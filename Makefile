@@ -4,8 +4,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 QUICKSTART := options/quickstart
-# Tests run in one thread each; files are shared out over processes.
-WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile
 HELD_OUT := datasets/sample/test/degraded/collins_000.mp4
 
 .PHONY: demo test check
@@ -23,9 +21,9 @@ demo: .venv/installed
 	$(BIN)/basicsr restore $(HELD_OUT) -o results/quickstart_restored.mp4 --weights experiments/quickstart_stage4/models/net_g_latest.pth
 	$(BIN)/python -m pgtf_basicsr.samples.quickstart_summary
 
+# Tests run in one thread each and are distributed over processes.
 test: .venv/tested
-	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
-	$(BIN)/python -m pytest $(WORKERS) -m slow
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 check: .venv/checked
 	$(BIN)/ruff check .

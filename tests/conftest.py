@@ -18,6 +18,11 @@ from .helpers.training_steps import write_weights
 LOCAL = {None, '', 'localhost', '127.0.0.1', '::1', socket.gethostname()}
 
 
+def pytest_collection_modifyitems(items):
+    """Put quick tests first: what is wrong is seen soon."""
+    items.sort(key=lambda item: item.get_closest_marker('slow') is not None)
+
+
 @pytest.fixture(autouse=True, scope='session')
 def offline():
     """Fail any test that looks up a host: nothing may be downloaded."""

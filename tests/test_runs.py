@@ -11,12 +11,16 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pgtf_basicsr import config
 
-from .helpers.processes import run
+from .helpers.processes import free_port, run
 from .helpers.quickstart import QUICKSTART, SMALL, basicsr, changed, stage_options, write_data, write_options
 
 pytestmark = pytest.mark.slow
 
-TORCHRUN = ('-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port', '29517', '-m', 'pgtf_basicsr')
+
+def torchrun(*program):
+    """Launch of a program by torchrun, in two processes."""
+    port = str(free_port())
+    return ('-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port', port, *map(str, program))
 
 
 @pytest.fixture
@@ -85,8 +89,7 @@ def test_two_processes_in_step(project, stage):
     opt = stage_options(stage, name=f'two_processes_stage{stage}')
     path = write_options(project, opt, f'two_processes_{stage}.yml')
     (project / 'ranks.py').write_text(RANKS)
-    launch = ('-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port', '29517', 'ranks.py')
-    output = basicsr(project, 'train', '-opt', path, '--launcher', 'pytorch', launch=launch)
+    output = basicsr(project, 'train', '-opt', path, '--launcher', 'pytorch', launch=torchrun('ranks.py'))
     assert '# psnr:' in output
     first, second = (read(project / f'rank{rank}.pth') for rank in (0, 1))
     assert first.keys() == second.keys()
@@ -130,14 +133,7 @@ def test_mistakes_under_torchrun_are_told_once(project, tmp_path, late_rank):
     script = tmp_path / 'late.py'
     script.write_text(LATE)
     output = basicsr(
-        project,
-        'train',
-        '-opt',
-        'nothing.yml',
-        '--launcher',
-        'pytorch',
-        launch=(*TORCHRUN[:-2], str(script), late_rank),
-        status=1,
+        project, 'train', '-opt', 'nothing.yml', '--launcher', 'pytorch', launch=torchrun(script, late_rank), status=1
     )
     assert output.count('cannot read the option file nothing.yml') == 1
 

@@ -1,5 +1,6 @@
 """The command in processes of its own that start in a moment: forked off a server that has imported all."""
 
+import gc
 import multiprocessing
 import os
 import resource
@@ -11,9 +12,11 @@ from contextlib import closing
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context('forkserver')
-# The command imports a subcommand's modules when that is run: here they are those that tests run most.
+# The command imports a subcommand's modules when that is run: here they are those that tests run most.  The first
+# optimizer imports torch's compiler, which takes as long as a short training.
 CONTEXT.set_forkserver_preload(
     [
+        'torch._dynamo',
         'pgtf_basicsr.cli',
         'pgtf_basicsr.training.pipelines',
         'pgtf_basicsr.restoration.command',
@@ -107,6 +110,7 @@ def free_port():
 
 
 def _run(folder, arguments, environment, output, limits):
+    gc.freeze()  # what the server has imported stays: to look through it copies its pages
     multiprocessing.set_start_method('fork', force=True)  # the default, which data workers are started by
     os.chdir(folder)
     os.environ.update(environment)
