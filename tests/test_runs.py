@@ -10,17 +10,13 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pgtf_basicsr import config
+from pgtf_basicsr.models.resumable_model import cpu_state_dict
+from pgtf_basicsr.models.video_face_model import VideoFaceModel
 
 from .helpers.processes import free_port, run
 from .helpers.quickstart import QUICKSTART, SMALL, basicsr, changed, stage_options, write_data, write_options
 
 pytestmark = pytest.mark.slow
-
-
-def torchrun(*program):
-    """Launch of a program by torchrun, in two processes."""
-    port = str(free_port())
-    return ('-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port', port, *map(str, program))
 
 
 @pytest.fixture
@@ -88,8 +84,7 @@ def test_two_processes_in_step(project, stage):
     """Both ranks hold the same weights after training: rank 1 writes its own beside rank 0's."""
     opt = stage_options(stage, name=f'two_processes_stage{stage}')
     path = write_options(project, opt, f'two_processes_{stage}.yml')
-    (project / 'ranks.py').write_text(RANKS)
-    output = basicsr(project, 'train', '-opt', path, '--launcher', 'pytorch', launch=torchrun('ranks.py'))
+    output = run(project, 'train', '-opt', path, world_size=2, before=save_on_each_rank)
     assert '# psnr:' in output
     first, second = (read(project / f'rank{rank}.pth') for rank in (0, 1))
     assert first.keys() == second.keys()
@@ -99,23 +94,18 @@ def test_two_processes_in_step(project, stage):
             assert torch.equal(tensor, second[name]), name
 
 
-RANKS = """
-import os, sys
-import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from pgtf_basicsr import cli, models
-from pgtf_basicsr.models.resumable_model import cpu_state_dict
-from pgtf_basicsr.models.video_face_model import VideoFaceModel
-save = VideoFaceModel.save
-def save_on_each_rank(self, epoch, current_iter):
-    save(self, epoch, current_iter)
-    state = cpu_state_dict(self.get_bare_model(self.net_g))
-    if self.net_d is not None:
-        state.update({f'd.{k}': v for k, v in cpu_state_dict(self.get_bare_model(self.net_d)).items()})
-    torch.save(state, f'rank{self.opt["rank"]}.pth')
-VideoFaceModel.save = save_on_each_rank
-cli.leave(cli.main())
-"""
+def save_on_each_rank():
+    """Let each rank of a training save its own weights beside the checkpoints of rank 0."""
+    save = VideoFaceModel.save
+
+    def save_twice(self, epoch, current_iter):
+        save(self, epoch, current_iter)
+        state = cpu_state_dict(self.get_bare_model(self.net_g))
+        if self.net_d is not None:
+            state.update({f'd.{k}': v for k, v in cpu_state_dict(self.get_bare_model(self.net_d)).items()})
+        torch.save(state, f'rank{self.opt["rank"]}.pth')
+
+    VideoFaceModel.save = save_twice
 
 
 LATE = """
@@ -132,9 +122,9 @@ def test_mistakes_under_torchrun_are_told_once(project, tmp_path, late_rank):
     """Whichever process is first to find it: torchrun ends all with the first one."""
     script = tmp_path / 'late.py'
     script.write_text(LATE)
-    output = basicsr(
-        project, 'train', '-opt', 'nothing.yml', '--launcher', 'pytorch', launch=torchrun(script, late_rank), status=1
-    )
+    launch = ('-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port', str(free_port()))
+    arguments = (script, late_rank, 'train', '-opt', 'nothing.yml', '--launcher', 'pytorch')
+    output = basicsr(project, *arguments, launch=launch, status=1)
     assert output.count('cannot read the option file nothing.yml') == 1
 
 

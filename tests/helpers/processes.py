@@ -35,10 +35,11 @@ class Run:
         world_size (int): Processes; with more than one, --launcher pytorch is added.
         elsewhere (Path): Where the last of them runs instead, as on another node.
         limits (dict): Limits of the processes, as of `resource.setrlimit`.
+        before (callable): Called in each process before the command; a function of a module.
         environment: Variables beside torchrun's.
     """
 
-    def __init__(self, folder, *arguments, world_size=1, elsewhere=None, limits=None, **environment):
+    def __init__(self, folder, *arguments, world_size=1, elsewhere=None, limits=None, before=None, **environment):
         arguments = [str(argument) for argument in arguments]
         environments = [{}]
         if world_size > 1:
@@ -52,7 +53,9 @@ class Run:
         written = Path(tempfile.mkdtemp())
         self.outputs = [written / f'rank_{rank}.txt' for rank in range(world_size)]
         self.processes = [
-            CONTEXT.Process(target=_run, args=(where, arguments, {**variables, **environment}, output, limits or {}))
+            CONTEXT.Process(
+                target=_run, args=(where, arguments, {**variables, **environment}, output, limits or {}, before)
+            )
             for where, variables, output in zip(folders, environments, self.outputs)
         ]
         for process in self.processes:
@@ -109,7 +112,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def _run(folder, arguments, environment, output, limits):
+def _run(folder, arguments, environment, output, limits, before):
     gc.freeze()  # what the server has imported stays: to look through it copies its pages
     multiprocessing.set_start_method('fork', force=True)  # the default, which data workers are started by
     os.chdir(folder)
@@ -125,4 +128,6 @@ def _run(folder, arguments, environment, output, limits):
 
     torch.set_num_threads(1)
     sys.argv = ['basicsr', *arguments]
+    if before is not None:
+        before()
     sys.exit(main(arguments))
