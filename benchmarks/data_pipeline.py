@@ -1,4 +1,4 @@
-"""What the data set costs: samples a second on one core, where the time goes, and how cost grows with the clips.
+"""Cost of the dataset: samples a second on one core, where the time goes, and how it grows with the clips.
 
     python benchmarks/data_pipeline.py [--samples 40] [--frames 96]
 
@@ -32,7 +32,7 @@ from pgtf_basicsr.samples.sample_data import FacePath, portraits
 
 SIZE = 512
 STORAGES = ('frames', 'lmdb', 'video')
-# Functions whose time is told apart, by name and by what they do.
+# Functions whose time is measured separately, by name and by what they do.
 STEPS = {
     'read': 'reading',
     'landmarks': 'landmarks',
@@ -111,7 +111,7 @@ def data_set(root, storage, meta_info_file='meta_info.txt', landmarks='landmarks
 
 
 def rates_of(datasets, samples):
-    """Samples a second of each data set, from one run in which they take turns."""
+    """Samples a second of each dataset, from one run in which they take turns."""
     times = {name: [] for name in datasets}
     for index in range(samples + 2):
         for name, dataset in datasets.items():

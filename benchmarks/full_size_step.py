@@ -4,7 +4,7 @@
     python benchmarks/full_size_step.py stage3 --checkpointing
 
 Weights are random and the frames are noise: neither changes what is computed. Everything else is the stage's option
-file. Without ``--vgg16`` the perceptual loss is left out.
+file. Without ``--vgg16`` the perceptual loss is skipped.
 """
 
 import argparse

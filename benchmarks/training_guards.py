@@ -1,4 +1,4 @@
-"""What it costs that training can be trusted: iterations of the quickstart with and without what guards them.
+"""Cost of the guards of training: iterations of the quickstart with and without them.
 
     python benchmarks/training_guards.py --rounds 60
 
