@@ -23,7 +23,7 @@ demo: .venv/installed
 
 # Tests run in one thread each and are distributed over processes.
 test: .venv/tested
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --durations 20
 
 check: .venv/checked
 	$(BIN)/ruff check .

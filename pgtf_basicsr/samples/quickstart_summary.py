@@ -8,6 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..errors import UserError
+
 __all__ = ['main', 'write_comparison', 'write_table']
 
 RESULTS = Path('results')
@@ -64,10 +66,18 @@ def write_comparison(test: Path, pictures: dict[str, Any], path: Path) -> None:
         path (Path): Where to write it.
     """
     first, *_, last = sorted(pictures)  # clips are named by portrait
-    clips = [rows_of(cv2.imread(str(test / pictures[clip]['frames']))) for clip in (first, last)]
+    clips = [rows_of(read(test / pictures[clip]['frames'])) for clip in (first, last)]
     gap = np.full((len(clips[0]), GAP, 3), 255, np.uint8)
     labels = np.concatenate([label(text, len(clips[0]) // len(ROWS)) for text in ROWS])
     cv2.imwrite(str(path), np.concatenate([labels, clips[0], gap, clips[1]], axis=1), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def read(path: Path) -> np.ndarray:
+    """Read an image (H, W, 3), BGR."""
+    image = cv2.imread(str(path))
+    if image is None:
+        raise UserError(f'{path} is missing or not an image: run the tests of the quickstart again')
+    return image
 
 
 def rows_of(frames: np.ndarray) -> np.ndarray:
