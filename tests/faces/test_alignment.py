@@ -3,13 +3,11 @@ import pytest
 
 from pgtf_basicsr.data.placement import PlacementRanges
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.faces.alignment import (
+from pgtf_basicsr.faces.alignment import align_to_template, face_template, flip_landmarks
+from pgtf_basicsr.faces.transforms import (
     BORDER_RGB,
-    align_to_template,
     centre_square,
     compose,
-    face_template,
-    flip_landmarks,
     mirror_matrix,
     move_about_centre,
     resize_matrix,

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from pgtf_basicsr.cli import main
-from pgtf_basicsr.data.clips import write_frame, write_landmarks
-from pgtf_basicsr.samples.sample_data import FacePath, portraits
+from pgtf_basicsr.data.clips import write_landmarks
+from pgtf_basicsr.images import write_image
+from pgtf_basicsr.samples.portraits import FacePath, portraits
 
 SIZE = 96
 LENGTH = 8
@@ -31,7 +32,7 @@ def frames_of(portrait, length=LENGTH, size=SIZE, seed=0):
 def write_clip(folder, frames, first=0, suffix='png'):
     folder.mkdir(parents=True)
     for number, frame in enumerate(frames, first):
-        write_frame(folder / f'{number:08d}.{suffix}', frame)
+        write_image(folder / f'{number:08d}.{suffix}', frame)
 
 
 def tree(root):

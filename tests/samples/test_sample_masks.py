@@ -9,17 +9,18 @@ import pytest
 from pgtf_basicsr.data import CelebAMaskHQDataset
 from pgtf_basicsr.data.celebamask_dataset import PARTS, merge_parts
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.samples.sample_data import FacePath, portraits
-from pgtf_basicsr.samples.sample_masks import OUTLINES, draw_masks, write_sample_masks
+from pgtf_basicsr.samples.outlines import OUTLINES
+from pgtf_basicsr.samples.portraits import FacePath, portraits
+from pgtf_basicsr.samples.sample_masks import draw_masks, write_sample_masks
 
-SMALL = {'pictures': 2, 'test_pictures': 2, 'image_size': 96}
+SMALL = {'images': 2, 'test_images': 2, 'image_size': 96}
 
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp('sample') / 'parsing'
     summary = write_sample_masks(root, **SMALL)
-    assert (summary.root, summary.train_pictures, summary.test_pictures) == (root, 2, 2)
+    assert (summary.root, summary.train_images, summary.test_images) == (root, 2, 2)
     return root
 
 
@@ -82,7 +83,7 @@ def test_masks_lie_where_the_portrait_shows_the_part():
         assert (seen ^ masks[part]).sum() <= 0.25 * border
 
 
-@pytest.mark.parametrize('options', [{'pictures': 0}, {'image_size': 97}, {'test_pictures': 1.5}])
+@pytest.mark.parametrize('options', [{'images': 0}, {'image_size': 97}, {'test_images': 1.5}])
 def test_impossible_numbers_are_named(tmp_path, options):
     with pytest.raises(UserError, match=next(iter(options))):
         write_sample_masks(tmp_path / 'data', **{**SMALL, **options})
