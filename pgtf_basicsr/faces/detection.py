@@ -68,7 +68,7 @@ class CenterFaceDetector:
         min_score (float): Faces of a lower score are dropped.
     """
 
-    # Of a box cut off at the left or upper edge, the landmarks are shifted by what was cut off.  With this many pixels
+    # Of a box cut off at the left or upper edge, the landmarks are shifted by what was cut off. With this many pixels
     # of grey there, it stays whole.
     BORDER = 32
 

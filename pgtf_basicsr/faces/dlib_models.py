@@ -12,10 +12,10 @@ from ..weights import package_folder
 
 __all__ = ['InstalledModels', 'face_chip', 'face_landmarks', 'identity_network']
 
-# The box that dlib's own face detector puts on a face aligned to the FFHQ template of 512 pixels.  The landmark model
+# The box that dlib's own face detector puts on a face aligned to the FFHQ template of 512 pixels. The landmark model
 # was trained on such boxes.
 FACE_BOX = (95, 164, 405, 474)
-# Pixels by which the box is shifted along x and y, and by which its sides are moved inwards.  The trees jump by a pixel
+# Pixels by which the box is shifted along x and y, and by which its sides are moved inwards. The trees jump by a pixel
 # or two when a face moves by less; the mean over these boxes follows it four times as smoothly.
 BOX_SHIFTS = (-10, 0, 10)
 BOX_INSETS = (-8, 0, 8)

@@ -4,6 +4,8 @@ A transform is a 2 x 3 matrix from input pixels to output pixels. Pixel centres 
 lies at (-0.5, -0.5).
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -47,18 +49,18 @@ def centre_square(height: int, width: int, size: int) -> np.ndarray:
     )
 
 
-def move_about_centre(size: int, scale: float, degrees: float, offset: np.ndarray | tuple[float, float]) -> np.ndarray:
+def move_about_centre(size: int, scale: float, degrees: float, offset: Sequence[float] | np.ndarray) -> np.ndarray:
     """Transform that zooms and rotates an image about its centre, then shifts it.
 
     Args:
         size (int): Side of the square image in pixels.
         scale (float): Zoom.
         degrees (float): Rotation, counter-clockwise as seen.
-        offset (tuple[float, float]): Shift along x and y in pixels.
+        offset (Sequence[float]): Shift along x and y in pixels.
     """
     centre = (size - 1) / 2
     matrix = cv2.getRotationMatrix2D((centre, centre), degrees, scale)
-    matrix[:, 2] += offset
+    matrix[:, 2] += np.asarray(offset, dtype=np.float64)
     return matrix
 
 

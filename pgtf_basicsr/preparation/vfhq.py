@@ -34,7 +34,7 @@ __all__ = ['FrameSettings', 'prepare_frames']
 WORKING_SIZE = 256
 # Mean distance between given and detected landmarks, over the distance of the eyes.
 MOST_MISPLACED = 0.5
-# Frame rate of a stored video.  Nothing reads it, and frames do not state theirs.
+# Frame rate of a stored video. Nothing reads it, and frames do not state theirs.
 RATE = Fraction(25)
 
 

@@ -48,8 +48,8 @@ def run_tasks(function: Callable[[Any], Any], tasks: Sequence[Any], workers: int
         UserError: The disk is full, or the function raised one that is not a DataError.
     """
     frames = multiprocessing.Value('q')
-    # A process a core: more threads would get in each other's way.  Set before the processes are forked, in which
-    # OpenCV would wait for ever for the threads that it had had here.
+    # One thread for each process, which has a core. Set before the processes are forked: in them OpenCV would wait for
+    # ever for the threads that it had here.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     team = [_Worker(function, frames) for _ in range(min(workers, len(tasks)))]
@@ -151,13 +151,14 @@ def _start_tasks(team: list[_Worker], tasks: Sequence[Any], started: int, limit:
 def _take_results(team: list[_Worker]) -> dict[int, Any]:
     """Wait a moment for results, {index: result}; workers that have died are replaced."""
     results = {}
-    busy = {worker.pipe: place for place, worker in enumerate(team) if worker.index is not None}
-    for pipe in wait_for(list(busy), REFRESH):
-        worker = team[busy[pipe]]
+    ready = wait_for([worker.pipe for worker in team if worker.index is not None], REFRESH)
+    for place, worker in enumerate(team):
         index = worker.index
+        if index is None or worker.pipe not in ready:
+            continue
         results[index] = worker.take()
-        if worker.index is not None:
-            team[busy[pipe]] = worker.replacement()
+        if worker.index is not None:  # it has died
+            team[place] = worker.replacement()
     return results
 
 
@@ -169,15 +170,17 @@ def _serve(function: Callable[[Any], Any], pipe: Connection, frames: Any) -> Non
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if cv2.getNumThreads() != 1:  # spawned, not forked
         cv2.setNumThreads(1)
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process().sentinel,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         pipe.send(_guarded(function, pipe.recv()))
 
 
-def _end_with(sentinel: int) -> None:
+def _end_with_parent() -> None:
     """End this process when its parent has been killed."""
-    wait_for([sentinel])
-    os._exit(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)
 
 
 def _guarded(function: Callable[[Any], Any], task: Any) -> Any:

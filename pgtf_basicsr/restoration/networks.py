@@ -12,7 +12,7 @@ from ..errors import UserError, require
 
 __all__ = ['batch_that_fits', 'fit_size', 'load_network']
 
-# Bytes of memory that a window takes while the network works on it, for each pixel of a frame.  Measured in fp32 on a
+# Bytes of memory that a window takes while the network works on it, for each pixel of a frame. Measured in fp32 on a
 # CPU, with an allowance for what a GPU's allocator and convolutions add.
 WINDOW_BYTES = 4000
 

@@ -82,7 +82,7 @@ def restore_video(
         net = for_inference(net.to(torch_device), PRECISIONS[precision])
         if batch_size == 'auto':
             batch_size = batch_that_fits(working_size, torch_device)
-        # One thread decodes and one encodes while the network works.  Torch is called from this thread alone: in
+        # One thread decodes and one encodes while the network works. Torch is called from this thread alone: in
         # another it would start a second set of CPU threads.
         buffered = max(BUFFERED, batch_size * stride)
         frames = read_ahead((resize(frame, working_size) for frame in reader), buffered)

@@ -2,7 +2,7 @@
 
 __all__ = ['OUTLINES']
 
-# Polygons in pixels of the photographs, {portrait: {part: polygons}}, left and right as seen in the image.  A part may
+# Polygons in pixels of the photographs, {portrait: {part: polygons}}, left and right as seen in the image. A part may
 # reach under those that are merged after it: skin under neck, cloth and hair, eyes under glasses.
 # fmt: off
 OUTLINES = {

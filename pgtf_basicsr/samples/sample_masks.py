@@ -23,7 +23,7 @@ from .sample_folder import replacing_data, require_even, require_positive
 
 __all__ = ['MaskSummary', 'draw_masks', 'write_sample_masks']
 
-# How far portraits lie from where `FacePath` rests.  Images of CelebA-HQ differ about as much.
+# How far portraits lie from where `FacePath` rests. Images of CelebA-HQ differ about as much.
 _PLACES = {'shift': 0.08, 'rotation': 10, 'zoom': 1.15, 'deformation': 0.02}
 _FINER = 8
 

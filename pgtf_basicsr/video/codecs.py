@@ -10,7 +10,7 @@ __all__ = [
     'pixel_format',
 ]
 
-# Suffixes by which videos are found in folders.  A video that is named is read whatever its suffix.
+# Suffixes by which videos are found in folders. A video that is named is read whatever its suffix.
 VIDEO_SUFFIXES = ('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi')
 # Containers to write, which hold H.264 at any frame rate.
 CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska'}
@@ -19,7 +19,7 @@ CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska'}
 SWSCALE_FLAGS = 0x4 | 0x2000 | 0x4000 | 0x40000
 # FFmpeg's code of the range 16 to 235.
 LIMITED_RANGE = 1
-# x264 reads memory that was never written where there is AVX-512, and rounds in another way from SSSE3 on.  With these
+# x264 reads memory that was never written where there is AVX-512, and rounds in another way from SSSE3 on. With these
 # options and one thread, the same frames give the same bytes.
 REPRODUCIBLE = {'x264-params': 'asm=sse2'}
 

@@ -20,7 +20,7 @@ class ShotDetector:
         from scenedetect.detectors import AdaptiveDetector
 
         self._detector = AdaptiveDetector(min_scene_len=1)
-        # Positions are frame numbers.  PySceneDetect asks for a rate because it can state them in seconds as well.
+        # Positions are frame numbers. PySceneDetect asks for a rate because it can state them in seconds as well.
         self._time = lambda number: FrameTimecode(number, fps=25.0)
         self._count = 0
         self.cuts: list[int] = []

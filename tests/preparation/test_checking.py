@@ -89,7 +89,7 @@ def test_a_broken_frame_is_found(broken):
         path = next((root / 'train' / 'GT' / clip.name).glob(f'{name}.*'))
         path.write_bytes(path.read_bytes()[:200])
     elif storage == 'lmdb':
-        change_lmdb(root, lambda transaction: transaction.put(f'{clip.name}/{name}'.encode(), b'no picture'))
+        change_lmdb(root, lambda transaction: transaction.put(f'{clip.name}/{name}'.encode(), b'not an image'))
     else:
         path = root / 'train' / 'GT' / f'{clip.name}.mp4'
         data = bytearray(path.read_bytes())

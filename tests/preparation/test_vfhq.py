@@ -265,7 +265,7 @@ def test_the_formats_of_landmarks_say_the_same(source, tmp_path, prepare):
         (tmp_path / 'nameless' / f'{name}.txt').write_text(
             ''.join(' '.join(map(str, row)) + '\n' for row in rows.values())
         )
-        # Cut out of a larger picture at (30, 20) and shrunk to half.
+        # Cut out of a larger frame at (30, 20) and shrunk to half.
         there = {frame: ((five + 0.5) * 2 - 0.5 + (30, 20)).ravel() for frame, five in points.items()}
         (tmp_path / 'vfhq' / f'{name}.txt').write_text(
             f'Clip {name}\nFPS 25\nH 720\nW 1280\nCROP 30 20 {30 + 2 * SIZE} {20 + 2 * SIZE}\n'

@@ -29,8 +29,8 @@ def write_video(path, frames, rate=25):
             writer.write(frame)
 
 
-def beside(*pictures):
-    return [np.hstack(frames) for frames in zip(*pictures)]
+def beside(*clips):
+    return [np.hstack(frames) for frames in zip(*clips)]
 
 
 @pytest.fixture(scope='session')
@@ -144,7 +144,7 @@ def test_a_video_cut_short_is_used_up_to_there(faces, tmp_path, prepare):
     assert [clip.num_frames for clip in all_clips(tmp_path / 'out').values()] == [10, 10]
 
 
-def test_small_short_and_blurred_faces_are_left_out(films, tmp_path, prepare):
+def test_small_short_and_blurred_faces_are_skipped(films, tmp_path, prepare):
     for option, value, reason in (
         ('--min-size', 500, 'pixels only'),
         ('--sharpness', 1e5, 'blurred'),

@@ -46,8 +46,8 @@ def test_the_same_seed_gives_the_same_files(root, tmp_path):
 
     write_sample_masks(tmp_path / 'again', **SMALL)
     assert digests(tmp_path / 'again') == digests(root)
-    pictures = [path.read_bytes() for path in root.rglob('*.jpg')]
-    assert len(set(pictures)) == 4
+    images = [path.read_bytes() for path in root.rglob('*.jpg')]
+    assert len(set(images)) == 4
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_outlines_hold_the_landmarks(index, points):
 
 
 def test_masks_lie_where_the_portrait_shows_the_part():
-    """An outline painted on the photograph appears in the picture where its mask says."""
+    """An outline painted on the photograph appears in the image where its mask says."""
     face = portraits()[0]
     path = FacePath(face.landmarks, 128, np.random.default_rng(1), deformation=0.05, shift=0.08, rotation=10)
     masks = draw_masks(face.name, path, 0.3, 64)
