@@ -222,7 +222,7 @@ def _tar_members(path: Path) -> Iterator[Member]:
         while (info := archive.next()) is not None:
             if info.isfile() and not info.issparse():
                 yield info.name, info.offset_data, info.size
-            archive.members = []  # which would otherwise grow with the archive
+            archive.members = []  # type: ignore[attr-defined]  # which would otherwise grow with the archive
 
 
 # A clip and its degraded counterpart may lie in an archive each.

@@ -1,12 +1,13 @@
 """The network that restores a video: loading it, and the size and number of windows it works on."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import torch
 from basicsr.archs import build_network
-from torch import nn
 
 from .. import config
+from ..archs import PGTFormer
 from ..checkpoints import load_weights, read_checkpoint
 from ..errors import UserError, require
 
@@ -17,7 +18,7 @@ __all__ = ['batch_that_fits', 'fit_size', 'load_network']
 WINDOW_BYTES = 4000
 
 
-def load_network(weights: str | Path, option_file: str | Path | None = None) -> nn.Module:
+def load_network(weights: str | Path, option_file: str | Path | None = None) -> PGTFormer:
     """Build the network that the weights belong to, in eval mode, with the weights loaded.
 
     Args:
@@ -26,7 +27,7 @@ def load_network(weights: str | Path, option_file: str | Path | None = None) -> 
             the weights name, or else the published one.
 
     Returns:
-        nn.Module: A PGTFormer on the CPU.
+        PGTFormer: On the CPU.
 
     Raises:
         UserError: A file is missing or unreadable, the network cannot be built or is not one that restores, or the
@@ -56,12 +57,12 @@ def load_network(weights: str | Path, option_file: str | Path | None = None) -> 
     return net.eval()
 
 
-def fit_size(width: float, height: float, short_side: int, stride: int) -> tuple[int, int]:
+def fit_size(width: float | Fraction, height: float | Fraction, short_side: int, stride: int) -> tuple[int, int]:
     """Compute the size at which the network works: the same shape, as nearly as multiples of `stride` allow.
 
     Args:
-        width (float): Width of the video in square pixels.
-        height (float): Height of the video in square pixels.
+        width (float | Fraction): Width of the video in square pixels.
+        height (float | Fraction): Height of the video in square pixels.
         short_side (int): Short side of the result in pixels.
         stride (int): The network's total stride.
 

@@ -5,7 +5,7 @@ __all__ = ['OUTLINES']
 # Polygons in pixels of the photographs, {portrait: {part: polygons}}, left and right as seen in the image. A part may
 # reach under those that are merged after it: skin under neck, cloth and hair, eyes under glasses.
 # fmt: off
-OUTLINES = {
+OUTLINES: dict[str, dict[str, list[list[tuple[float, float]]]]] = {
     'collins': {
         'skin': [[(187, 66), (183, 85), (181, 100), (181, 115), (182, 130), (183, 143), (186, 153), (190, 160),
                   (197, 168), (205, 174), (214, 178), (224, 179), (234, 178), (243, 173), (250, 167), (256, 160),

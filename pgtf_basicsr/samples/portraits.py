@@ -123,7 +123,8 @@ class FacePath:
         points += self._displacement(points, time)
         to_small = resize_matrix(small.shape[1] / width, small.shape[0] / height)
         points = transform_points(points, to_small).astype(np.float32)
-        frame = cv2.remap(small, points, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        # OpenCV's types do not know that the second map may be None.
+        frame = cv2.remap(small, points, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
         return cv2.resize(frame, (self.size, self.size), interpolation=cv2.INTER_AREA)
 
     def _displacement(self, points: np.ndarray, time: float) -> np.ndarray:

@@ -130,7 +130,7 @@ def write_video_data(
         frames: list[np.ndarray] = []
         with VideoReader(video) as reader:
             for frame in islice(reader, max_frames):
-                frames.append(warp(frame, centre_square(*frame.shape[:2], size), size))
+                frames.append(warp(frame, centre_square(reader.height, reader.width, size), size))
                 if len(frames) == clip_frames:
                     names.append(f'{stem}_{len(names):03d}')
                     _write_clip(partial / 'train', names[-1], frames)
@@ -175,7 +175,7 @@ def _write_test_videos(test: Path, size: int, seed: int) -> None:
             'seed': seed,
         }
     )
-    for clip in clips:
+    for clip in map(clips.__getitem__, range(len(clips))):
         for key, folder in (('gt', 'aligned'), ('lq', 'degraded')):
             (test / folder).mkdir(exist_ok=True)
             frames = to_image(clip[key])

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from .codecs import LIMITED_RANGE, SWSCALE_FLAGS
+from .codecs import LIMITED_RANGE, SWSCALE_FLAGS, pixel_format
 
 __all__ = ['BT709', 'Color', 'color_of', 'to_rgb', 'to_yuv']
 
@@ -40,16 +40,19 @@ def to_rgb(frame: av.VideoFrame) -> np.ndarray:
     return frame.to_ndarray(format='rgb24', interpolation=SWSCALE_FLAGS)
 
 
-def to_yuv(image: np.ndarray, pixel_format: str, matrix: int) -> av.VideoFrame:
-    """Convert (H, W, 3) uint8 RGB to a frame to encode, in limited range.
+def to_yuv(image: np.ndarray, matrix: int) -> av.VideoFrame:
+    """Convert (H, W, 3) uint8 RGB to a frame to encode, in limited range and the format of `codecs.pixel_format`.
 
     Args:
         image (ndarray): (H, W, 3), uint8.
-        pixel_format (str): FFmpeg's name, such as yuv420p.
         matrix (int): Matrix of the conversion, see `Color`.
     """
+    height, width = image.shape[:2]
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'rgb24').reformat(
-        format=pixel_format, dst_colorspace=matrix, dst_color_range=LIMITED_RANGE, interpolation=SWSCALE_FLAGS
+        format=pixel_format(width, height),
+        dst_colorspace=matrix,
+        dst_color_range=LIMITED_RANGE,
+        interpolation=SWSCALE_FLAGS,
     )
     frame.colorspace, frame.color_range = matrix, LIMITED_RANGE
     return frame

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from typing import BinaryIO
 
 import av
@@ -19,6 +18,7 @@ class OpenVideo:
         container (InputContainer): PyAV's container.
         stream (VideoStream): The default one of its video streams.
         rate (Fraction): Frames per second, exact.
+        time_base (Fraction): Seconds of a unit of the stream's time stamps.
     """
 
     def __init__(self, container: av.container.InputContainer, name: str):
@@ -26,9 +26,10 @@ class OpenVideo:
         if not isinstance(stream, av.VideoStream):
             raise DataError(f'{name} has no video stream')
         rate = stream.average_rate or stream.guessed_rate
-        if not rate:
+        if not rate or not stream.time_base:
             raise DataError(f'{name} does not state its frame rate')
-        self.container, self.stream, self.rate = container, stream, Fraction(rate)
+        self.container, self.stream = container, stream
+        self.rate, self.time_base = rate, stream.time_base
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def open_video(source: str | BinaryIO, name: str) -> Iterator[OpenVideo]:
         DataError: It is not a video, it has no video stream, or it does not state a frame rate.
     """
     try:
-        container = av.open(source)
+        container = av.open(source, 'r')
     except (av.FFmpegError, OSError) as error:
         raise DataError(f'{name} is not a video, or it is damaged: {error.strerror or error}') from error
     with container:

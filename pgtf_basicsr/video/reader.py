@@ -88,7 +88,7 @@ class VideoReader:
                     continue
                 if packet.is_corrupt:
                     raise DataError(f'{self.path} breaks off or is damaged after frame {count}')
-                for frame in packet.decode():
+                for frame in self._stream.decode(packet):
                     yield frame
                     count += 1
         except av.FFmpegError as error:

@@ -39,7 +39,7 @@ class SeekableVideoWriter:
 
     def write(self, frame: np.ndarray) -> None:
         """Append a frame (H, W, 3) uint8 RGB."""
-        encoded = to_yuv(frame, self._stream.pix_fmt, BT709.matrix)
+        encoded = to_yuv(frame, BT709.matrix)
         encoded.pts, encoded.time_base = self._count, self._stream.codec_context.time_base
         self._count += 1
         self._container.mux(self._stream.encode(encoded))

@@ -55,11 +55,13 @@ def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) ->
     with open_video(source, name) as video:
         stream = video.stream
         stream.codec_context.thread_count = 1
-        start, per_frame = stream.start_time or 0, 1 / (video.rate * stream.time_base)
+        start, per_frame = stream.start_time or 0, 1 / (video.rate * video.time_base)
         reformatter = VideoReformatter()
         try:
             video.container.seek(start + int(waiting[0] * per_frame), stream=stream)
             for frame in video.container.decode(stream):
+                if frame.pts is None:
+                    raise DataError(f'{name} has frames without time stamps')
                 number = round((frame.pts - start) / per_frame)
                 if frame.is_corrupt:
                     raise DataError(f'{name} is damaged at frame {number}')
@@ -90,5 +92,5 @@ def count_frames(path: str) -> int:
             raise _undecodable(path, error) from error
 
 
-def _undecodable(name: str, error: OSError) -> DataError:
+def _undecodable(name: str, error: av.FFmpegError | OSError) -> DataError:
     return DataError(f'{name} cannot be decoded: {error.strerror or error}')

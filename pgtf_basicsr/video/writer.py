@@ -78,7 +78,7 @@ class VideoWriter:
                 self._stream.codec_context.sample_aspect_ratio = self._pixel_aspect
                 self._stream.codec_context.open()
                 self._audio = self._add_audio(stack)
-                self._audio_packet = next(self._audio, None)
+                self._next_audio = next(self._audio, None)
                 stack.push(self._finish)
                 self._resources = stack.pop_all()
         except (OSError, av.FFmpegError) as error:
@@ -105,7 +105,7 @@ class VideoWriter:
         """
         if frame.shape != (self.height, self.width, 3) or frame.dtype != np.uint8:
             raise ValueError(f'expected uint8 ({self.height}, {self.width}, 3), got {frame.dtype} {tuple(frame.shape)}')
-        encoded = to_yuv(frame, self._stream.pix_fmt, self._color.matrix)
+        encoded = to_yuv(frame, self._color.matrix)
         encoded.pts, encoded.time_base = self._num_frames, 1 / self.rate
         self._num_frames += 1
         try:
@@ -114,8 +114,8 @@ class VideoWriter:
         except av.FFmpegError as error:
             raise self._failure(error) from error
 
-    def _add_audio(self, stack: ExitStack) -> Iterator[av.Packet]:
-        source = stack.enter_context(av.open(str(self._audio_from))) if self._audio_from else None
+    def _add_audio(self, stack: ExitStack) -> Iterator[tuple[Fraction, 'av.Packet[av.AudioStream]']]:
+        source = stack.enter_context(av.open(str(self._audio_from), 'r')) if self._audio_from else None
         streams = source.streams.audio if source else ()
         try:
             tracks = {stream.index: self._container.add_stream_from_template(stream) for stream in streams}
@@ -130,11 +130,12 @@ class VideoWriter:
         return _audio_packets(source, tracks) if source and tracks else iter(())
 
     def _copy_audio(self, until: float | Fraction) -> None:
-        while self._audio_packet is not None:
-            if self._audio_packet.dts * self._audio_packet.time_base >= until:
+        while self._next_audio is not None:
+            time, packet = self._next_audio
+            if time >= until:
                 return
-            self._container.mux(self._audio_packet)
-            self._audio_packet = next(self._audio, None)
+            self._container.mux(packet)
+            self._next_audio = next(self._audio, None)
 
     def _finish(
         self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -143,7 +144,7 @@ class VideoWriter:
             self._container.mux(self._stream.encode())
             self._copy_audio(until=math.inf)
 
-    def _failure(self, error: OSError) -> UserError:
+    def _failure(self, error: av.FFmpegError | OSError) -> UserError:
         return UserError(f'cannot write {self.path}: {error.strerror or error}')
 
 
@@ -169,6 +170,8 @@ def add_video_stream(
     """
     # The conversion puts chroma into the middle of its pixels; decoders assume the left unless told.
     stream = container.add_stream(codec, rate=rate, options={**options, 'chroma_sample_location': 'center'})
+    if not isinstance(stream, av.VideoStream):
+        raise ValueError(f'{codec} is not a video encoder')
     stream.width, stream.height = width, height
     stream.pix_fmt = pixel_format(width, height)
     context = stream.codec_context
@@ -178,18 +181,25 @@ def add_video_stream(
     return stream
 
 
-def _audio_packets(source: av.container.InputContainer, tracks: Mapping[int, av.AudioStream]) -> Iterator[av.Packet]:
-    """Read the audio packets of `source`, timed from its first video frame, for the tracks of another container."""
+def _audio_packets(
+    source: av.container.InputContainer, tracks: Mapping[int, av.AudioStream]
+) -> Iterator[tuple[Fraction, 'av.Packet[av.AudioStream]']]:
+    """Read the audio packets of `source` for the tracks of another container, timed from the first video frame.
+
+    Yields:
+        tuple[Fraction, Packet]: The time in seconds at which the packet is decoded, and the packet.
+    """
     video = source.streams.best('video')
-    start = (video.start_time or 0) * video.time_base if video else 0
+    start = video.start_time * video.time_base if video and video.start_time and video.time_base else Fraction(0)
     try:
         for packet in source.demux(source.streams.audio):
-            if packet.dts is None:  # the one that would flush a decoder
+            time_base = packet.time_base
+            if packet.dts is None or packet.pts is None or time_base is None:  # the one that would flush a decoder
                 continue
-            shift = round(start / packet.time_base)
+            shift = round(start / time_base)
             packet.pts -= shift
             packet.dts -= shift
             packet.stream = tracks[packet.stream.index]
-            yield packet
+            yield packet.dts * time_base, packet
     except av.FFmpegError as error:
         raise UserError(f'the audio of {source.name} cannot be read: {error.strerror}') from error
