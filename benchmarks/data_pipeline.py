@@ -26,9 +26,10 @@ import numpy as np
 import torch
 
 from pgtf_basicsr.data import VFHQDataset
-from pgtf_basicsr.data.clips import Clip, write_frame, write_landmarks, write_meta_info
-from pgtf_basicsr.preparation.staging import ClipEncoder
-from pgtf_basicsr.samples.sample_data import FacePath, portraits
+from pgtf_basicsr.data.clips import Clip, write_landmarks, write_meta_info
+from pgtf_basicsr.images import write_image
+from pgtf_basicsr.samples.portraits import FacePath, portraits
+from pgtf_basicsr.video import SeekableVideoWriter
 
 SIZE = 512
 STORAGES = ('frames', 'lmdb', 'video')
@@ -79,11 +80,11 @@ def write_clips(root, num_frames):
         (root / 'frames' / name).mkdir(parents=True)
         (root / 'landmarks').mkdir(exist_ok=True)
         write_landmarks(root / 'landmarks' / f'{name}.txt', dict(zip(names, map(path.landmarks_at, times))))
-        video = ClipEncoder(root / 'video' / f'{name}.mp4', 25, 10, SIZE, SIZE)
+        video = SeekableVideoWriter(root / 'video' / f'{name}.mp4', 25, 10, SIZE, SIZE)
         for frame_name, moment in zip(names, times):
             frame = path.render(face.photo, moment)
             file = root / 'frames' / name / f'{frame_name}.png'
-            write_frame(file, frame)
+            write_image(file, frame)
             with database.begin(write=True) as transaction:
                 transaction.put(f'{name}/{frame_name}'.encode(), file.read_bytes())
             video.write(frame)

@@ -1,18 +1,21 @@
-"""Weights on disk: reading what other programs and this one wrote, fitting it to a network, writing.
+"""Checkpoints: reading weights that this or another program wrote, loading them into a network, writing.
 
-Read are BasicSR's ``.pth`` files (``params_ema``, ``params``), bare state dicts, and
-``.safetensors``.  Checkpoints of this package also say which network they belong to: the key
-``network`` holds ``dict(type='PGTFormer', **constructor_arguments)``; in ``.safetensors`` the
-same as JSON in the metadata.  The key ``checkpoint`` holds what `origin` tells.
+The formats are BasicSR's ``.pth`` files (``params_ema``, ``params``), bare state dicts, and ``.safetensors``.
+Checkpoints of this package also state which network they belong to: the key ``network`` holds
+``dict(type='PGTFormer', **constructor_arguments)``, in ``.safetensors`` as JSON in the metadata. The key ``checkpoint``
+holds the result of `origin`.
 """
 
 import json
 import zipfile
 import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from .errors import UserError
 from .files import replacing
@@ -31,7 +34,9 @@ __all__ = [
     'write_checkpoint',
 ]
 
-# Version of the layout of checkpoints and training states; goes up when older readers would misread newer files.
+StateDict = dict[str, torch.Tensor]
+
+# Version of the layout of checkpoints and training states. It goes up when older readers would misread newer files.
 FORMAT = 1
 PARAM_KEYS = ('params_ema', 'params')
 NAMES_SHOWN = 5
@@ -39,25 +44,25 @@ NAMES_SHOWN = 5
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file of weights holds.
+    """Contents of a file of weights.
 
     Attributes:
-        path (Path): the file.
-        states (dict[str, dict[str, Tensor]]): state dicts by their key; a bare one has the key ''.
-        network (dict | None): options of the network the weights belong to, if the file has them.
-        origin (dict | None): as `origin` returned it, if the file has it.
+        path (Path): The file.
+        states (dict[str, dict[str, Tensor]]): State dicts by their key. A bare one has the key ''.
+        network (dict | None): Options of the network that the weights belong to, if the file has them.
+        origin (dict | None): Result of the function `origin`, if the file has it.
     """
 
     path: Path
-    states: dict
-    network: dict | None = None
-    origin: dict | None = None
+    states: dict[str, StateDict]
+    network: dict[str, Any] | None = None
+    origin: dict[str, Any] | None = None
 
-    def state_dict(self, param_key=None):
-        """Return the state dict called `param_key`, or else params_ema, params or the bare one.
+    def state_dict(self, param_key: str | None = None) -> StateDict:
+        """Return the state dict of the key `param_key`, or by default params_ema, else params, else the bare one.
 
         Raises:
-            UserError: the file has no state dict of that name.
+            UserError: The file has no state dict of that name.
         """
         if param_key is None:
             param_key = next(key for key in (*PARAM_KEYS, '') if key in self.states)
@@ -69,17 +74,17 @@ class Checkpoint:
         return self.states[param_key]
 
 
-def read_checkpoint(path):
+def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a file of weights onto the CPU, without executing anything it contains.
 
     Args:
-        path (str | Path): a ``.pth`` or ``.pt`` file, or a ``.safetensors`` file.
+        path (str | Path): A ``.pth``, ``.pt`` or ``.safetensors`` file.
 
     Returns:
-        Checkpoint: with a leading ``module.`` taken off the tensors' names.
+        Checkpoint: A leading ``module.`` is removed from the tensors' names.
 
     Raises:
-        UserError: the file is missing, torn, or holds no weights.
+        UserError: The file is missing, damaged, or holds no weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -87,7 +92,7 @@ def read_checkpoint(path):
     read = _read_safetensors if path.suffix == '.safetensors' else _read_torch
     try:
         contents, network, source = read(path)
-    except Exception as error:  # a torn or foreign pickle can raise nearly anything
+    except Exception as error:  # a damaged or foreign pickle can raise nearly anything
         raise UserError(
             f'{path} cannot be read as weights: it is damaged, or holds other things than tensors '
             f'({type(error).__name__})'
@@ -104,47 +109,47 @@ def read_checkpoint(path):
     return Checkpoint(path, {key: _without_module(state) for key, state in states.items()}, network, source)
 
 
-def state_dict(path, param_key=None):
-    """Read the state dict `param_key` (default: params_ema, else params, else the bare one) of a file.
+def state_dict(path: str | Path, param_key: str | None = None) -> StateDict:
+    """Read a state dict of a file, see `Checkpoint.state_dict`.
 
     Raises:
-        UserError: as `read_checkpoint` and `Checkpoint.state_dict`.
+        UserError: As `read_checkpoint` and `Checkpoint.state_dict`.
     """
     return read_checkpoint(path).state_dict(param_key)
 
 
-def network_options(path):
-    """Read the options of the network that a file's weights belong to; None if it does not have them.
+def network_options(path: str | Path) -> dict[str, Any] | None:
+    """Read the options of the network that a file's weights belong to; None if the file does not have them.
 
     Raises:
-        UserError: as `read_checkpoint`.
+        UserError: As `read_checkpoint`.
     """
     return read_checkpoint(path).network
 
 
-def load_weights(net, state, source, assign=False):
-    """Load a state dict into a network, tensor by tensor and without leftovers.
+def load_weights(net: nn.Module, state: StateDict, source: str | Path, assign: bool = False) -> None:
+    """Load a state dict into a network, whose names and shapes must match exactly.
 
     Args:
-        net (nn.Module): may have a method ``own_state_dict(state)`` that turns published names
-            into its own.
-        state (dict[str, Tensor]): the weights.
-        source (str | Path): where they come from, for the message.
-        assign (bool): make the tensors themselves the network's, which may be on the meta device. Default: False.
+        net (nn.Module): The network. It may have a method ``own_state_dict(state)`` that converts published names
+            to its own.
+        state (dict[str, Tensor]): The weights.
+        source (str | Path): Where the weights come from, for the error message.
+        assign (bool): Use the tensors themselves as the network's, which may be on the meta device. Default: False.
 
     Raises:
-        UserError: tensors are missing, unexpected, or of another shape; says which.
+        UserError: Tensors are missing, unexpected, or of another shape. The message names them.
     """
     if hasattr(net, 'own_state_dict'):
         state = net.own_state_dict(state)
-    wanted = net.state_dict()
+    expected = net.state_dict()
     differences = {
-        'missing': [name for name in wanted if name not in state],
-        'unexpected': [name for name in state if name not in wanted],
+        'missing': [name for name in expected if name not in state],
+        'unexpected': [name for name in state if name not in expected],
         'of another shape': [
-            f'{name} ({_shape(state[name])}, the network has {_shape(wanted[name])})'
-            for name in wanted
-            if name in state and state[name].shape != wanted[name].shape
+            f'{name} ({_shape(state[name])}, the network has {_shape(expected[name])})'
+            for name in expected
+            if name in state and state[name].shape != expected[name].shape
         ],
     }
     if any(differences.values()):
@@ -153,33 +158,32 @@ def load_weights(net, state, source, assign=False):
     net.load_state_dict(state, assign=assign)
 
 
-def write_checkpoint(path, contents):
-    """Write `contents` with torch.save; afterwards the file is either whole or as it was before.
+def write_checkpoint(path: str | Path, contents: Mapping[str, Any]) -> None:
+    """Write `contents` with torch.save. Afterwards the file is either whole or as it was before.
 
     Args:
-        path (str | Path): the file to write or to replace; its folder must exist.
-        contents (dict): tensors, numbers, strings, and lists and dicts of them.
+        path (str | Path): The file to write or to replace. Its folder must exist.
+        contents (dict): Tensors, numbers, strings, and lists and dicts of them.
 
     Raises:
-        OSError, RuntimeError: the file cannot be written, for one because the disk is full.
+        OSError, RuntimeError: The file cannot be written, for example because the disk is full.
     """
     with replacing(path) as partial, open(partial, 'wb') as file:
         torch.save(contents, file)
 
 
-def origin(iteration, option_file):
-    """What a checkpoint says of itself: format and package version, iteration, option file it came from."""
+def origin(iteration: int, option_file: str | None) -> dict[str, Any]:
+    """Describe where a checkpoint comes from: format and package version, iteration, option file."""
     return {'format': FORMAT, 'package': __version__, 'iter': iteration, 'option_file': option_file}
 
 
-def read_torch_file(path):
-    """Read the dict that a file of torch.save holds onto the CPU, without executing anything it contains.
+def read_torch_file(path: str | Path) -> dict[str, Any]:
+    """Read the dict in a file of torch.save onto the CPU, without executing anything it contains.
 
-    Files of this package, which have a key ``checkpoint``, are held against their checksums, which torch does not
-    look at.
+    Files of this package, which have a key ``checkpoint``, are validated against their checksums, which torch ignores.
 
     Raises:
-        Exception: of nearly any type, if the file is torn, damaged or foreign.
+        Exception: Of nearly any type, if the file is damaged or foreign.
     """
     contents = torch.load(path, map_location='cpu', weights_only=True)
     if not isinstance(contents, dict):
@@ -192,8 +196,8 @@ def read_torch_file(path):
     return contents
 
 
-def checksum(path):
-    """CRC-32 of a file."""
+def checksum(path: str | Path) -> int:
+    """Compute the CRC-32 of a file."""
     value = 0
     with open(path, 'rb') as file:
         while block := file.read(2**20):
@@ -201,22 +205,22 @@ def checksum(path):
     return value
 
 
-def _read_torch(path):
+def _read_torch(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]:
     contents = read_torch_file(path)
     network, source = contents.get('network'), contents.get('checkpoint')
     return contents, network if isinstance(network, dict) else None, source if isinstance(source, dict) else None
 
 
-def _read_safetensors(path):
+def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]:
     from safetensors import safe_open  # only where it is needed
 
     with safe_open(path, framework='pt', device='cpu') as file:
-        contents = {name: file.get_tensor(name) for name in file.keys()}
+        contents = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not iterable itself
         network = (file.metadata() or {}).get('network')
     return contents, json.loads(network) if network else None, None
 
 
-def _is_state_dict(value):
+def _is_state_dict(value: object) -> bool:
     return (
         isinstance(value, dict)
         and len(value) > 0
@@ -224,15 +228,15 @@ def _is_state_dict(value):
     )
 
 
-def _without_module(state):
+def _without_module(state: StateDict) -> StateDict:
     return {name.removeprefix('module.'): tensor for name, tensor in state.items()}
 
 
-def _shape(tensor):
+def _shape(tensor: torch.Tensor) -> str:
     return '×'.join(map(str, tensor.shape)) or 'a single number'
 
 
-def _some(names):
+def _some(names: Iterable[str]) -> str:
     names = list(names)
     more = len(names) - NAMES_SHOWN
     return ', '.join(names[:NAMES_SHOWN]) + (f' and {more} more' if more > 0 else '')

@@ -10,10 +10,10 @@ PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float
 
 
 def find_device(name: str) -> torch.device:
-    """Return the torch device of a name: cpu, cuda, cuda:N, or auto for CUDA where there is a GPU.
+    """Find the torch device of a name: cpu, cuda, cuda:N, or auto, which is CUDA where there is a GPU and else the CPU.
 
     Raises:
-        UserError: The name is another one, or there is no such GPU.
+        UserError: The name is another one, or this machine has no such GPU.
     """
     if name == 'auto':
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')

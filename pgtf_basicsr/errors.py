@@ -1,23 +1,29 @@
-"""The errors that end a run in one line instead of a traceback."""
+"""The errors that end a run with one line instead of a traceback."""
 
-__all__ = ['DataError', 'Interrupted', 'SharedError', 'UserError']
+__all__ = ['DataError', 'Interrupted', 'SharedError', 'UserError', 'require']
 
 
 class UserError(Exception):
-    """Something the user can put right: a missing file, a wrong name, data that cannot be read.
+    """A mistake that the user can correct: a missing file, a wrong name, data that cannot be read.
 
-    The message is one line and says what is wrong, where, and what would be right.  The
-    command line prints it without a traceback and exits with status 2.
+    The message is one line. It says what is wrong, where, and what would be right. The command line prints it
+    without a traceback and exits with status 2.
     """
 
 
 class DataError(UserError):
-    """A file of the data that is missing or broken; training may be told to leave it out and go on."""
+    """A missing or broken file of the data. Training can be configured to skip it."""
 
 
 class SharedError(UserError):
-    """A mistake that every process of a run knows of, so that rank 0 alone tells it."""
+    """A mistake that all processes of a run know of, so that only rank 0 reports it."""
 
 
-class Interrupted(Exception):
-    """A run was asked to stop and has done so with everything saved; the message says where it stands."""
+class Interrupted(Exception):  # noqa: N818 - not an error
+    """A run was asked to stop and has saved everything. The message says where it stopped."""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise a `UserError` with the message unless the condition holds."""
+    if not condition:
+        raise UserError(message)

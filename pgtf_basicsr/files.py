@@ -1,47 +1,65 @@
-"""Writing files so that a reader only ever sees whole ones."""
+"""Files that readers only ever see whole, and folders to put them in."""
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ['remove_partial_files', 'replacing']
+from .errors import UserError
+
+__all__ = ['make_folder', 'remove_partial_files', 'replacing']
 
 PARTIAL = '.partial-'
 
 
 @contextmanager
-def replacing(path):
-    """Give the name of a new file that takes the place of `path` once the block has ended well.
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Provide the path of a new file that replaces `path` when the block ends without an error.
 
-    The new file lies beside `path`, with the same extension, reaches the disk before it is
-    renamed, and is removed when the block raises; what was at `path` before is then untouched.
-    A process that is killed in the block leaves a hidden file, see `remove_partial_files`.
+    The new file lies beside `path` and has the same extension. It is flushed to disk before it is renamed. It is
+    removed if the block raises; an earlier file at `path` then stays as it was. A process that is killed within the
+    block leaves a hidden file, see `remove_partial_files`.
 
     Args:
-        path (str | Path): the file to write; its folder must exist.
+        path (str | Path): The file to write. Its folder must exist.
+
+    Yields:
+        Path: The file to write to instead.
 
     Raises:
-        OSError: the file cannot be written or renamed.
+        OSError: The file cannot be written or renamed.
     """
     path = Path(path)
     partial = path.with_name(f'.{path.stem}{PARTIAL}{os.getpid()}{path.suffix}')
     try:
         yield partial
-        _reach_disk(partial, os.O_RDWR)
+        _flush_to_disk(partial, os.O_RDWR)
         os.replace(partial, path)
-        # The new name is an entry of the folder, which has to reach the disk as well.
-        _reach_disk(path.parent, os.O_RDONLY)
+        # The new name is an entry of the folder, which has to be flushed as well.
+        _flush_to_disk(path.parent, os.O_RDONLY)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def remove_partial_files(folder):
-    """Remove what processes that were killed in `replacing` left in a folder nobody writes to now."""
+def remove_partial_files(folder: str | os.PathLike[str]) -> None:
+    """Remove the files that killed processes left behind in `replacing`, in a folder that nobody writes to now."""
     for partial in Path(folder).glob(f'.*{PARTIAL}*'):
         partial.unlink(missing_ok=True)
 
 
-def _reach_disk(path, flags):
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder and those above it, unless it exists.
+
+    Raises:
+        UserError: The folder cannot be made.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'cannot make the folder {path}: {error.strerror}') from error
+
+
+def _flush_to_disk(path: Path, flags: int) -> None:
     descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)

@@ -1,16 +1,75 @@
-"""Images as arrays and as tensors: conversions that all rooms share."""
+"""Images as files, arrays and tensors: reading, writing and conversions that all rooms share."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-__all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'resize', 'to_image', 'to_tensor']
+from .errors import DataError
 
+__all__ = [
+    'IMAGENET_MEAN',
+    'IMAGENET_STD',
+    'IMAGE_SUFFIXES',
+    'decode_image',
+    'is_image_file',
+    'read_image',
+    'resize',
+    'round_to_uint8',
+    'to_image',
+    'to_tensor',
+    'write_image',
+]
+
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 # Mean and standard deviation of ImageNet, RGB in [0, 1], which torchvision's backbones expect.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def is_image_file(name: str) -> bool:
+    """Whether a file's name is that of an image: one of the known suffixes, and not hidden."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith('.')
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read an image file as (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: The file cannot be read, or is not a whole image.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f'cannot read image {path}: {error.strerror}') from error
+    return decode_image(data, path)
+
+
+def decode_image(data: bytes, name: str | Path) -> np.ndarray:
+    """Decode the bytes of an image file to (H, W, 3) uint8 RGB.
+
+    Args:
+        data (bytes): The file's content.
+        name (str | Path): What error messages call it.
+
+    Raises:
+        DataError: The bytes are not those of a whole image.
+    """
+    # OpenCV would write a warning of its own about a broken file to stderr; the error below reports it.
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    cv2.utils.logging.setLogLevel(level)
+    if image is None:
+        raise DataError(f'image {name} ({len(data)} bytes) is not a whole image; write it again or remove its clip')
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def write_image(path: str | Path, image: np.ndarray) -> None:
+    """Write (H, W, 3) uint8 RGB as an image file of the format that its suffix names."""
+    _, data = cv2.imencode(Path(path).suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    Path(path).write_bytes(data.tobytes())
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
@@ -24,8 +83,16 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
 
 
 def to_image(frames: torch.Tensor) -> np.ndarray:
-    """Convert a tensor (..., 3, H, W), of any values, to images (..., H, W, 3) uint8; values are clamped to [0, 1]."""
+    """Convert a tensor (..., 3, H, W) of any values to images (..., H, W, 3) uint8. Values are clamped to [0, 1]."""
     return (frames.detach().clamp(0, 1) * 255).round().to(torch.uint8).movedim(-3, -1).cpu().numpy()
+
+
+def round_to_uint8(image: np.ndarray) -> np.ndarray:
+    """Convert a float array of any values to uint8, as `to_image` does. Values are clamped to [0, 1].
+
+    For threads beside the one that works with torch: torch would start a second pool of threads there.
+    """
+    return (image.clip(0, 1) * 255).round().astype(np.uint8)
 
 
 def resize(image: np.ndarray, size: Sequence[int]) -> np.ndarray:

@@ -5,7 +5,7 @@ import weakref
 import numpy as np
 import pytest
 
-from pgtf_basicsr.faces import largest_face
+from pgtf_basicsr.faces import detection
 from pgtf_basicsr.faces.detection import CenterFaceDetector
 from pgtf_basicsr.metrics import calculate_flicker, calculate_landmark_jitter, calculate_lmd, calculate_tlme
 from pgtf_basicsr.recent import of_recent_frames
@@ -28,7 +28,7 @@ class CountingDetector(CenterFaceDetector):
 @pytest.fixture
 def detector(monkeypatch):
     counting = CountingDetector()
-    monkeypatch.setattr(largest_face, '_detector', lambda: counting)
+    monkeypatch.setattr(detection, '_centerface', lambda: counting)
     return counting
 
 

@@ -15,10 +15,9 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from ..errors import UserError
-from ..faces.alignment import centre_square, compose, mirror_matrix, resize_matrix, warp
-from ..images import to_tensor
+from ..faces.transforms import centre_square, compose, mirror_matrix, resize_matrix, warp
+from ..images import read_image, to_tensor
 from .checks import from_options, require, require_choice, require_number
-from .clips import read_frame
 from .degradation import Degradation, ranges_of_data_set
 from .placement import PlacementRanges
 from .remote import read_text
@@ -140,7 +139,7 @@ class CelebAMaskHQDataset(Dataset):
         number = self.numbers[index]
         epoch = int(self._epoch) if self.is_train else _VALIDATION_EPOCH
         rng = np.random.default_rng((self.seed, epoch, index))
-        image = read_frame(self.root / IMAGES / f'{number}.jpg')
+        image = read_image(self.root / IMAGES / f'{number}.jpg')
         mask = merge_parts(self.root, number)
         image, mask = self._place(image, mask, rng)
         if self.is_train and self.color_jitter:
@@ -226,7 +225,7 @@ def merge_parts(root, number):
         path = mask_path(root, number, part)
         if not path.exists():
             continue
-        mask = read_frame(path)[..., 0]
+        mask = read_image(path)[..., 0]
         if merged is None:
             merged = np.zeros(mask.shape, np.uint8)
         require(

@@ -12,13 +12,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import cv2
 import numpy as np
 
 from ..errors import DataError, UserError
 from .remote import is_url, read_text, url_below
-
-FRAME_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
 _META_LINE = re.compile(
     r'(?P<name>.+?)(?: (?P<frames>\d+) \((?P<height>\d+), ?(?P<width>\d+), ?3\)(?: (?P<first>\d+))?'
@@ -99,32 +96,9 @@ def write_landmarks(path, landmarks):
     Path(path).write_text('\n'.join(lines) + '\n')
 
 
-def read_frame(path):
-    """An image file as (H, W, 3) uint8 RGB.
-
-    Raises:
-        DataError: the file cannot be read or is not a whole image.
-    """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f'cannot read frame {path}: {error.strerror}') from error
-    return decode_frame(data, path)
-
-
-def decode_frame(data, path):
-    """The bytes of an image file as (H, W, 3) uint8 RGB; ``path`` is what messages call it.
-
-    Raises:
-        DataError: they are not those of a whole image.
-    """
-    # What OpenCV would write of a broken file, whoever catches the error tells better.
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    cv2.utils.logging.setLogLevel(level)
-    if image is None:
-        raise DataError(f'frame {path} ({len(data)} bytes) is not a whole image; write it again or leave its clip out')
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+def frame_name(number: int) -> str:
+    """Name of the frame of a number, without suffix."""
+    return f'{number:08d}'
 
 
 def landmark_path(root, clip_name):
@@ -143,12 +117,6 @@ def find_missing(root, names, option):
         if path.name not in listed[path.parent]:
             missing.append(name)
     return missing
-
-
-def write_frame(path, frame):
-    """Write (H, W, 3) uint8 RGB as an image file of the kind its suffix names."""
-    _, data = cv2.imencode(Path(path).suffix, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    Path(path).write_bytes(data.tobytes())
 
 
 def resolve_inside(root, name, option):

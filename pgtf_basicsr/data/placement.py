@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..faces.alignment import move_about_centre
+from ..faces.transforms import move_about_centre
 from .checks import require_number, require_range
 
 __all__ = ['PlacementRanges']

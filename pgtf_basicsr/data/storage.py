@@ -18,8 +18,10 @@ from pathlib import Path
 import lmdb
 
 from ..errors import DataError, UserError
-from ..video.seeking import VIDEO_SUFFIXES, count_frames, iterate_frames, read_frames
-from .clips import FRAME_SUFFIXES, Clip, decode_frame, find_missing, read_frame, resolve_inside
+from ..images import IMAGE_SUFFIXES, decode_image, read_image
+from ..video.codecs import VIDEO_SUFFIXES
+from ..video.seeking import count_frames, iterate_frames, read_frames
+from .clips import Clip, find_missing, resolve_inside
 from .remote import backend_for, fetch, is_url, url_below
 
 __all__ = ['LMDB', 'LOCAL', 'ClipVideos', 'FrameFolders', 'FrameLmdb', 'RemoteClips', 'is_lmdb', 'open_storage']
@@ -102,7 +104,7 @@ class FrameFolders:
         parts = [os.path.splitext(file) for file in files]
         return _FolderClip(
             folder,
-            {name: os.path.join(folder, name + suffix) for name, suffix in parts if suffix.lower() in FRAME_SUFFIXES},
+            {name: os.path.join(folder, name + suffix) for name, suffix in parts if suffix.lower() in IMAGE_SUFFIXES},
         )
 
 
@@ -272,7 +274,7 @@ class _FolderClip:
 
     def iterate(self, names):
         """The same one after another."""
-        return (read_frame(self.paths[name]) for name in names)
+        return (read_image(self.paths[name]) for name in names)
 
 
 class _NumberedClip:
@@ -312,7 +314,7 @@ class _KeyedClip(_NumberedClip):
             data = self.storage.get(f'{self.prefix}{name}{self.suffix}')
             if data is None:
                 raise DataError(f'{self.storage.option}: there is no frame {self.locate(name)}')
-            yield decode_frame(data, self.locate(name))
+            yield decode_image(data, self.locate(name))
 
 
 class _VideoClip(_NumberedClip):

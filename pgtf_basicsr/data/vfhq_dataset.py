@@ -11,16 +11,8 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from ..errors import DataError
-from ..faces.alignment import (
-    align_to_template,
-    centre_square,
-    compose,
-    flip_landmarks,
-    mirror_matrix,
-    resize_matrix,
-    transform_points,
-    warp,
-)
+from ..faces.alignment import align_to_template, flip_landmarks
+from ..faces.transforms import centre_square, compose, mirror_matrix, resize_matrix, transform_points, warp
 from ..images import to_tensor
 from .checks import from_options, require, require_choice
 from .clip_files import ClipFiles

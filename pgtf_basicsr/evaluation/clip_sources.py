@@ -14,10 +14,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..data.clips import FRAME_SUFFIXES, read_frame
 from ..errors import UserError
+from ..images import IMAGE_SUFFIXES, read_image
 from ..video import VideoReader
-from ..video.seeking import VIDEO_SUFFIXES
+from ..video.codecs import VIDEO_SUFFIXES
 
 __all__ = ['FrameFolder', 'VideoFile', 'find_clips']
 
@@ -64,7 +64,7 @@ class FrameFolder(ReadyClip):
         return cls(path, len(files), *sizes[0], files)
 
     def __iter__(self):
-        return (read_frame(self.path / file) for file in self.files)
+        return (read_image(self.path / file) for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def find_clips(path, option):
         clips[name] = clip
     if not clips:
         raise UserError(
-            f'{option}: {path} holds no frames ({", ".join(FRAME_SUFFIXES)}), no folders of frames and no '
+            f'{option}: {path} holds no frames ({", ".join(IMAGE_SUFFIXES)}), no folders of frames and no '
             f'videos ({", ".join(VIDEO_SUFFIXES)})'
         )
     return clips
@@ -141,7 +141,7 @@ def _picture_size(path):
 
 
 def _frame_files(folder):
-    files = [name for name in os.listdir(folder) if name.lower().endswith(tuple(FRAME_SUFFIXES))]
+    files = [name for name in os.listdir(folder) if name.lower().endswith(tuple(IMAGE_SUFFIXES))]
     return tuple(sorted(files, key=_numbers_apart))
 
 

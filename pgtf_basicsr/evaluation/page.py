@@ -9,9 +9,9 @@ from pathlib import Path
 
 import cv2
 
-from ..data.clips import read_frame
 from ..errors import DataError
 from ..files import replacing
+from ..images import read_image
 from .pictures import CAPTIONS
 from .results import ClipResult
 
@@ -186,7 +186,7 @@ def _embedded(contents):
 def _picture(name, kind, path):
     """A picture as base64 in a script that is not run, so that the browser only decodes those that are looked at."""
     try:
-        picture = cv2.cvtColor(read_frame(path), cv2.COLOR_RGB2BGR)
+        picture = cv2.cvtColor(read_image(path), cv2.COLOR_RGB2BGR)
     except DataError:
         return ''
     height, width = picture.shape[:2]

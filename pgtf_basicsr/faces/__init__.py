@@ -1,1 +1,1 @@
-"""Faces: detection, landmarks, alignment, tracks."""
+"""Faces in frames: detection, landmarks, alignment, tracks and crops."""

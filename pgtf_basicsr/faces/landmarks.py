@@ -1,10 +1,11 @@
-"""Facial landmarks of a frame.
+"""Facial landmarks of a frame, by three backends.
 
 A backend has a ``label`` and a method ``locate(frame)``, which takes a frame (H, W, 3) uint8 RGB and returns landmarks
-(N, 2), x and y in pixels of the frame, or None where it finds no face.  Pixel centres are whole numbers.
+(N, 2), x and y in pixels of the frame, or None if it finds no face. Pixel centres are integers.
 """
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -15,13 +16,15 @@ from ..devices import find_device
 from ..recent import of_recent_frames
 from ..weights import Backend, NetworkFile, load_backend, load_network, prepare_backend
 from . import dlib_models
-from .alignment import resize_matrix, transform_points
-from .largest_face import aligned_face, find_landmarks
+from .alignment import align_face
+from .detection import find_landmarks
+from .transforms import resize_matrix, transform_points
 
 __all__ = [
     'AwingLandmarks',
     'CenterFaceLandmarks',
     'DlibLandmarks',
+    'LandmarkBackend',
     'Landmarks',
     'heatmap_peaks',
     'landmark_backend',
@@ -31,10 +34,23 @@ __all__ = [
 Landmarks = Literal['awing', 'dlib', 'centerface']
 
 
+class LandmarkBackend(Protocol):
+    """Interface of the backends.
+
+    Attributes:
+        label (Backend): Name, and whether it is the paper's.
+    """
+
+    label: ClassVar[Backend]
+
+    def locate(self, frame: np.ndarray) -> np.ndarray | None:
+        """Locate landmarks (N, 2) in pixels of a frame (H, W, 3) uint8 RGB; None if no face is found."""
+
+
 class AwingLandmarks:
     """98 landmarks by the FAN trained with adaptive wing loss (Wang et al., ICCV 2019), the paper's.
 
-    The whole frame is taken for the face, as it is in aligned frames.
+    The whole frame is taken as the face, as it is in aligned frames.
 
     Args:
         weights (str | Path): facexlib's ``alignment_WFLW_4HG.pth``.
@@ -45,21 +61,21 @@ class AwingLandmarks:
     source = NetworkFile(
         'alignment_WFLW_4HG.pth', 'https://github.com/xinntao/facexlib/releases/download/v0.1.0/alignment_WFLW_4HG.pth'
     )
-    # The network's own sizes, of its input and of its heat maps.
+    # Sizes of the network's input and heat maps.
     INPUT, HEATMAP = 256, 64
 
-    def __init__(self, weights, device='auto'):
+    def __init__(self, weights: str | Path, device: str = 'auto'):
         self._device = find_device(device)
         self._net = load_network(FAN(num_modules=4, num_landmarks=98, device=self._device), weights, device)
 
     @of_recent_frames(8)
     @torch.inference_mode()
-    def locate(self, frame):
-        """Landmarks (98, 2) in pixels of the frame."""
+    def locate(self, frame: np.ndarray) -> np.ndarray:
+        """Locate landmarks (98, 2) in pixels of the frame."""
         height, width = frame.shape[:2]
         small = cv2.resize(frame, (self.INPUT, self.INPUT))
         image = torch.from_numpy(small).to(self._device).permute(2, 0, 1).unsqueeze(0) / 255
-        # The last map of the last stage is that of the face's outline.
+        # The last heat map of the last stage is that of the face's outline.
         heatmaps = self._net(image)[0][-1][0, :-1]
         peaks = heatmap_peaks(heatmaps.double().cpu().numpy())
         return transform_points(peaks, resize_matrix(width / self.HEATMAP, height / self.HEATMAP))
@@ -68,45 +84,51 @@ class AwingLandmarks:
 class DlibLandmarks:
     """68 landmarks by dlib's regression trees (Kazemi and Sullivan, CVPR 2014), which need no download.
 
-    They look at the face that CenterFace finds, upright and in the FFHQ template.
+    They work on the face that CenterFace finds, aligned to the FFHQ template.
     """
 
     label = Backend("dlib, 68 landmarks, not the paper's", False)
     source = dlib_models.InstalledModels('landmarks')
 
     @of_recent_frames(8)
-    def locate(self, frame):
-        """Landmarks (68, 2) in pixels of the frame, or None where there is no face."""
+    def locate(self, frame: np.ndarray) -> np.ndarray | None:
+        """Locate landmarks (68, 2) in pixels of the frame; None if no face is found."""
         five = find_landmarks(frame)
         if five is None:
             return None
-        face, to_face = aligned_face(frame, five)
+        face, to_face = align_face(frame, five)
         return transform_points(dlib_models.face_landmarks(face), cv2.invertAffineTransform(to_face))
 
 
 class CenterFaceLandmarks:
-    """Five landmarks by CenterFace (Xu et al., 2019), always there: eyes, nose, corners of the mouth."""
+    """Five landmarks by CenterFace (Xu et al., 2019), always available: eyes, nose, corners of the mouth."""
 
     label = Backend("CenterFace, 5 landmarks, not the paper's", False)
     source = None
 
-    def locate(self, frame):
-        """Landmarks (5, 2) in pixels of the frame, or None where there is no face."""
+    def locate(self, frame: np.ndarray) -> np.ndarray | None:
+        """Locate landmarks (5, 2) in pixels of the frame; None if no face is found."""
         return find_landmarks(frame)
 
 
 KINDS = {'awing': AwingLandmarks, 'dlib': DlibLandmarks, 'centerface': CenterFaceLandmarks}
 
 
-def landmark_backend(landmarks='awing', weights=None, device='auto', download=False, **options):
-    """The backend that a metric's options name, loaded once per process.
+def landmark_backend(
+    landmarks: Landmarks = 'awing',
+    weights: str | None = None,
+    device: str = 'auto',
+    download: bool = False,
+    **options: Any,
+) -> LandmarkBackend:
+    """Load the backend that a metric's options name, once per process.
 
     Args:
         landmarks (str): ``awing``, ``dlib`` or ``centerface``.
         weights (str | None): File of awing's network; None looks in the usual places.
         device (str): auto, cpu or cuda, for awing.
-        download (bool): Whether awing's file may be fetched.
-        **options: Others of the metric, which are left aside.
+        download (bool): Whether awing's file may be downloaded.
+        **options: The metric's other options, which are ignored.
 
     Raises:
         UserError: The file is missing or wrong, or dlib is not installed.
@@ -114,33 +136,39 @@ def landmark_backend(landmarks='awing', weights=None, device='auto', download=Fa
     return load_backend(KINDS[landmarks], weights, device, download)
 
 
-def prepare_landmarks(landmarks='awing', weights=None, device='auto', download=False, **options):
-    """Make sure that all that a backend needs is there, without loading it; arguments as in `landmark_backend`.
+def prepare_landmarks(
+    landmarks: Landmarks = 'awing',
+    weights: str | None = None,
+    device: str = 'auto',
+    download: bool = False,
+    **options: Any,
+) -> Backend:
+    """Check that all that a backend needs is available, without loading it. Arguments are those of `landmark_backend`.
 
     Returns:
         Backend: Its label.
 
     Raises:
-        UserError: A file is missing, or a package.
+        UserError: A file or a package is missing.
     """
     return prepare_backend(KINDS[landmarks], weights, device, download)
 
 
-def heatmap_peaks(heatmaps):
-    """Position of the peak of each heat map, moved a quarter of a pixel towards the higher neighbour per axis.
+def heatmap_peaks(heatmaps: np.ndarray) -> np.ndarray:
+    """Find the peak of each heat map, moved a quarter of a pixel towards the higher neighbour per axis.
 
     Args:
         heatmaps (ndarray): (N, H, W).
 
     Returns:
-        ndarray: (N, 2) x and y in pixels of the heat maps; a peak at an edge is not moved across it.
+        ndarray: (N, 2) x and y in pixels of the heat maps. A peak at an edge is not moved across it.
     """
     count, height, width = heatmaps.shape
     y, x = np.divmod(heatmaps.reshape(count, -1).argmax(axis=1), width)
     padded = np.pad(heatmaps, ((0, 0), (1, 1), (1, 1)), mode='edge')
-    maps = np.arange(count)
-    right, left = padded[maps, y + 1, x + 2], padded[maps, y + 1, x]
-    below, above = padded[maps, y + 2, x + 1], padded[maps, y, x + 1]
+    index = np.arange(count)
+    right, left = padded[index, y + 1, x + 2], padded[index, y + 1, x]
+    below, above = padded[index, y + 2, x + 1], padded[index, y, x + 1]
     towards_x = np.where((x > 0) & (x < width - 1), np.sign(right - left), 0)
     towards_y = np.where((y > 0) & (y < height - 1), np.sign(below - above), 0)
     return np.stack([x + towards_x / 4, y + towards_y / 4], axis=1)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from ..faces.largest_face import find_landmarks
+from ..faces.detection import find_landmarks
 from ..weights import Device
 from .accumulators import ChannelOrder, FaceMean, accumulated, score_clip
 from .backends.identity import Identity, identity_backend, prepare_identity

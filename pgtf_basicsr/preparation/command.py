@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .landmark_lists import FORMATS
-from .layout import REPORT_FILE
-from .staging import STORAGES
+from .layout import REPORT_FILE, STORAGES
 
 __all__ = ['add_arguments']
 
@@ -217,7 +216,7 @@ def _add_workers(command):
 
 
 def _workers(args):
-    from .running import default_workers
+    from .workers import default_workers
 
     return args.workers or default_workers()
 

@@ -1,57 +1,74 @@
-"""The folders that training reads, while they are made: what is done, what goes where, and picking up again.
+"""The folders that training reads, while they are being made: which sources are done, where clips go, and resuming.
 
-Workers write each clip into ``.prepare/``; it is moved into its place and then noted in ``prepare_done.jsonl``.  A run
-that was killed goes on after the last clip that was noted.
+Workers write each clip into ``.prepare/``. It is moved to its place and then recorded in ``prepare_done.jsonl``. A run
+that was killed resumes after the last clip that was recorded.
 """
 
 import fcntl
 import json
 import os
 import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import lmdb
 
 from ..data.clips import Clip, write_meta_info
 from ..errors import UserError
 from ..files import remove_partial_files, replacing
-from .pieces import Note, frame_name
-from .splits import SPLITS, placed
+from .lmdb_clips import LmdbClips
+from .report import Note, write_report
+from .splits import SPLITS, split_clips
 
-__all__ = ['DONE_FILE', 'OPTIONS_FILE', 'REPORT_FILE', 'Layout', 'Record']
+__all__ = [
+    'DONE_FILE',
+    'GT',
+    'LANDMARKS',
+    'LQ',
+    'META_INFO',
+    'OPTIONS_FILE',
+    'REPORT_FILE',
+    'STORAGES',
+    'Layout',
+    'Record',
+]
 
+STORAGES = ('frames', 'lmdb', 'video')
 OPTIONS_FILE, DONE_FILE, REPORT_FILE = 'prepare.json', 'prepare_done.jsonl', 'left_out.txt'
+META_INFO = 'meta_info.txt'
 GT, LQ, LANDMARKS = 'GT', 'LR_Blind', 'landmarks'
 STAGING = '.prepare'
 
 
 @dataclass(frozen=True)
 class Record:
-    """What became of a source, a clip or a video.
+    """The result of a source, which is a clip or a video.
 
     Attributes:
-        source: Its name.
-        identity: Whose face it shows.
-        clips (list[Clip]): What was made of it.
-        notes (list[Note]): What was left out of it or changed.
-        interpolated: Number of frames with landmarks interpolated.
+        source (str): Name of the source.
+        identity (str): Identity of the face that it shows.
+        clips (list[Clip]): Clips that were made of it.
+        notes (list[Note]): What was skipped or changed.
+        interpolated (int): Number of frames whose landmarks are interpolated.
     """
 
     source: str
     identity: str
-    clips: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
+    clips: list[Clip] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     interpolated: int = 0
 
-    def to_json(self):
-        """As a line of text."""
+    def to_json(self) -> str:
+        """Convert to a line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, line):
-        """From a line of text."""
+    def from_json(cls, line: str | bytes) -> 'Record':
+        """Convert from a line of JSON."""
         values = json.loads(line)
         values['clips'] = [Clip(**clip) for clip in values['clips']]
         values['notes'] = [Note(**note) for note in values['notes']]
@@ -62,26 +79,25 @@ class Layout:
     """A folder of clips that is being made; to use inside ``with``.
 
     Args:
-        root (str | Path): The folder, new, empty, or made with the same options before.
-        options (dict): What the result depends on, as JSON can hold it.
-        storage (str): One of `staging.STORAGES`.
+        root (str | Path): The folder: new, empty, or made with the same options before.
+        options (dict): Everything that the result depends on, in types of JSON.
+        storage (str): One of `STORAGES`.
+
+    Attributes:
+        root (Path): The folder.
+        records (dict[str, Record]): What is done, by source.
 
     Raises:
-        UserError: It holds something else, was made with other options, or another process is at work on it.
+        UserError: The folder holds something else, was made with other options, or another process works on it.
     """
 
-    def __init__(self, root, options, storage):
+    def __init__(self, root: str | Path, options: dict[str, Any], storage: str):
         self.root, self.options, self.storage = Path(root), options, storage
-        self.records = {}
+        self.records: dict[str, Record] = {}
+        self._lmdbs: dict[Path, LmdbClips] = {}
 
-    def __enter__(self):
-        options_file = self.root / OPTIONS_FILE
-        if self.root.exists() and not self.root.is_dir():
-            raise UserError(f'{self.root} is a file; a folder is needed to prepare clips in')
-        if options_file.exists():
-            self._require_same_options(options_file)
-        elif self.root.exists() and any(self.root.iterdir()):
-            raise UserError(f'{self.root} is not empty and was not made by prepare; name a new or empty folder')
+    def __enter__(self) -> 'Layout':
+        self._check_root()
         self.root.mkdir(parents=True, exist_ok=True)
         self._done = open(self.root / DONE_FILE, 'a+b')
         try:
@@ -93,83 +109,80 @@ class Layout:
         shutil.rmtree(self.root / STAGING, ignore_errors=True)
         for folder in (self.root, *(self.root / split for split in SPLITS)):
             remove_partial_files(folder)
-        with replacing(options_file) as file:
+        with replacing(self.root / OPTIONS_FILE) as file:
             file.write_text(json.dumps(self.options, indent=2) + '\n')
         self._read_done()
-        self._environments = {}
         return self
 
-    def __exit__(self, *exc_info):
-        for environment in self._environments.values():
-            environment.close()
+    def __exit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for clips in self._lmdbs.values():
+            clips.close()
+        self._lmdbs.clear()
         shutil.rmtree(self.root / STAGING, ignore_errors=True)
         self._done.close()
 
-    def has(self, source):
-        """Whether a source is done.  One that nothing came of may have been mended since, and is tried again."""
+    def has(self, source: str) -> bool:
+        """Whether a source is done. One without a clip may have been repaired since, so it is tried again."""
         return source in self.records and bool(self.records[source].clips)
 
-    def staging(self, index):
-        """Name of a folder for a worker to write the clips of a source to: ``GT/<clip>`` and so on."""
+    def staging(self, index: int) -> str:
+        """Folder for a worker to write the clips of a source to: ``GT/<clip>`` and so on."""
         return str(self.root / STAGING / str(os.getpid()) / str(index))
 
-    def add(self, record, staging, split):
-        """Move a source's clips from their staging folder into a split, and note that the source is done.
+    def add(self, record: Record, staging: str, split: str) -> None:
+        """Move a source's clips from their staging folder to a split, and record that the source is done.
 
         Raises:
-            UserError: The disk is full, or the like.
+            UserError: The files cannot be written, for example because the disk is full.
         """
         try:
-            self._take_over(Path(staging), split)
+            self._move_staged(Path(staging), split)
             self._done.write(record.to_json().encode() + b'\n')
             self._done.flush()
         except (OSError, lmdb.Error) as error:
             raise UserError(
-                f'cannot write to {self.root}: {error}; put that right and run the same command again, it '
-                'goes on from here'
+                f'cannot write to {self.root}: {error}; correct that and run the same command again, it resumes here'
             ) from error
         self.records[record.source] = record
 
-    def finish(self, notes, val_share, seed):
-        """Put every clip into its split, write the lists and the report.
+    def finish(self, notes: list[Note], val_share: float, seed: int) -> dict[str, list[Clip]]:
+        """Move every clip to its final split, and write the lists and the report.
 
         Args:
-            notes (list[Note]): To report beside those of the records.
-            val_share, seed: As of `splits.assign`.
+            notes (list[Note]): Notes to report in addition to those of the records.
+            val_share (float): As in `splits.split_identities`.
+            seed (int): As in `splits.split_identities`.
 
         Returns:
-            dict: {split: list of its clips}
+            dict[str, list[Clip]]: Clips by split.
         """
         identities = {clip.name: record.identity for record in self.records.values() for clip in record.clips}
-        places = placed(identities, val_share, seed)
-        for name, split in places.items():
+        splits = split_clips(identities, val_share, seed)
+        for name, split in splits.items():
             for other in SPLITS:
                 if other != split and (self.root / other / LANDMARKS / f'{name}.txt').exists():
-                    self._transfer(name, other, split)
-        clips = {split: [] for split in SPLITS}
+                    self._change_split(name, other, split)
+        clips: dict[str, list[Clip]] = {split: [] for split in SPLITS}
         for record in self.records.values():
             for clip in record.clips:
-                clips[places[clip.name]].append(clip)
+                clips[splits[clip.name]].append(clip)
         for split, members in clips.items():
-            members.sort(key=lambda clip: clip.name)
-            if members:
-                with replacing(self.root / split / 'meta_info.txt') as file:
-                    write_meta_info(file, members)
-            else:
-                (self.root / split / 'meta_info.txt').unlink(missing_ok=True)
-        self._write_report([note for record in self.records.values() for note in record.notes] + notes)
+            self._write_list(self.root / split / META_INFO, members)
+        all_notes = [note for record in self.records.values() for note in record.notes] + notes
+        write_report(self.root / REPORT_FILE, all_notes)
         return clips
 
-    def _take_over(self, staging, split):
-        for kind in (GT, LQ, LANDMARKS):
-            for entry in sorted((staging / kind).iterdir()) if (staging / kind).is_dir() else ():
-                if self._in_lmdb(kind):
-                    self._put(split, kind, entry.name, partial(_files_of, entry))
-                else:
-                    _move(entry, self.root / split / kind / entry.name)
-        shutil.rmtree(staging, ignore_errors=True)
+    def _check_root(self) -> None:
+        if self.root.exists() and not self.root.is_dir():
+            raise UserError(f'{self.root} is a file; a folder is needed to prepare clips in')
+        if (self.root / OPTIONS_FILE).exists():
+            self._require_same_options(self.root / OPTIONS_FILE)
+        elif self.root.exists() and any(self.root.iterdir()):
+            raise UserError(f'{self.root} is not empty and was not made by prepare; name a new or empty folder')
 
-    def _require_same_options(self, path):
+    def _require_same_options(self, path: Path) -> None:
         try:
             before = json.loads(path.read_text())
             different = [name for name in {**before, **self.options} if before.get(name) != self.options.get(name)]
@@ -183,7 +196,7 @@ class Layout:
                 f'{self.root} was made with other options: {differences}; use the same ones, or another folder'
             )
 
-    def _read_done(self):
+    def _read_done(self) -> None:
         self._done.seek(0)
         end = 0
         for line in self._done:
@@ -194,75 +207,56 @@ class Layout:
             self.records[record.source] = record
         self._done.truncate(end)
 
-    def _in_lmdb(self, kind):
-        return self.storage == 'lmdb' and kind != LANDMARKS
+    def _move_staged(self, staging: Path, split: str) -> None:
+        for kind in (GT, LQ, LANDMARKS):
+            for entry in sorted((staging / kind).iterdir()) if (staging / kind).is_dir() else ():
+                if self._in_lmdb(kind):
+                    self._lmdb(split, kind).put(entry.name, partial(_files_of, entry))
+                else:
+                    _move(entry, self.root / split / kind / entry.name)
+        shutil.rmtree(staging, ignore_errors=True)
 
-    def _transfer(self, name, source, target):
-        """Move a clip to another split, or finish doing so.  Landmarks go last: they tell where a clip is."""
+    def _change_split(self, name: str, source: str, target: str) -> None:
+        """Move a clip to another split, or finish doing so. Landmarks go last: they show in which split a clip is."""
         for kind in (GT, LQ):
             if self._in_lmdb(kind):
                 if (self.root / source / f'{kind}.lmdb').exists():
-                    self._put(target, kind, name, partial(self._entries, source, kind, name))
-                    self._delete(source, kind, name)
+                    before = self._lmdb(source, kind)
+                    self._lmdb(target, kind).put(name, partial(before.frames, name))
+                    before.delete(name)
                 continue
             for path in (self.root / source / kind / name, self.root / source / kind / f'{name}.mp4'):
                 if path.exists():
                     _move(path, self.root / target / kind / path.name)
         _move(self.root / source / LANDMARKS / f'{name}.txt', self.root / target / LANDMARKS / f'{name}.txt')
 
-    def _write_report(self, notes):
-        lines = ['clip\tframes\treason\n']
-        for note in sorted(notes, key=lambda note: (note.clip, note.first or 0)):
-            frames = 'all' if note.first is None else frame_name(note.first)
-            if note.last != note.first:
-                frames += f'-{frame_name(note.last)}'
-            lines.append(f'{note.clip}\t{frames}\t{note.reason}\n')
-        with replacing(self.root / REPORT_FILE) as file:
-            file.write_text(''.join(lines))
+    @staticmethod
+    def _write_list(path: Path, clips: Iterable[Clip]) -> None:
+        clips = sorted(clips, key=lambda clip: clip.name)
+        if not clips:
+            path.unlink(missing_ok=True)
+            return
+        with replacing(path) as file:
+            write_meta_info(file, clips)
 
-    def _environment(self, split, kind):
+    def _in_lmdb(self, kind: str) -> bool:
+        return self.storage == 'lmdb' and kind != LANDMARKS
+
+    def _lmdb(self, split: str, kind: str) -> LmdbClips:
         path = self.root / split / f'{kind}.lmdb'
-        if path not in self._environments:
-            path.mkdir(parents=True, exist_ok=True)
-            self._environments[path] = lmdb.open(str(path), map_size=2**30, lock=False, readahead=False)
-        return self._environments[path]
-
-    def _put(self, split, kind, name, entries):
-        """Add a clip's frames, (frame name, bytes) each of what ``entries()`` yields, in one transaction."""
-        environment = self._environment(split, kind)
-        while True:
-            try:
-                with environment.begin(write=True) as transaction:
-                    for frame, data in entries():
-                        transaction.put(f'{name}/{frame}'.encode(), data)
-                return
-            except lmdb.MapFullError:
-                environment.set_mapsize(2 * environment.info()['map_size'])
-
-    def _entries(self, split, kind, name):
-        prefix = f'{name}/'.encode()
-        with self._environment(split, kind).begin() as transaction:
-            cursor = transaction.cursor()
-            found = cursor.set_range(prefix)
-            while found and cursor.key().startswith(prefix):
-                yield cursor.key()[len(prefix) :].decode(), cursor.value()
-                found = cursor.next()
-
-    def _delete(self, split, kind, name):
-        frames = [frame for frame, _ in self._entries(split, kind, name)]
-        with self._environment(split, kind).begin(write=True) as transaction:
-            for frame in frames:
-                transaction.delete(f'{name}/{frame}'.encode())
+        if path not in self._lmdbs:
+            self._lmdbs[path] = LmdbClips(path)
+        return self._lmdbs[path]
 
 
-def _files_of(folder):
+def _files_of(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Name without suffix and bytes of each file."""
     for file in sorted(folder.iterdir()):
         yield file.stem, file.read_bytes()
 
 
-def _move(source, target):
-    """Rename; what a killed run left at the target gives way."""
+def _move(source: Path, target: Path) -> None:
+    """Rename a file or folder, over whatever a killed run left at the target."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
         shutil.rmtree(target)

@@ -1,9 +1,12 @@
-"""What preparing came to, in a line."""
+"""Summary of a prepared folder in a line."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .layout import REPORT_FILE
+from ..data.clips import Clip
+from .layout import REPORT_FILE, Layout
+from .report import Note
 from .splits import TRAIN, VAL
 
 __all__ = ['Summary', 'counted']
@@ -15,13 +18,14 @@ class Summary:
 
     Attributes:
         root (Path): The folder.
-        train_clips, train_frames: To train on.
-        val_clips: Held out.
-        identities (int): Of both splits.
-        interpolated (int): Frames with landmarks interpolated.
+        train_clips (int): Clips to train on.
+        train_frames (int): Frames to train on.
+        val_clips (int): Clips held out.
+        identities (int): Identities of both splits.
+        interpolated (int): Frames with interpolated landmarks.
         notes (int): Lines of the report.
         source (str): What a source is called: clip or video.
-        left_out (int): Sources of which nothing is left.
+        skipped (int): Sources without any clip.
     """
 
     root: Path
@@ -32,13 +36,21 @@ class Summary:
     interpolated: int
     notes: int
     source: str
-    left_out: int
+    skipped: int
 
     @classmethod
-    def of(cls, layout, clips, notes, source):
-        """Of a layout, its clips by split, the notes that are not in its records, and what a source is called."""
+    def of(cls, layout: Layout, clips: Mapping[str, Sequence[Clip]], notes: Sequence[Note], source: str) -> 'Summary':
+        """Summarise a layout.
+
+        Args:
+            layout (Layout): The layout, with its records.
+            clips (dict[str, list[Clip]]): Its clips by split.
+            notes (list[Note]): Notes that are not in its records.
+            source (str): What a source is called.
+        """
         records = layout.records.values()
-        gone = {record.source for record in records if not record.clips}
+        skipped = {record.source for record in records if not record.clips}
+        skipped |= {note.clip for note in notes if note.first is None} - {record.source for record in records}
         return cls(
             layout.root,
             len(clips[TRAIN]),
@@ -48,11 +60,11 @@ class Summary:
             sum(record.interpolated for record in records),
             len(notes) + sum(len(record.notes) for record in records),
             source,
-            len(gone | ({note.clip for note in notes if note.first is None} - {record.source for record in records})),
+            len(skipped),
         )
 
-    def lines(self):
-        """To be shown."""
+    def lines(self) -> list[str]:
+        """Lines to show."""
         line = (
             f'{self.root}: {counted(self.train_clips, "clip")}, {counted(self.train_frames, "frame")} to train on, '
             f'{counted(self.val_clips, "clip")} held out'
@@ -60,7 +72,7 @@ class Summary:
         if self.interpolated:
             line += f'; landmarks of {counted(self.interpolated, "frame")} interpolated'
         if self.notes:
-            line += f'; {counted(self.left_out, self.source)} left out' if self.left_out else '; parts left out'
+            line += f'; {counted(self.skipped, self.source)} skipped' if self.skipped else '; parts skipped'
             line += f', see {self.root / REPORT_FILE}'
         lines = [line]
         if self.identities == 1:
@@ -75,8 +87,8 @@ class Summary:
         return lines
 
 
-def counted(number, word):
-    """'1 clip', '2 clips', '3.1 M frames', '2 identities'."""
+def counted(number: int, word: str) -> str:
+    """A number with its noun: '1 clip', '2 clips', '3.1 M frames', '2 identities'."""
     shown = f'{number / 1e6:.1f} M' if number >= 1e6 else str(number)
     if number != 1:
         word = f'{word[:-1]}ies' if word.endswith('y') else f'{word}s'

@@ -1,76 +1,80 @@
 """Reading ahead and writing behind: work in one thread beside the caller's, in order, a few items at a time.
 
-The thread is handed the work item by item, as many items as there may be under way.  So it never waits for its caller:
-whatever ends the caller, it has ended as well as soon as it is done with the item in hand.
+The thread receives one item at a time, of as many as may be in progress. So it never waits for its caller: whatever
+ends the caller, the thread ends as soon as it has finished the current item.
 """
 
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 __all__ = ['read_ahead', 'write_behind']
 
-END = object()
+Item = TypeVar('Item')
+
+END: Any = object()
 
 
-def read_ahead(iterable, size):
+def read_ahead(iterable: Iterable[Item], size: int) -> Generator[Item, None, None]:
     """Yield what an iterable yields, which a thread takes from it up to `size` items ahead.
 
-    The thread starts with the first item that is asked for, and has ended when this generator
-    has: when all is read, or it raises, or is closed (see `contextlib.closing`).
+    The thread starts when the first item is asked for. It has ended when this generator ends: when all is read, when
+    it raises, or when it is closed (see `contextlib.closing`).
 
     Args:
-        iterable (Iterable): items of any type; only the thread iterates over it.
-        size (int): items to take ahead, at least 1.
+        iterable (Iterable): Items of any type. Only the thread iterates over it.
+        size (int): Items to take ahead, at least 1.
 
     Yields:
         The items, in order.
 
     Raises:
-        Whatever iterating raises, after the items before.
+        Exception: Whatever iterating raises, after the items before.
     """
     iterator = iter(iterable)
     with _thread() as thread:
-        under_way = deque(thread.submit(next, iterator, END) for _ in range(size))
-        while (item := under_way.popleft().result()) is not END:
-            under_way.append(thread.submit(next, iterator, END))
+        in_progress = deque(thread.submit(next, iterator, END) for _ in range(size))
+        while (item := in_progress.popleft().result()) is not END:
+            in_progress.append(thread.submit(next, iterator, END))
             yield item
 
 
 @contextmanager
-def write_behind(write, size):
-    """Give a function that leaves calls of `write` to a thread, up to `size` at a time, for a ``with`` block.
+def write_behind(write: Callable[[Item], object], size: int) -> Iterator[Callable[[Item], None]]:
+    """Provide a function that leaves calls of `write` to a thread, up to `size` at a time, for a ``with`` block.
 
-    With `size` calls under way it waits for the first of them.  When the block ends well, all calls
-    have been made; when it raises, those that have not begun are not made.  The thread has then ended.
+    With `size` calls in progress it waits for the first of them. When the block ends without an error, all calls have
+    been made. When it raises, calls that have not begun are dropped. The thread has then ended.
 
     Args:
-        write (Callable): takes an item; only the thread calls it, in order.
-        size (int): calls under way, at least 1.
+        write (Callable): Takes an item. Only the thread calls it, in order.
+        size (int): Calls in progress, at least 1.
 
     Yields:
-        Callable: takes an item as `write` does, and returns None.
+        Callable: Takes an item as `write` does, and returns None.
 
     Raises:
-        Whatever `write` raises first: out of a later call of the function, or of the block.  Calls
-        that were under way may still be made.
+        Exception: Whatever `write` raises first, out of a later call of the function or out of the block. Calls that
+            were in progress may still be made.
     """
-    under_way = deque()
+    in_progress: deque[Future[object]] = deque()
     with _thread() as thread:
 
-        def write_later(item):
-            if len(under_way) == size:
-                under_way.popleft().result()
-            under_way.append(thread.submit(write, item))
+        def write_later(item: Item) -> None:
+            if len(in_progress) == size:
+                in_progress.popleft().result()
+            in_progress.append(thread.submit(write, item))
 
         yield write_later
-        while under_way:
-            under_way.popleft().result()
+        while in_progress:
+            in_progress.popleft().result()
 
 
 @contextmanager
-def _thread():
-    """An executor of one thread that drops what it has not begun, and waits for the thread, when the block ends."""
+def _thread() -> Iterator[ThreadPoolExecutor]:
+    """Provide an executor of one thread; when the block ends, drop what has not begun and wait for the thread."""
     thread = ThreadPoolExecutor(1)
     try:
         yield thread

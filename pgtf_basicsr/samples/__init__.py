@@ -1,1 +1,1 @@
-"""The sample data of the quickstart, and previews of datasets."""
+"""Sample data for the quickstart and tests, and previews of datasets."""

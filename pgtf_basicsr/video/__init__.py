@@ -1,7 +1,8 @@
-"""Video files: reading, seeking, writing, colours and codecs, all through PyAV."""
+"""Video files, all through PyAV: reading, seeking, writing, colours, codecs, and shot boundaries."""
 
 from .color import Color
 from .reader import VideoReader
+from .seekable_writer import SeekableVideoWriter
 from .writer import VideoWriter
 
-__all__ = ['Color', 'VideoReader', 'VideoWriter']
+__all__ = ['Color', 'SeekableVideoWriter', 'VideoReader', 'VideoWriter']

@@ -1,14 +1,34 @@
-"""What containers and encoders are told, one place for all that write or read videos."""
+"""What FFmpeg is told by all that reads or writes videos: file formats, colour conversion, encoder options."""
 
-__all__ = ['CONTAINERS', 'CONVERSION', 'LIMITED', 'REPRODUCIBLE']
+__all__ = [
+    'CONTAINERS',
+    'LIMITED_RANGE',
+    'REPRODUCIBLE',
+    'SWSCALE_FLAGS',
+    'VIDEO_SUFFIXES',
+    'is_video_file',
+    'pixel_format',
+]
 
-# Containers for H.264 at any frame rate.
+# Suffixes by which videos are found in folders. A video that is named is read whatever its suffix.
+VIDEO_SUFFIXES = ('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi')
+# Containers to write, which hold H.264 at any frame rate.
 CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska'}
-
-# FFmpeg's flags for bicubic chroma, chroma at full resolution on both sides, and exact rounding: with
-# its defaults every pass from YCbCr to RGB and back darkens the picture by one level.
-CONVERSION = 0x4 | 0x2000 | 0x4000 | 0x40000
-LIMITED = 1
-# x264 reads memory that was never written where there is AVX-512, and rounds otherwise from SSSE3 on: with these
-# options, and one thread, the same frames give the same bytes.
+# Bicubic chroma, chroma at full resolution on both sides, and exact rounding: with swscale's defaults every
+# conversion from YCbCr to RGB and back darkens a frame by one level.
+SWSCALE_FLAGS = 0x4 | 0x2000 | 0x4000 | 0x40000
+# FFmpeg's code of the range 16 to 235.
+LIMITED_RANGE = 1
+# x264 reads memory that was never written where there is AVX-512, and rounds in another way from SSSE3 on. With these
+# options and one thread, the same frames give the same bytes.
 REPRODUCIBLE = {'x264-params': 'asm=sse2'}
+
+
+def is_video_file(name: str) -> bool:
+    """Whether a file's name is that of a video: one of the known suffixes, and not hidden."""
+    return name.lower().endswith(VIDEO_SUFFIXES) and not name.startswith('.')
+
+
+def pixel_format(width: int, height: int) -> str:
+    """Choose the pixel format of H.264 frames: 4:2:0, or 4:4:4 where a side is odd, which 4:2:0 cannot hold."""
+    return 'yuv444p' if width % 2 or height % 2 else 'yuv420p'

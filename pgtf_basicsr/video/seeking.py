@@ -1,58 +1,67 @@
-"""Frames out of the middle of video files, by their numbers."""
+"""Frames from the middle of video files, by their numbers."""
 
 from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from ..errors import DataError
-from .codecs import CONVERSION
+from .codecs import SWSCALE_FLAGS
+from .opening import open_video
 
-__all__ = ['VIDEO_SUFFIXES', 'count_frames', 'iterate_frames', 'read_frames']
-
-VIDEO_SUFFIXES = ('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi')
+__all__ = ['count_frames', 'iterate_frames', 'read_frames']
 
 
-def read_frames(source, numbers, name):
-    """Frames of a video of constant frame rate, counted from 0.
+def read_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) -> list[np.ndarray]:
+    """Read frames of a video of constant frame rate by their numbers, counted from 0.
 
     Args:
         source (str | BinaryIO): The video.
-        numbers (list[int]): Frames to read, in any order, with repetitions.
-        name (str): What messages call the video.
+        numbers (list[int]): Numbers of the frames to read, in any order, with repetitions.
+        name (str): What error messages call the video.
 
     Returns:
         list[ndarray]: (H, W, 3) uint8 RGB each.
 
     Raises:
-        DataError: It is no video, it is damaged, or it has no such frame.
+        DataError: It is not a video, it is damaged, or it has no such frame.
     """
     ordered = sorted(set(numbers))
     frames = dict(zip(ordered, iterate_frames(source, ordered, name)))
     return [frames[number] for number in numbers]
 
 
-def iterate_frames(source, numbers, name):
-    """The same one after another, from a single pass through the video, for numbers that increase.
+def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) -> Iterator[np.ndarray]:
+    """Read frames of increasing numbers one after another, in a single pass through the video.
 
-    Decoding starts at the key frame before the first of them, so files with many key frames are read fastest.  One
-    thread decodes: loaders have a process for each core.
+    Decoding starts at the key frame before the first of them, so files with many key frames are read fastest. One
+    thread decodes: data loaders have a process for each core.
 
-    Args, Raises: as of `read_frames`.
+    Args:
+        source (str | BinaryIO): The video, of constant frame rate.
+        numbers (Sequence[int]): Numbers of the frames to read, increasing, counted from 0.
+        name (str): What error messages call the video.
 
     Yields:
         ndarray: (H, W, 3) uint8 RGB.
+
+    Raises:
+        DataError: It is not a video, it is damaged, or it has no such frame.
     """
     waiting = deque(numbers)
-    try:
-        with av.open(source) as container:
-            stream = _video_stream(container, name)
-            stream.codec_context.thread_count = 1
-            start, per_frame = stream.start_time or 0, 1 / (stream.average_rate * stream.time_base)
-            container.seek(start + int(waiting[0] * per_frame), stream=stream)
-            reformatter = VideoReformatter()
-            for frame in container.decode(stream):
+    with open_video(source, name) as video:
+        stream = video.stream
+        stream.codec_context.thread_count = 1
+        start, per_frame = stream.start_time or 0, 1 / (video.rate * video.time_base)
+        reformatter = VideoReformatter()
+        try:
+            video.container.seek(start + int(waiting[0] * per_frame), stream=stream)
+            for frame in video.container.decode(stream):
+                if frame.pts is None:
+                    raise DataError(f'{name} has frames without time stamps')
                 number = round((frame.pts - start) / per_frame)
                 if frame.is_corrupt:
                     raise DataError(f'{name} is damaged at frame {number}')
@@ -60,32 +69,28 @@ def iterate_frames(source, numbers, name):
                     break
                 if number == waiting[0]:
                     # PyAV's own conversion to RGB would set up a thread pool for every frame.
-                    rgb = reformatter.reformat(frame, format='rgb24', interpolation=CONVERSION, threads=1)
+                    rgb = reformatter.reformat(frame, format='rgb24', interpolation=SWSCALE_FLAGS, threads=1)
                     yield np.ascontiguousarray(rgb.to_ndarray())
                     waiting.popleft()
                     if not waiting:
                         return
-    except (av.FFmpegError, OSError) as error:
-        raise DataError(f'{name} cannot be read as a video: {error.strerror or error}') from error
+        except (av.FFmpegError, OSError) as error:
+            raise _undecodable(name, error) from error
     raise DataError(f'{name} has no frame {waiting[0]}: it is cut short, or its frame rate changes')
 
 
-def count_frames(path):
-    """Number of frames that a video states, or else has.
+def count_frames(path: str) -> int:
+    """Count the frames of a video: the number that the file states, or else by decoding it.
 
     Raises:
-        DataError: It is no video.
+        DataError: It is not a video, or it is damaged.
     """
-    try:
-        with av.open(path) as container:
-            stream = _video_stream(container, path)
-            return stream.frames or sum(1 for _ in container.decode(stream))
-    except (av.FFmpegError, OSError) as error:
-        raise DataError(f'{path} cannot be read as a video: {error.strerror or error}') from error
+    with open_video(path, path) as video:
+        try:
+            return video.stream.frames or sum(1 for _ in video.container.decode(video.stream))
+        except (av.FFmpegError, OSError) as error:
+            raise _undecodable(path, error) from error
 
 
-def _video_stream(container, name):
-    stream = container.streams.best('video')
-    if stream is None or not stream.average_rate:
-        raise DataError(f'{name} has no video stream, or states no frame rate')
-    return stream
+def _undecodable(name: str, error: av.FFmpegError | OSError) -> DataError:
+    return DataError(f'{name} cannot be decoded: {error.strerror or error}')

@@ -8,8 +8,8 @@ import pytest
 from torch.utils.data import DataLoader
 
 from pgtf_basicsr.data import VFHQDataset
-from pgtf_basicsr.data.clips import read_frame, write_frame
 from pgtf_basicsr.errors import DataError, UserError
+from pgtf_basicsr.images import read_image, write_image
 
 from ..helpers.storages import write_list, write_lmdb, write_videos
 
@@ -38,7 +38,7 @@ def empty_frame(root):
 
 
 def another_size(root):
-    write_frame(root / FRAME, read_frame(root / FRAME)[:48, :48])
+    write_image(root / FRAME, read_image(root / FRAME)[:48, :48])
 
 
 def missing_frame(root):
@@ -92,7 +92,7 @@ BROKEN = [
     (bad_value, 'GT.lmdb', f'GT.lmdb:{CLIP}/00000004 .10 bytes. is not a whole image'),
     (video_cut_short, 'videos', f'{CLIP}.mp4 has no frame 4'),
     (video_cut_off, 'videos', f'{CLIP}.mp4'),
-    (no_video, 'videos', f'{CLIP}.mp4 cannot be read as a video'),
+    (no_video, 'videos', f'{CLIP}.mp4 is not a video, or it is damaged'),
 ]
 
 

@@ -10,9 +10,9 @@ from basicsr.data.video_test_dataset import VideoRecurrentTestDataset, VideoTest
 
 from pgtf_basicsr.data import VFHQDataset
 from pgtf_basicsr.data.clip_stream import ClipStream, open_stream
-from pgtf_basicsr.data.clips import read_frame, write_frame
 from pgtf_basicsr.errors import DataError, UserError
-from pgtf_basicsr.faces.alignment import centre_square, warp
+from pgtf_basicsr.faces.transforms import centre_square, warp
+from pgtf_basicsr.images import read_image, write_image
 from pgtf_basicsr.video import VideoWriter
 
 from ..helpers.storages import write_list, write_lmdb, write_videos
@@ -30,7 +30,7 @@ def shared_root(sample_root, tmp_path_factory):
     for path in (root / 'GT').rglob('*.png'):
         target = root / 'LR_Blind' / path.relative_to(root / 'GT')
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_frame(target, warp(read_frame(path), centre_square(64, 64, 24), 24))
+        write_image(target, warp(read_image(path), centre_square(64, 64, 24), 24))
     write_list(root / 'GT', root / 'meta_info.txt')
     return root
 
@@ -102,7 +102,7 @@ def test_a_stream_has_the_frames_of_the_files_and_starts_over(shared_root):
     for _ in range(2):
         for file, pair in zip(files, stream, strict=True):
             for frame in pair:
-                assert np.array_equal((frame.numpy() * 255).round().transpose(1, 2, 0), read_frame(file))
+                assert np.array_equal((frame.numpy() * 255).round().transpose(1, 2, 0), read_image(file))
     first, second = iter(stream), iter(stream)
     next(first)
     assert torch.equal(next(second)[0], next(iter(stream))[0])
@@ -130,7 +130,7 @@ def test_long_clips_take_no_more_memory_than_short_ones(tmp_path):
 
 
 def another_size(root):
-    write_frame(root / f'GT/{CLIPS[0]}/00000004.png', np.zeros((48, 48, 3), np.uint8))
+    write_image(root / f'GT/{CLIPS[0]}/00000004.png', np.zeros((48, 48, 3), np.uint8))
 
 
 def truncated(root):
@@ -268,7 +268,7 @@ def test_items_of_basicsrs_data_sets_are_streams_too(shared_root):
     stream = open_stream(basicsr_data_set(VideoRecurrentTestDataset, shared_root), 1)
     lq, gt = stacked(stream)
     assert (stream.name, stream.num_frames, lq.shape, gt.shape) == (CLIPS[1], 8, (8, 3, 24, 24), (8, 3, 64, 64))
-    frame = read_frame(shared_root / 'GT' / CLIPS[1] / '00000003.png')
+    frame = read_image(shared_root / 'GT' / CLIPS[1] / '00000003.png')
     assert np.array_equal((gt[3].numpy() * 255).round().transpose(1, 2, 0), frame)
     bare = ClipStream.of_item({'lq': lq, 'key': 'somewhere/00000000'})
     assert bare.name == 'somewhere/00000000' and not bare.has_gt

@@ -3,36 +3,13 @@ import pytest
 
 from pgtf_basicsr.data.clips import (
     Clip,
-    read_frame,
     read_landmarks,
     read_meta_info,
     resolve_inside,
-    write_frame,
     write_landmarks,
     write_meta_info,
 )
 from pgtf_basicsr.errors import UserError
-
-
-@pytest.fixture
-def frame():
-    return np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
-
-
-def test_png_frames_survive_writing_and_reading(tmp_path, frame):
-    write_frame(tmp_path / '0.png', frame)
-    assert np.array_equal(read_frame(tmp_path / '0.png'), frame)
-
-
-@pytest.mark.parametrize('suffix', ['png', 'jpg'])
-@pytest.mark.parametrize('share', [0, 0.5, 0.98])
-def test_a_truncated_frame_is_named(tmp_path, frame, suffix, share):
-    path = tmp_path / f'00000007.{suffix}'
-    write_frame(path, frame)
-    data = path.read_bytes()
-    path.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(UserError, match=f'00000007.{suffix}'):
-        read_frame(path)
 
 
 @pytest.mark.parametrize('name', ['../other', '/etc', 'a/../../b'])

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from mmengine.fileio import BaseStorageBackend, register_backend
 
-from pgtf_basicsr.data.clips import Clip, read_frame
+from pgtf_basicsr.data.clips import Clip
 from pgtf_basicsr.data.storage import ClipVideos, FrameFolders, FrameLmdb, RemoteClips, open_storage
 from pgtf_basicsr.errors import DataError, UserError
+from pgtf_basicsr.images import read_image
 from pgtf_basicsr.video import VideoReader, VideoWriter
 from pgtf_basicsr.video.seeking import read_frames
 
@@ -49,7 +50,7 @@ NAMES = ['00000005', '00000002']
 
 
 def expected(root):
-    return [read_frame(root / 'GT/hopper_001' / f'{name}.png') for name in NAMES]
+    return [read_image(root / 'GT/hopper_001' / f'{name}.png') for name in NAMES]
 
 
 @pytest.mark.parametrize('name, kind', [('GT', FrameFolders), ('GT.lmdb', FrameLmdb), ('videos', ClipVideos)])

@@ -9,16 +9,11 @@ from basicsr.utils import get_root_logger
 from torch.utils.data import DataLoader
 
 from pgtf_basicsr.data import DegradationRanges, VFHQDataset
-from pgtf_basicsr.data.clips import read_frame, read_landmarks, write_frame, write_landmarks
+from pgtf_basicsr.data.clips import read_landmarks, write_landmarks
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.faces.alignment import (
-    align_to_template,
-    centre_square,
-    face_template,
-    flip_landmarks,
-    transform_points,
-    warp,
-)
+from pgtf_basicsr.faces.alignment import align_to_template, face_template, flip_landmarks
+from pgtf_basicsr.faces.transforms import centre_square, transform_points, warp
+from pgtf_basicsr.images import read_image, write_image
 
 from ..helpers.storages import write_list, write_lmdb
 
@@ -137,7 +132,7 @@ def test_an_aligned_window_uses_the_transform_of_its_centre_frame(sample_root):
     landmarks = read_landmarks(sample_root / 'train/landmarks' / f'{clip}.txt')
     matrix = align_to_template(landmarks[names[2]], 32)
     for name, frame, points in zip(names, item['gt'], item['landmarks']):
-        source = read_frame(sample_root / 'train/GT' / clip / f'{name}.png')
+        source = read_image(sample_root / 'train/GT' / clip / f'{name}.png')
         assert np.array_equal((frame.numpy() * 255).round().transpose(1, 2, 0), warp(source, matrix, 32))
         assert np.allclose(points, transform_points(landmarks[name], matrix), atol=1e-3)
     assert np.abs(item['landmarks'][2].numpy() - face_template(32)).max() < 2
@@ -176,7 +171,7 @@ def test_unaligned_windows_move_with_their_landmarks(sample_root):
 
 def test_without_landmarks_the_centre_square_is_taken(sample_root):
     item = make_dataset(sample_root, gt_size=64, dataroot_landmarks=None)[0]
-    frame = read_frame(item['gt_path'])
+    frame = read_image(item['gt_path'])
     assert np.array_equal((item['gt'][0].numpy() * 255).round().transpose(1, 2, 0), frame)
     assert 'landmarks' not in item
     assert make_dataset(sample_root, dataroot_landmarks=None, aligned=False)[0]['gt'].shape == (3, 3, 32, 32)
@@ -216,7 +211,7 @@ def test_windows_whose_face_leaves_the_picture_are_drawn_again(own_root):
 
 def test_reverse_play_and_ends(own_root):
     for index, path in enumerate(sorted((own_root / 'train/GT/collins_000').iterdir())):
-        write_frame(path, np.full((32, 32, 3), index * 10, np.uint8))
+        write_image(path, np.full((32, 32, 3), index * 10, np.uint8))
     options = {'dataroot_landmarks': None, 'random_reverse': True, 'clip_ends': 'repeat', 'windows_per_clip': 40}
     levels = {
         tuple((item['gt'].mean(dim=(1, 2, 3)) * 25.5).round().int().tolist())
@@ -241,7 +236,7 @@ def test_weights_choose_the_clips(own_root):
 
 def test_windows_keep_their_interval(own_root):
     for index, path in enumerate(sorted((own_root / 'train/GT/collins_000').iterdir())):
-        write_frame(path, np.full((32, 32, 3), index * 10, np.uint8))
+        write_image(path, np.full((32, 32, 3), index * 10, np.uint8))
     gt = make_dataset(own_root, interval=3, dataroot_landmarks=None)[0]['gt'].mean(dim=(1, 2, 3)) * 255
     assert np.allclose(np.diff(gt), 30, atol=0.1)
 
@@ -252,7 +247,7 @@ def test_ready_lq_folders_of_any_size_lie_over_the_ground_truth(own_root, lq_siz
     for path in (own_root / 'train/GT').rglob('*.png'):
         target = lq_root / path.relative_to(own_root / 'train/GT')
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_frame(target, warp(read_frame(path), centre_square(64, 64, lq_size), lq_size))
+        write_image(target, warp(read_image(path), centre_square(64, 64, lq_size), lq_size))
     item = make_dataset(own_root, dataroot_lq=lq_root, use_hflip=True)[1]
     assert 'LR_Blind' in item['lq_path'] and 'GT' in item['gt_path']
     assert item['lq'].shape == item['gt'].shape

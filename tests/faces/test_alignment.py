@@ -3,13 +3,11 @@ import pytest
 
 from pgtf_basicsr.data.placement import PlacementRanges
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.faces.alignment import (
+from pgtf_basicsr.faces.alignment import align_to_template, face_template, flip_landmarks
+from pgtf_basicsr.faces.transforms import (
     BORDER_RGB,
-    align_to_template,
     centre_square,
     compose,
-    face_template,
-    flip_landmarks,
     mirror_matrix,
     move_about_centre,
     resize_matrix,
@@ -18,20 +16,20 @@ from pgtf_basicsr.faces.alignment import (
 )
 
 
-def disc_picture(centre, size=64, radius=6):
-    """A white disc on the border's colour, so that the picture's edge does not show."""
+def disc_image(centre, size=64, radius=6):
+    """A white disc on the border's colour, so that the image's edge does not show."""
     y, x = np.mgrid[:size, :size]
     inside = np.hypot(x - centre[0], y - centre[1]) < radius
     return np.where(inside[..., None], 255, BORDER_RGB).astype(np.uint8)
 
 
-def disc_centre(picture):
-    weights = np.clip(picture[..., 0].astype(float) - BORDER_RGB[0], 0, None)
-    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
+def disc_centre(image):
+    weights = np.clip(image[..., 0].astype(float) - BORDER_RGB[0], 0, None)
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
     return np.array([(weights * x).sum(), (weights * y).sum()]) / weights.sum()
 
 
-def test_template_scales_with_the_picture():
+def test_template_scales_with_the_image():
     assert np.allclose(face_template(512)[0], (192.98138, 239.94708))
     assert np.allclose(face_template(128) * 4, face_template(512))
 
@@ -91,9 +89,9 @@ def test_identity_changes_nothing_and_the_outside_has_the_border_colour():
     ],
 )
 def test_pixels_and_points_move_together(matrix, size):
-    picture = disc_picture((28.3, 35.6))
-    expected = transform_points(disc_centre(picture), matrix)
-    assert np.allclose(disc_centre(warp(picture, matrix, size)), expected, atol=0.1)
+    image = disc_image((28.3, 35.6))
+    expected = transform_points(disc_centre(image), matrix)
+    assert np.allclose(disc_centre(warp(image, matrix, size)), expected, atol=0.1)
 
 
 def test_shrinking_averages():

@@ -4,8 +4,8 @@ import hashlib
 
 import numpy as np
 
-from pgtf_basicsr.data.clips import write_frame
-from pgtf_basicsr.samples.sample_data import FacePath, portraits
+from pgtf_basicsr.images import write_image
+from pgtf_basicsr.samples.portraits import FacePath, portraits
 
 SIZE = 96
 LENGTH = 8
@@ -28,7 +28,7 @@ def frames_of(portrait, length=LENGTH, size=SIZE, seed=0):
 def write_clip(folder, frames, first=0, suffix='png'):
     folder.mkdir(parents=True)
     for number, frame in enumerate(frames, first):
-        write_frame(folder / f'{number:08d}.{suffix}', frame)
+        write_image(folder / f'{number:08d}.{suffix}', frame)
 
 
 def tree(root):

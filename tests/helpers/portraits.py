@@ -5,7 +5,7 @@ import functools
 import cv2
 import numpy as np
 
-from pgtf_basicsr.samples.sample_data import FacePath, portraits
+from pgtf_basicsr.samples.portraits import FacePath, portraits
 
 SIZE = 192
 FRAMES = 6

@@ -23,7 +23,7 @@ def write_data(folder):
 
 def write_labelled_data(folder):
     """Write a few labelled pictures where the quickstart's face parsing looks for them, below ``folder``."""
-    write_sample_masks(folder / 'datasets' / 'sample_parsing', pictures=6, test_pictures=2, image_size=64)
+    write_sample_masks(folder / 'datasets' / 'sample_parsing', images=6, test_images=2, image_size=64)
 
 
 def stage_options(stage, **changes):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import lmdb
 
-from pgtf_basicsr.data.clips import Clip, read_frame, write_meta_info
+from pgtf_basicsr.data.clips import Clip, write_meta_info
+from pgtf_basicsr.images import read_image
 from pgtf_basicsr.video import VideoWriter
 
 
@@ -20,7 +21,7 @@ def write_videos(frames, path, crf=8):
     """A video of each folder of frames; returns their folder."""
     path.mkdir()
     for folder in sorted(Path(frames).iterdir()):
-        pictures = [read_frame(file) for file in sorted(folder.iterdir())]
+        pictures = [read_image(file) for file in sorted(folder.iterdir())]
         height, width = pictures[0].shape[:2]
         with VideoWriter(path / f'{folder.name}.mp4', 25, width, height, crf=crf) as writer:
             for picture in pictures:
@@ -33,7 +34,7 @@ def write_list(frames, path):
     clips = []
     for folder in sorted(Path(frames).iterdir()):
         files = sorted(folder.iterdir())
-        height, width = read_frame(files[0]).shape[:2]
+        height, width = read_image(files[0]).shape[:2]
         clips.append(Clip(folder.name, len(files), height, width, int(files[0].stem)))
     write_meta_info(path, clips)
     return path

@@ -6,7 +6,7 @@ import torch
 from basicsr.metrics import calculate_metric
 from facexlib.recognition.arcface_arch import Backbone
 
-from pgtf_basicsr.faces.largest_face import find_landmarks
+from pgtf_basicsr.faces.detection import find_landmarks
 from pgtf_basicsr.metrics import (
     IdentityConsistency,
     IdentityDistance,
@@ -15,7 +15,7 @@ from pgtf_basicsr.metrics import (
     embedding_angle,
 )
 from pgtf_basicsr.metrics.backends import identity_backend
-from pgtf_basicsr.samples.sample_data import portraits
+from pgtf_basicsr.samples.portraits import portraits
 
 from ..helpers.portraits import blurred, known_landmarks, moving_portrait
 

@@ -5,7 +5,8 @@ import lmdb
 import numpy as np
 import pytest
 
-from pgtf_basicsr.data.clips import read_frame, read_landmarks, read_meta_info, write_frame, write_landmarks
+from pgtf_basicsr.data.clips import read_landmarks, read_meta_info, write_landmarks
+from pgtf_basicsr.images import read_image, write_image
 from pgtf_basicsr.preparation.checking import check_layout
 
 from ..helpers.downloads import LENGTH
@@ -49,9 +50,11 @@ def broken(layout, tmp_path):
 
 
 def change_lmdb(root, change):
-    with lmdb.open(str(root / 'train' / 'GT.lmdb'), lock=False) as environment:
-        with environment.begin(write=True) as transaction:
-            change(transaction)
+    with (
+        lmdb.open(str(root / 'train' / 'GT.lmdb'), lock=False) as environment,
+        environment.begin(write=True) as transaction,
+    ):
+        change(transaction)
 
 
 def test_a_good_layout_is_summarised(layout, prepare):
@@ -86,7 +89,7 @@ def test_a_broken_frame_is_found(broken):
         path = next((root / 'train' / 'GT' / clip.name).glob(f'{name}.*'))
         path.write_bytes(path.read_bytes()[:200])
     elif storage == 'lmdb':
-        change_lmdb(root, lambda transaction: transaction.put(f'{clip.name}/{name}'.encode(), b'no picture'))
+        change_lmdb(root, lambda transaction: transaction.put(f'{clip.name}/{name}'.encode(), b'not an image'))
     else:
         path = root / 'train' / 'GT' / f'{clip.name}.mp4'
         data = bytearray(path.read_bytes())
@@ -105,7 +108,7 @@ def test_sizes_landmarks_and_names_are_compared(download, tmp_path, prepare_give
     train = root / 'train'
     clip = read_meta_info(train / 'meta_info.txt')[0]
     path = next((train / 'GT' / clip.name).iterdir())
-    write_frame(path, read_frame(path)[:40])
+    write_image(path, read_image(path)[:40])
     landmark_file = train / 'landmarks' / f'{clip.name}.txt'
     landmarks = read_landmarks(landmark_file)
     problems = check_layout(root).problems

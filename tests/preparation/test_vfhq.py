@@ -10,7 +10,8 @@ import lmdb
 import numpy as np
 import pytest
 
-from pgtf_basicsr.data.clips import Clip, read_frame, read_landmarks, read_meta_info, write_frame, write_landmarks
+from pgtf_basicsr.data.clips import Clip, read_landmarks, read_meta_info, write_landmarks
+from pgtf_basicsr.images import read_image, write_image
 from pgtf_basicsr.preparation.checking import check_layout
 
 from ..helpers.downloads import CLIPS, LENGTH, SIZE, report, tree
@@ -174,7 +175,7 @@ def empty(source):
 
 def resize(source):
     path = frame_path(source, ANNA, 4)
-    write_frame(path, read_frame(path)[:50])
+    write_image(path, read_image(path)[:50])
 
 
 def remove(source):
@@ -217,7 +218,7 @@ def test_a_clip_is_cut_where_it_is_broken(source, tmp_path, prepare_given, fault
 def test_landmarks_of_another_crop_are_not_believed(source, tmp_path, prepare_given):
     change_landmarks(source, ANNA, lambda landmarks: {frame: points + (25, 0) for frame, points in landmarks.items()})
     prepare_given(source, tmp_path / 'out')
-    ((frames, reason),) = report(tmp_path / 'out')[ANNA]
+    ((_, reason),) = report(tmp_path / 'out')[ANNA]
     assert reason.startswith('given landmarks lie beside the face, ')
     assert not list((tmp_path / 'out').glob(f'*/GT/{ANNA}'))
 
@@ -236,14 +237,14 @@ def test_short_gaps_of_landmarks_are_filled_and_long_ones_cut(source, tmp_path, 
         ('00000102-00000107', 'no landmarks given'),
     ]
     assert 'cannot be read' in notes[ANNA_LATER][0][1]
-    assert 'landmarks of 1 frame interpolated; 2 clips left out, see' in output
+    assert 'landmarks of 1 frame interpolated; 2 clips skipped, see' in output
     assert 'one identity only' in output and 'nothing is held out' in output
 
 
 def test_frames_without_a_face_are_found_out(source, tmp_path, prepare):
     for number in (100, 101, 106, 107):
-        write_frame(frame_path(source, BERT, number), np.full((SIZE, SIZE, 3), 90, np.uint8))
-    write_frame(frame_path(source, BERT, 104), np.full((SIZE, SIZE, 3), 90, np.uint8))
+        write_image(frame_path(source, BERT, number), np.full((SIZE, SIZE, 3), 90, np.uint8))
+    write_image(frame_path(source, BERT, 104), np.full((SIZE, SIZE, 3), 90, np.uint8))
     prepare('vfhq', source / 'clips' / 'group1' / BERT, tmp_path / 'out', '--min-length', 3)
     (clip,) = read_meta_info(tmp_path / 'out' / 'train' / 'meta_info.txt')
     assert (clip.name, clip.num_frames, clip.first) == (f'{BERT}+from00000102', 4, 102)
@@ -264,7 +265,7 @@ def test_the_formats_of_landmarks_say_the_same(source, tmp_path, prepare):
         (tmp_path / 'nameless' / f'{name}.txt').write_text(
             ''.join(' '.join(map(str, row)) + '\n' for row in rows.values())
         )
-        # Cut out of a larger picture at (30, 20) and shrunk to half.
+        # Cut out of a larger frame at (30, 20) and shrunk to half.
         there = {frame: ((five + 0.5) * 2 - 0.5 + (30, 20)).ravel() for frame, five in points.items()}
         (tmp_path / 'vfhq' / f'{name}.txt').write_text(
             f'Clip {name}\nFPS 25\nH 720\nW 1280\nCROP 30 20 {30 + 2 * SIZE} {20 + 2 * SIZE}\n'
@@ -290,11 +291,11 @@ def test_the_formats_of_landmarks_say_the_same(source, tmp_path, prepare):
 
 
 def test_degraded_clips_come_along(source, tmp_path, prepare_given):
-    for name, (_, first, suffix) in CLIPS.items():
+    for name, (_, first, _) in CLIPS.items():
         (source / 'lq' / name).mkdir(parents=True)
         for number in range(first, first + LENGTH):
-            frame = read_frame(frame_path(source, name, number))
-            write_frame(source / 'lq' / name / f'{number:08d}.png', cv2.resize(frame, (24, 24)))
+            frame = read_image(frame_path(source, name, number))
+            write_image(source / 'lq' / name / f'{number:08d}.png', cv2.resize(frame, (24, 24)))
     (source / 'lq' / BERT / '00000101.png').unlink()
     prepare_given(source, tmp_path / 'out', '--lq', source / 'lq', '--storage', 'lmdb')
     for name, clip in all_clips(tmp_path / 'out').items():
@@ -322,7 +323,7 @@ def test_stored_videos_are_made_for_windows(download, tmp_path, prepare_given):
     with av.open(str(path)) as container:
         frames = [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
     assert len(frames) == LENGTH
-    true = read_frame(frame_path(download, BERT, 105)).astype(float)
+    true = read_image(frame_path(download, BERT, 105)).astype(float)
     assert np.abs(frames[5] - true).mean() < 3
 
 

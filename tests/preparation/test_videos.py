@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from pgtf_basicsr.data import VFHQDataset
-from pgtf_basicsr.data.clips import read_frame, read_landmarks, read_meta_info
+from pgtf_basicsr.data.clips import read_landmarks, read_meta_info
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.faces.alignment import align_to_template, face_template, transform_points, warp
-from pgtf_basicsr.faces.detection import Face
-from pgtf_basicsr.faces.tracks import crops_of, follow_faces
+from pgtf_basicsr.faces.alignment import align_to_template, face_template
+from pgtf_basicsr.faces.transforms import transform_points, warp
+from pgtf_basicsr.images import read_image
 from pgtf_basicsr.preparation.checking import check_layout
-from pgtf_basicsr.preparation.videos import find_videos, sharpness
+from pgtf_basicsr.preparation.videos import find_videos
 from pgtf_basicsr.video import VideoWriter
 
 from ..helpers.downloads import frames_of, report, tree
@@ -29,8 +29,8 @@ def write_video(path, frames, rate=25):
             writer.write(frame)
 
 
-def beside(*pictures):
-    return [np.hstack(frames) for frames in zip(*pictures)]
+def beside(*clips):
+    return [np.hstack(frames) for frames in zip(*clips)]
 
 
 @pytest.fixture(scope='session')
@@ -80,7 +80,7 @@ def test_faces_are_cut_out_of_each_shot(prepared, faces):
         (path,) = prepared.glob(f'*/landmarks/{name}.txt')
         landmarks = read_landmarks(path)
         for frame_name, points in landmarks.items():
-            frame = read_frame(path.parents[1] / 'GT' / name / f'{frame_name}.png')
+            frame = read_image(path.parents[1] / 'GT' / name / f'{frame_name}.png')
             aligned = transform_points(points, align_to_template(points, 100))
             assert np.abs(aligned - face_template(100)).max() < 8  # upright and in the middle
             if name.endswith('F00000010-00000019'):
@@ -140,11 +140,11 @@ def test_a_video_cut_short_is_used_up_to_there(faces, tmp_path, prepare):
     assert any('what follows is lost' in reason for _, reason in notes['cut'])
     assert 'is not a video' in notes['text'][0][1]
     assert notes['noise'] == [('all', 'no face found')]
-    assert '2 videos left out' in output and 'one identity only: the clip held out' in output
+    assert '2 videos skipped' in output and 'one identity only: the clip held out' in output
     assert [clip.num_frames for clip in all_clips(tmp_path / 'out').values()] == [10, 10]
 
 
-def test_small_short_and_blurred_faces_are_left_out(films, tmp_path, prepare):
+def test_small_short_and_blurred_faces_are_skipped(films, tmp_path, prepare):
     for option, value, reason in (
         ('--min-size', 500, 'pixels only'),
         ('--sharpness', 1e5, 'blurred'),
@@ -184,39 +184,3 @@ def test_videos_are_named_apart(films, tmp_path, prepare):
     with pytest.raises(UserError, match='no video below'):
         find_videos([tmp_path / 'empty'])
     assert '--max-length 3 is less than' in prepare('videos', films, tmp_path / 'out', '--max-length', 3, status=2)
-
-
-def face_at(x, y, side=20):
-    box = np.array([x, y, x + side, y + side], float)
-    return Face(box, 1.0, box[:2] + face_template(side))
-
-
-def test_faces_that_cross_keep_their_tracks_and_cuts_end_them():
-    frames = [[face_at(10 + 3 * index, 0), face_at(100 - 3 * index, 15)] for index in range(20)]
-    frames[7] = frames[7][:1]
-    tracks = follow_faces(frames, cuts=[12], max_gap=2)
-    assert [(track.first, len(track.faces)) for track in tracks] == [(0, 12), (0, 12), (12, 8), (12, 8)]
-    assert [face and face.box[1] for face in tracks[1].faces] == 7 * [15.0] + [None] + 4 * [15.0]
-    frames[7:10] = [frames[7][:1]] * 3
-    tracks = follow_faces(frames, cuts=[], max_gap=2)
-    assert sorted(len(track.faces) for track in tracks if track.faces[0].box[1] == 15) == [7, 10]
-
-
-def test_a_face_that_moves_far_gets_several_crops():
-    still = np.stack([100 + face_template(60)] * 10)
-    (crop,) = crops_of(still, 5, height=400, width=400)
-    assert (crop.first, crop.last) == (5, 14)
-    assert abs(crop.width - 60) <= 2 and abs(crop.left - 100) <= 1
-    moving = np.stack([face_template(60) + (100 + 6 * index, 100) for index in range(20)])
-    crops = crops_of(moving, 0, height=400, width=400)
-    assert len(crops) > 1 and crops[0].first == 0 and crops[-1].last == 19
-    assert all(later.first == earlier.last + 1 for earlier, later in zip(crops, crops[1:]))
-    assert all(crop.width <= 1.4 * 60 + 3 and (crop.landmarks > 0).all() for crop in crops)
-    (crop,) = crops_of(still - 110, 0, height=400, width=400)  # partly outside
-    assert (crop.left, crop.top) == (0, 0) and crop.width < 60
-
-
-def test_sharpness_falls_with_blur():
-    (frame,), (landmarks,) = frames_of(0, length=1, size=256)
-    values = [sharpness(cv2.GaussianBlur(frame, (0, 0), sigma) if sigma else frame, landmarks) for sigma in (0, 1, 3)]
-    assert values[0] > 2 * values[1] > 4 * values[2]

@@ -64,8 +64,7 @@ def test_reading_goes_on_while_the_consumer_works():
 def test_errors_of_reading_come_after_the_items_before():
     read = []
     with pytest.raises(OSError, match='torn'):
-        for item in read_ahead(breaks_off(range(5)), 3):
-            read.append(item)
+        read.extend(read_ahead(breaks_off(range(5)), 3))
     assert read == [0, 1, 2, 3, 4]
 
 

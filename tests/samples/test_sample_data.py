@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from pgtf_basicsr.data import VFHQDataset
-from pgtf_basicsr.data.clips import read_frame, read_landmarks
+from pgtf_basicsr.data.clips import read_landmarks
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.faces.alignment import face_template, transform_points
-from pgtf_basicsr.samples.sample_data import FacePath, portraits, write_sample_data, write_video_data
+from pgtf_basicsr.faces.alignment import face_template
+from pgtf_basicsr.faces.transforms import transform_points
+from pgtf_basicsr.images import read_image
+from pgtf_basicsr.samples.portraits import FacePath, portraits
+from pgtf_basicsr.samples.sample_data import write_sample_data, write_video_data
 
 SMALL = {'clips': 1, 'test_clips': 1, 'clip_frames': 3, 'size': 32, 'video_size': 32}
 
@@ -32,15 +35,15 @@ def write_video(path, num_frames, width=64, height=48):
 def test_layout_and_summary(sample_root):
     frames = sorted((sample_root / 'train/GT/collins_000').iterdir())
     assert [path.name for path in frames] == [f'{index:08d}.png' for index in range(8)]
-    assert read_frame(frames[0]).shape == (64, 64, 3)
+    assert read_image(frames[0]).shape == (64, 64, 3)
     assert sorted(path.name for path in (sample_root / 'test/landmarks').iterdir()) == [
         'collins_000.txt',
         'hopper_001.txt',
     ]
     for kind in ('aligned', 'degraded'):
         with av.open(str(sample_root / 'test' / kind / 'hopper_001.mp4')) as container:
-            pictures = [frame for frame in container.decode(video=0)]
-        assert len(pictures) == 8 and (pictures[0].height, pictures[0].width) == (32, 32)
+            frames = list(container.decode(video=0))
+        assert len(frames) == 8 and (frames[0].height, frames[0].width) == (32, 32)
     assert not list(sample_root.glob('.*'))
 
 
@@ -124,7 +127,7 @@ def test_a_video_becomes_clips_with_its_end_held_out(tmp_path):
     summary = write_video_data(tmp_path / 'data', tmp_path / 'face.mp4', clip_frames=4, size=32, video_size=32)
     assert (summary.train_clips, summary.test_clips, summary.clip_frames) == (3, 1, 4)
     assert [path.name for path in (tmp_path / 'data/test/GT').iterdir()] == ['face_003']
-    frame = read_frame(tmp_path / 'data/test/GT/face_003/00000000.png')
+    frame = read_image(tmp_path / 'data/test/GT/face_003/00000000.png')
     assert frame.shape == (32, 32, 3) and np.allclose(frame, 140, atol=3)
     dataset = VFHQDataset({'name': 'own', 'phase': 'train', 'gt_size': 32, 'dataroot_gt': tmp_path / 'data/train/GT'})
     assert dataset[0]['gt'].shape == (3, 3, 32, 32)

@@ -9,17 +9,18 @@ import pytest
 from pgtf_basicsr.data import CelebAMaskHQDataset
 from pgtf_basicsr.data.celebamask_dataset import PARTS, merge_parts
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.samples.sample_data import FacePath, portraits
-from pgtf_basicsr.samples.sample_masks import OUTLINES, draw_masks, write_sample_masks
+from pgtf_basicsr.samples.outlines import OUTLINES
+from pgtf_basicsr.samples.portraits import FacePath, portraits
+from pgtf_basicsr.samples.sample_masks import draw_masks, write_sample_masks
 
-SMALL = {'pictures': 2, 'test_pictures': 2, 'image_size': 96}
+SMALL = {'images': 2, 'test_images': 2, 'image_size': 96}
 
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp('sample') / 'parsing'
     summary = write_sample_masks(root, **SMALL)
-    assert (summary.root, summary.train_pictures, summary.test_pictures) == (root, 2, 2)
+    assert (summary.root, summary.train_images, summary.test_images) == (root, 2, 2)
     return root
 
 
@@ -45,8 +46,8 @@ def test_the_same_seed_gives_the_same_files(root, tmp_path):
 
     write_sample_masks(tmp_path / 'again', **SMALL)
     assert digests(tmp_path / 'again') == digests(root)
-    pictures = [path.read_bytes() for path in root.rglob('*.jpg')]
-    assert len(set(pictures)) == 4
+    images = [path.read_bytes() for path in root.rglob('*.jpg')]
+    assert len(set(images)) == 4
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_outlines_hold_the_landmarks(index, points):
 
 
 def test_masks_lie_where_the_portrait_shows_the_part():
-    """An outline painted on the photograph appears in the picture where its mask says."""
+    """An outline painted on the photograph appears in the image where its mask says."""
     face = portraits()[0]
     path = FacePath(face.landmarks, 128, np.random.default_rng(1), deformation=0.05, shift=0.08, rotation=10)
     masks = draw_masks(face.name, path, 0.3, 64)
@@ -82,7 +83,7 @@ def test_masks_lie_where_the_portrait_shows_the_part():
         assert (seen ^ masks[part]).sum() <= 0.25 * border
 
 
-@pytest.mark.parametrize('options', [{'pictures': 0}, {'image_size': 97}, {'test_pictures': 1.5}])
+@pytest.mark.parametrize('options', [{'images': 0}, {'image_size': 97}, {'test_images': 1.5}])
 def test_impossible_numbers_are_named(tmp_path, options):
     with pytest.raises(UserError, match=next(iter(options))):
         write_sample_masks(tmp_path / 'data', **{**SMALL, **options})

@@ -41,7 +41,7 @@ def test_a_run_stops_and_names_clip_and_file(project, workers, prefetch):
         status=2,
     )
     told = [line for line in written.splitlines() if line.startswith('basicsr: ')]
-    assert len(told) == 1 and re.search(rf'frame .*{BROKEN} \(100 bytes\) is not a whole image', told[0])
+    assert len(told) == 1 and re.search(rf'image .*{BROKEN} \(100 bytes\) is not a whole image', told[0])
     assert 'Traceback' not in written
 
 

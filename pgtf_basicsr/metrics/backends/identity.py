@@ -14,8 +14,8 @@ from facexlib.recognition.arcface_arch import Backbone
 
 from ...devices import find_device
 from ...faces import dlib_models
-from ...faces.alignment import FFHQ_SIZE, align_to_template, compose, face_template, warp
-from ...faces.largest_face import aligned_face
+from ...faces.alignment import FFHQ_SIZE, align_face, align_to_template, face_template
+from ...faces.transforms import compose, warp
 from ...recent import of_recent_frames
 from ...weights import Backend, NetworkFile, load_backend, load_network, prepare_backend
 
@@ -67,7 +67,7 @@ class DlibIdentity:
     @of_recent_frames(8)
     def embed(self, frame, landmarks):
         """Vector (128,) of the face at five landmarks (5, 2)."""
-        chip = dlib_models.face_chip(aligned_face(frame, landmarks)[0])
+        chip = dlib_models.face_chip(align_face(frame, landmarks)[0])
         return np.array(dlib_models.identity_network().compute_face_descriptor(chip))
 
 

@@ -2,12 +2,12 @@
 
 import warnings
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
 from ...devices import find_device
 from ...errors import UserError
+from ...images import to_tensor
 from ...weights import Backend, NetworkFile, load_backend, prepare_backend
 
 __all__ = ['I3DFeatures', 'prepare_frame', 'prepare_video_features', 'video_feature_backend']
@@ -53,7 +53,7 @@ def prepare_frame(frame):
 
     The short side becomes 224 pixels (bilinear), and the middle is cut out.
     """
-    image = torch.from_numpy(np.array(frame)).permute(2, 0, 1).unsqueeze(0).float() / 255
+    image = to_tensor(frame).unsqueeze(0)
     height, width = image.shape[-2:]
     scale = I3D_SIZE / min(height, width)
     size = [max(round(side * scale), I3D_SIZE) for side in (height, width)]

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from ...data.clips import write_frame
 from ...errors import UserError
+from ...images import write_image
 from .sheet import contact_sheet
 
 __all__ = ['add_arguments', 'run', 'split_options']
@@ -39,7 +39,7 @@ def run(args):
         raise UserError(f'cannot write {output}: its extension must be .png or .jpg')
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        write_frame(output, sheet)
+        write_image(output, sheet)
     except OSError as error:
         raise UserError(f'cannot write {output}: {error.strerror}') from error
     sys.stdout.write(f'{output}: {args.windows} windows of {args.folder}\n')

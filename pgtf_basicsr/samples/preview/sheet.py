@@ -1,7 +1,10 @@
-"""A contact sheet of training windows, as the stages see them."""
+"""A contact sheet of training windows, as the training stages see them."""
+
+from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from ...data.vfhq_dataset import VFHQDataset
 from ...errors import UserError
@@ -9,18 +12,17 @@ from ...images import to_image
 
 __all__ = ['contact_sheet']
 
-TILE = 128  # pixels
-LABEL_HEIGHT = 18
-PAPER, INK, MARK = (255, 255, 255), (40, 40, 40), (0, 255, 0)
+TILE, LABEL_HEIGHT = 128, 18  # pixels
+BACKGROUND, INK, MARK = (255, 255, 255), (40, 40, 40), (0, 255, 0)
 TITLES = ('stage I: aligned', 'stages II, III: degraded', 'stage IV: unaligned', 'stage IV: degraded')
 
 
-def contact_sheet(options, num_windows=8, seed=0):
-    """Windows of a data set as rows, their frames as each stage sees them side by side.
+def contact_sheet(options: dict[str, Any], num_windows: int = 8, seed: int = 0) -> np.ndarray:
+    """Draw windows of a dataset as rows, with their frames as each stage sees them side by side.
 
     Args:
-        options (dict): Of a `VFHQDataset`.
-        num_windows (int): Windows, of clips spread over the data set.
+        options (dict): Options of a `VFHQDataset`.
+        num_windows (int): Number of windows, of clips spread over the dataset.
         seed (int): Other seeds draw other windows.
 
     Returns:
@@ -30,7 +32,7 @@ def contact_sheet(options, num_windows=8, seed=0):
         UserError: The data cannot be read.
     """
     if num_windows < 1:
-        raise UserError(f'windows is {num_windows}; it must be 1 or more')
+        raise UserError(f'windows is {num_windows}; it must be a positive integer')
     common = {**options, 'name': 'preview', 'phase': 'train', 'seed': seed}
     aligned, unaligned = (
         VFHQDataset({**common, **placing}) for placing in ({'aligned': True}, {'aligned': False, 'placement': None})
@@ -38,7 +40,7 @@ def contact_sheet(options, num_windows=8, seed=0):
     num_clips = len(aligned.clips)
     rows = []
     for window in range(num_windows):
-        # Of fewer clips than windows each is shown several times, of more those that are far apart.
+        # With fewer clips than windows each is shown several times, with more those that are far apart.
         index = window * num_clips // num_windows if num_windows <= num_clips else window % num_clips
         columns = []
         for dataset in (aligned, unaligned):
@@ -53,21 +55,21 @@ def contact_sheet(options, num_windows=8, seed=0):
     return np.vstack([np.hstack(titles), *rows])
 
 
-def _side_by_side(frames, landmarks=None):
+def _side_by_side(frames: torch.Tensor, landmarks: torch.Tensor | None = None) -> np.ndarray:
     return np.hstack(
         [_tile(frame, [] if landmarks is None else landmarks[number].numpy()) for number, frame in enumerate(frames)]
     )
 
 
-def _tile(frame, landmarks):
-    picture = to_image(frame)
-    scale = TILE / picture.shape[0]
-    picture = cv2.resize(picture, (TILE, TILE), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
+def _tile(frame: torch.Tensor, landmarks: np.ndarray | list[np.ndarray]) -> np.ndarray:
+    image = to_image(frame)
+    scale = TILE / image.shape[0]
+    image = cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
     for point in landmarks:
-        cv2.circle(picture, tuple(int(value) for value in (point * scale).round()), 1, MARK, -1)
-    return picture
+        cv2.circle(image, tuple(int(value) for value in (point * scale).round()), 1, MARK, -1)
+    return image
 
 
-def _label(text, width):
-    strip = np.full((LABEL_HEIGHT, width, 3), PAPER, np.uint8)
+def _label(text: str, width: int) -> np.ndarray:
+    strip = np.full((LABEL_HEIGHT, width, 3), BACKGROUND, np.uint8)
     return cv2.putText(strip, text, (4, LABEL_HEIGHT - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.38, INK, 1, cv2.LINE_AA)

@@ -1,0 +1,95 @@
+"""The network that restores a video: loading it, and the size and number of windows it works on."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+from basicsr.archs import build_network
+
+from .. import config
+from ..archs import PGTFormer
+from ..checkpoints import load_weights, read_checkpoint
+from ..errors import UserError, require
+
+__all__ = ['batch_that_fits', 'fit_size', 'load_network']
+
+# Bytes of memory that a window takes while the network works on it, for each pixel of a frame. Measured in fp32 on a
+# CPU, with an allowance for what a GPU's allocator and convolutions add.
+WINDOW_BYTES = 4000
+
+
+def load_network(weights: str | Path, option_file: str | Path | None = None) -> PGTFormer:
+    """Build the network that the weights belong to, in eval mode, with the weights loaded.
+
+    Args:
+        weights (str | Path): A file that `checkpoints.read_checkpoint` reads.
+        option_file (str | Path, optional): Option file whose `network_g` is the network. Default: the network that
+            the weights name, or else the published one.
+
+    Returns:
+        PGTFormer: On the CPU.
+
+    Raises:
+        UserError: A file is missing or unreadable, the network cannot be built or is not one that restores, or the
+            weights do not fit it.
+    """
+    checkpoint = read_checkpoint(weights)
+    if option_file:
+        network, name = config.load(option_file).get('network_g'), f'network_g of {option_file}'
+    elif checkpoint.network:
+        network, name = checkpoint.network, f'the network that {weights} names'
+    else:
+        network, name = dict(type='PGTFormer'), 'the published network (--opt FILE names another)'
+    require(
+        isinstance(network, dict) and network.get('type') == 'PGTFormer',
+        f'{name} does not restore: its type must be PGTFormer, which stages II to IV train',
+    )
+    try:
+        # On the meta device no parameters are drawn, which the weights would replace at once.
+        with torch.device('meta'):
+            net = build_network(network)
+    except (TypeError, ValueError) as error:
+        raise UserError(f'{name} cannot be built: {error}') from error
+    state = {
+        key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in checkpoint.state_dict().items()
+    }
+    load_weights(net, state, f'{weights}, loaded into {name},', assign=True)
+    return net.eval()
+
+
+def fit_size(width: float | Fraction, height: float | Fraction, short_side: int, stride: int) -> tuple[int, int]:
+    """Compute the size at which the network works: the same shape, as nearly as multiples of `stride` allow.
+
+    Args:
+        width (float | Fraction): Width of the video in square pixels.
+        height (float | Fraction): Height of the video in square pixels.
+        short_side (int): Short side of the result in pixels.
+        stride (int): The network's total stride.
+
+    Returns:
+        tuple[int, int]: Width and height in pixels.
+
+    Raises:
+        UserError: `short_side` is not a multiple of `stride`, or less than two of them.
+    """
+    require(
+        short_side % stride == 0 and short_side >= 2 * stride,
+        f'size must be a multiple of {stride} and at least {2 * stride}, not {short_side}',
+    )
+    scale = short_side / min(width, height)
+    return round(width * scale / stride) * stride, round(height * scale / stride) * stride
+
+
+def batch_that_fits(size: tuple[int, int], device: torch.device) -> int:
+    """Compute the number of windows in one pass that free memory of a GPU allows, at most 8.
+
+    On a CPU it is 1: more are no faster there.
+
+    Args:
+        size (tuple[int, int]): Width and height of the frames in the network.
+        device (torch.device): Where the network works.
+    """
+    if device.type != 'cuda':
+        return 1
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(8, int(free * 0.8) // (WINDOW_BYTES * size[0] * size[1])))
