@@ -7,7 +7,7 @@ from basicsr.metrics import calculate_metric, calculate_psnr
 from facexlib.alignment import FAN
 
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.faces.landmarks import AwingLandmarks, heatmap_peaks
+from pgtf_basicsr.faces.landmarks import AwingLandmarks, heatmap_peaks, landmark_backend
 from pgtf_basicsr.metrics import (
     LandmarkDistance,
     LandmarkJitter,
@@ -19,7 +19,6 @@ from pgtf_basicsr.metrics import (
     landmark_jitter,
     landmark_motion_error,
 )
-from pgtf_basicsr.metrics.backends import landmark_backend
 
 from .conftest import FRAMES, SIZE, blurred, displaced, jittering, known_landmarks, moving_portrait, noisy
 
@@ -206,7 +205,7 @@ def test_a_frame_alone_and_bgr():
 
 def test_dlib_follows_a_known_path():
     pytest.importorskip('dlib', reason='extra offline-metrics')
-    clip, path = moving_portrait()
+    clip, _ = moving_portrait()
     backend = landmark_backend('dlib')
     found = np.array([backend.locate(frame) for frame in clip])
     assert found.shape == (FRAMES, 68, 2) and not backend.label.of_paper
