@@ -13,12 +13,12 @@ import typing
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, MinLen
 from basicsr.models import lr_scheduler
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
 from pydantic import AfterValidator, Field, create_model
 
-from ..argument_types import Counts, NonNegative, Positive
+from ..argument_types import Count, NonNegative, Positive
 from .registries import look_up
 from .sections import Section, mistake_at
 from .specification import specification_of
@@ -69,7 +69,7 @@ SCHEDULER_ARGUMENTS = {
     'gamma': Positive,
     'restarts': list[Annotated[int, Ge(0)]],
     'restart_weights': list[Positive],
-    'periods': Counts,
+    'periods': Annotated[list[Count], MinLen(1)],
     'eta_min': NonNegative,
 }
 

@@ -148,8 +148,8 @@ def calculate_fvd(
         img, img2 (sequence): Restored and real clips, 2 or more of each, (T, H, W, 3) uint8 with T of
             ``window`` or more.
         window (int): Frames of a sample, 10 or more.
-        weights (str | None): I3D as TorchScript, ``i3d_torchscript.pt``; None searches ``weights/``, facexlib's folder
-            and the torch hub cache.
+        weights (str | None): I3D as TorchScript, ``i3d_torchscript.pt``; by default ``weights/``, facexlib's
+            folder and the torch hub cache are searched.
         device (str): Where the network runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
         channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.

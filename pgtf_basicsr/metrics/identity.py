@@ -104,8 +104,8 @@ def calculate_deg(
         img, img2 (ndarray): Restored and real clip (T, H, W, 3) or frame (H, W, 3), uint8.
         identity (str): arcface (the paper's) or dlib (no download, an extra). The numbers of one do not compare with
             those of the other.
-        weights (str | None): facexlib's ``recognition_arcface_ir_se50.pth`` for arcface; None searches ``weights/``,
-            facexlib's folder and the torch hub cache.
+        weights (str | None): facexlib's ``recognition_arcface_ir_se50.pth`` for arcface; by default
+            ``weights/``, facexlib's folder and the torch hub cache are searched.
         device (str): Where arcface runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
         channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.

@@ -154,8 +154,8 @@ def calculate_lmd(
         landmarks (str): awing (98 points, the paper's; takes the frame for an aligned face), dlib (68 points, no
             download, an extra) or centerface (5 points, always there). The numbers of one do not compare with those
             of another.
-        weights (str | None): facexlib's ``alignment_WFLW_4HG.pth`` for awing; None searches ``weights/``, facexlib's
-            folder and the torch hub cache.
+        weights (str | None): facexlib's ``alignment_WFLW_4HG.pth`` for awing; by default ``weights/``,
+            facexlib's folder and the torch hub cache are searched.
         device (str): Where awing runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
         channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.

@@ -86,8 +86,8 @@ def calculate_lpips(
         img, img2 (ndarray): Restored and real frame (H, W, 3), uint8.
         crop_border (int): Pixels at each edge that are skipped.
         net (str): ``vgg``, as in tables, or ``alex``.
-        weights (str | None): File of the backbone with torchvision's names; None searches ``weights/``, facexlib's
-            folder and the torch hub cache.
+        weights (str | None): File of the backbone with torchvision's names; by default ``weights/``, facexlib's
+            folder and the torch hub cache are searched.
         device (str): Where the network runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
         channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.

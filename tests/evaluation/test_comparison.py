@@ -126,7 +126,7 @@ def test_a_number_of_all_clips_has_a_difference_alone():
     assert difference.mean == -20 and difference.interval is None and difference.clips == {}
 
 
-def test_clips_that_not_all_runs_have_are_left_out_and_told():
+def test_clips_that_not_all_runs_have_are_skipped_and_reported():
     metrics = {'psnr': PSNR, 'fvd': FVD}
     comparison = compare(
         runs(
@@ -148,7 +148,7 @@ def test_clips_that_not_all_runs_have_are_left_out_and_told():
 
 def test_datasets_are_matched_by_name_or_are_the_only_ones():
     single = compare(runs(psnr(1, 2), psnr(2, 3, dataset='Faces')))
-    assert single.notes == ['Data sets have different names: faces in A, Faces in B.']
+    assert single.notes == ['Datasets have different names: faces in A, Faces in B.']
     assert [of_run.dataset for of_run, _ in single.datasets[0].results] == ['faces', 'faces']
     several = compare(
         {

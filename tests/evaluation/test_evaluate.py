@@ -19,8 +19,8 @@ SIZE = (32, 48)
 
 def moving(seed, count=4):
     """Frames of smooth noise that drifts, (T, H, W, 3) uint8."""
-    picture = cv2.resize(np.random.default_rng(seed).integers(0, 255, (12, 14, 3), dtype=np.uint8), (96, 64))
-    return np.stack([picture[8 : 8 + SIZE[0], i : i + SIZE[1]] for i in range(count)])
+    texture = cv2.resize(np.random.default_rng(seed).integers(0, 255, (12, 14, 3), dtype=np.uint8), (96, 64))
+    return np.stack([texture[8 : 8 + SIZE[0], i : i + SIZE[1]] for i in range(count)])
 
 
 def noisy(frames, seed):

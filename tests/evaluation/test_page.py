@@ -78,7 +78,7 @@ def test_texts_cannot_end_the_script_that_they_stand_in(tmp_path):
     assert names == [HOSTILE, 'lines\u2028and <!-- comments -->', 'no Unicode ?']
 
 
-def test_the_degraded_input_of_several_runs_is_told_once_unless_they_disagree(tmp_path):
+def test_the_degraded_input_of_several_runs_is_shown_once_unless_they_disagree(tmp_path):
     runs = [run_result('A', 0), run_result('B', 1)]
     series = contents_of(written(tmp_path, runs))['datasets'][0]['series']
     assert [(one['run'], one['side']) for one in series] == [('A', 'degraded'), ('A', 'restored'), ('B', 'restored')]
@@ -111,7 +111,7 @@ def test_footnotes_tell_what_is_behind_the_numbers(tmp_path):
     assert contents['notes'][1]['text'].startswith('A: dlib ResNet-29; B: ArcFace. Measured with different options')
 
 
-def test_pictures_are_inside_and_those_that_are_gone_are_left_out(tmp_path):
+def test_pictures_are_inside_and_those_that_are_gone_are_skipped(tmp_path):
     slope = np.linspace(0, 255, 1500).astype(np.uint8)[None, :, None].repeat(30, axis=0).repeat(3, axis=2)
     stripes = np.zeros((30, 1500, 3), np.uint8)
     stripes[::2] = 255

@@ -108,7 +108,7 @@ def test_metrics_are_described_in_the_order_of_the_papers_columns():
         ({'type': 'calculate_fvd'}, 'i3d_torchscript.pt is missing'),
     ],
 )
-def test_missing_weights_are_told(nowhere, options, complaint):
+def test_missing_weights_are_reported(nowhere, options, complaint):
     with pytest.raises(UserError, match=f'metric bad: .*{complaint}'):
         describe_metrics({'psnr': PSNR, 'bad': options})
 

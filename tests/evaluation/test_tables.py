@@ -80,14 +80,14 @@ def test_the_best_run_is_bold_and_equals_share_it():
     assert [row['FVD ↓'] for row in rows.values()] == ['–', '**90.00**', '100.00', '100.00']
 
 
-def test_degraded_input_is_told_once_unless_runs_had_another():
+def test_degraded_input_is_shown_once_unless_runs_had_another():
     same = [result('A', (30.0,), (1.0,), (20.0,)), result('B', (31.0,), (1.0,), (20.0001,))]
     assert list(rows_of(markdown_table(same))[0]) == ['degraded input', 'A', 'B']
     other = [same[0], result('B', (31.0,), (1.0,), (25.0,))]
     assert list(rows_of(markdown_table(other))[0]) == ['degraded input of A', 'degraded input of B', 'A', 'B']
 
 
-def test_means_of_fewer_clips_are_told():
+def test_means_of_fewer_clips_are_reported():
     complete = result('A', (30.0, 31.0), (1.0, 2.0))
     partly = result('B', (30.0, 31.0), (1.0, math.nan))
     assert rows_of(markdown_table([partly]))[1][-1] == 'LMD†: mean of 1 of 2 clips; the others have no score'

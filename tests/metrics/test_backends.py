@@ -1,4 +1,4 @@
-"""Files behind metrics: found where they may lie, fetched only if allowed, missed before a test starts."""
+"""Files behind metrics: found in the usual places, fetched only if allowed, reported before a test if missing."""
 
 import inspect
 
@@ -32,12 +32,12 @@ def test_registered_under_their_names():
 
 
 @pytest.mark.parametrize('name', FILES)
-def test_a_missing_file_is_told_before_a_test_starts(name, nowhere):
+def test_a_missing_file_is_reported_before_a_test_starts(name, nowhere):
     label_of = METRIC_REGISTRY.get(name).specification.label
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         label_of(better='lower', channel_order='rgb')
-    assert f'{FILES[name]} is missing' in str(told.value) and '`weights`' in str(told.value)
-    assert str(nowhere / FILES[name]) in str(told.value) and '`download: true`' in str(told.value)
+    assert f'{FILES[name]} is missing' in str(error.value) and '`weights`' in str(error.value)
+    assert str(nowhere / FILES[name]) in str(error.value) and '`download: true`' in str(error.value)
     with pytest.raises(UserError, match='weights: there is no file elsewhere.pth .looked for /'):
         label_of(weights='elsewhere.pth')
 
@@ -80,7 +80,7 @@ def test_nothing_is_fetched_unless_allowed(nowhere, monkeypatch):
     assert fetched == [('https://download.pytorch.org/models/vgg16-397923af.pth', '397923af')]
 
 
-def test_a_failed_download_is_told(nowhere, monkeypatch):
+def test_a_failed_download_is_reported(nowhere, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError('no route to host')
 

@@ -13,7 +13,7 @@ from .conftest import blurred, displaced, jittering, moving_portrait, noisy, tim
 
 
 def still(*levels):
-    """A textured picture that stands still, brighter or darker from frame to frame."""
+    """A still, textured image, brighter or darker from frame to frame."""
     texture = np.random.default_rng(0).integers(60, 180, (8, 8, 3)).repeat(8, axis=0).repeat(8, axis=1)
     return np.stack([(texture + level).astype(np.uint8) for level in levels])
 

@@ -72,7 +72,7 @@ def test_neighbouring_frames():
     assert consistency.compute() == pytest.approx((20 + 0 + 5) / 3)
 
 
-def test_frames_without_a_face_are_left_out_and_told(caplog):
+def test_frames_without_a_face_are_skipped_and_reported(caplog):
     distance, consistency = IdentityDistance(Turning()), IdentityConsistency(Turning())
     restored, gt = marked(10, 10, 10), marked(20, 20, 30)
     gt[1], restored[1] = 0, 0

@@ -84,7 +84,7 @@ def test_frame_by_frame_is_the_same():
     assert accumulated(LandmarkDistance(backend), frames(0, 5, 64), frames(5, 5, 64)) == pytest.approx(5 * 8)
 
 
-def test_frames_without_a_face_are_left_out_and_told(caplog):
+def test_frames_without_a_face_are_skipped_and_reported(caplog):
     path = [*(STEADY + OFFSET), *STEADY]
     path[2] = None
     backend, clips = Known(path), (frames(0, 5), frames(5, 5))
