@@ -1,11 +1,12 @@
-"""Networks behind metrics and the files that hold them: where they lie, and how they get into a network."""
+"""Networks behind metrics: find the files of their weights, and load them."""
 
 import functools
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
+from torch import nn
 
 from .checkpoints import read_torch_file
 from .devices import find_device
@@ -17,11 +18,11 @@ Device = Literal['auto', 'cpu', 'cuda']
 
 
 class Backend(NamedTuple):
-    """What a table tells of a metric's backend.
+    """What the numbers of a metric are computed with.
 
     Attributes:
-        label (str): Its name, to be shown beside the numbers.
-        of_paper (bool): Whether the numbers compare with the paper's.
+        label: Its name, shown beside the numbers; '' where nothing needs to be said.
+        of_paper: Whether the numbers are comparable with the paper's.
     """
 
     label: str
@@ -32,32 +33,32 @@ class NetworkFile(NamedTuple):
     """A published file of weights.
 
     Attributes:
-        name (str): Of the file.
-        url (str): Where it is published.
-        sha256 (str | None): First digits of its checksum, where the publisher states them.
+        name: Of the file.
+        url: Where it is published.
+        sha256: First digits of its checksum, where the publisher states them.
     """
 
     name: str
     url: str
     sha256: str | None = None
 
-    def places(self):
-        """Paths where the file is looked for: ``weights/``, facexlib's folder, the torch hub cache."""
+    def places(self) -> list[Path]:
+        """Paths that are searched for the file: ``weights/``, facexlib's folder, the torch hub cache."""
         folders = [Path('weights').absolute(), self._cache()]
         package = package_folder('facexlib')
         if package:
             folders.insert(1, package / 'weights')
         return [folder / self.name for folder in folders]
 
-    def find(self, weights=None, download=False):
-        """Path of the file.
+    def find(self, weights: str | Path | None = None, download: bool = False) -> Path:
+        """Find the file, or download it.
 
         Args:
-            weights (str | Path | None): The file, as the options name it; None looks in `places`.
-            download (bool): Whether the user allows to fetch it into the torch hub cache.
+            weights: The file, as the options name it; None searches `places`.
+            download: Whether the user allows a download into the torch hub cache.
 
         Raises:
-            UserError: It is nowhere, or the download failed.
+            UserError: The file is missing, or the download failed.
         """
         if weights is not None:
             path = Path(weights).expanduser()
@@ -79,10 +80,10 @@ class NetworkFile(NamedTuple):
         return found
 
     @staticmethod
-    def _cache():
+    def _cache() -> Path:
         return Path(torch.hub.get_dir(), 'checkpoints')
 
-    def _fetch(self):
+    def _fetch(self) -> Path:
         path = self._cache() / self.name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,29 +93,31 @@ class NetworkFile(NamedTuple):
         return path
 
 
-def prepare_backend(kind, weights=None, device='auto', download=False):
-    """Make sure that all that a backend needs is there, without loading it.
+def prepare_backend(
+    kind: Any, weights: str | Path | None = None, device: Device = 'auto', download: bool = False
+) -> Backend:
+    """Check that all that a backend needs is there, without loading it.
 
     Args:
-        kind (type): The backend's class, with a ``label``, and ``source``, whose ``find`` is that of `NetworkFile`, or
-            None where nothing is needed.
-        weights (str | None): File of its network; None looks in the usual places.
-        device (str): auto, cpu or cuda.
-        download (bool): Whether the file may be fetched.
+        kind: The backend's class, with a ``label``, and ``source``, whose ``find`` is that of `NetworkFile`, or None
+            where nothing is needed.
+        weights: File of its network; None searches the usual places.
+        device: auto, cpu or cuda.
+        download: Whether the file may be downloaded.
 
     Returns:
-        Backend: The label.
+        The label.
 
     Raises:
-        UserError: A file is missing, or a package, or there is no such device.
+        UserError: A file, a package or the device is missing.
     """
     find_device(device)
     _find(kind, weights, download)
     return kind.label
 
 
-def load_backend(kind, weights=None, device='auto', download=False):
-    """A backend, loaded once per process and arguments, which are those of `prepare_backend`.
+def load_backend(kind: Any, weights: str | Path | None = None, device: Device = 'auto', download: bool = False) -> Any:
+    """Load a backend, once per process and arguments, which are those of `prepare_backend`.
 
     Raises:
         UserError: A file is missing or wrong, or a package is missing.
@@ -122,21 +125,21 @@ def load_backend(kind, weights=None, device='auto', download=False):
     return _loaded(kind, _find(kind, weights, download), device)
 
 
-def package_folder(name):
-    """Folder of an installed package, found without importing it; None where it is not installed."""
+def package_folder(name: str) -> Path | None:
+    """Find the folder of an installed package without importing it; None where it is not installed."""
     spec = find_spec(name)
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def load_network(net, path, device):
-    """Fill a network from a file, bare or below ``state_dict``, and make it ready to be looked through.
+def load_network(net: nn.Module, path: str | Path, device: str) -> nn.Module:
+    """Load the weights of a frozen network from a file, which holds them bare or below ``state_dict``.
 
     Raises:
-        UserError: The file cannot be read or is not one of this network.
+        UserError: The file cannot be read, or its weights are not those of this network.
     """
     try:
         contents = read_torch_file(path)
-        # Not this package's own loading, which wants counters of batches that files of old torch versions lack.
+        # Not this package's own loading, which requires batch counters that files of old torch versions lack.
         net.load_state_dict(contents.get('state_dict', contents))
     except Exception as error:  # torch raises many kinds for a file that is not what it should be
         reason = ' '.join(str(error).split())[:200]
@@ -144,10 +147,10 @@ def load_network(net, path, device):
     return net.requires_grad_(False).eval().to(find_device(device))
 
 
-def _find(kind, weights, download):
+def _find(kind: Any, weights: str | Path | None, download: bool) -> Any:
     return kind.source and kind.source.find(weights, download)
 
 
 @functools.cache
-def _loaded(kind, path, device):
+def _loaded(kind: Any, path: Path | None, device: Device) -> Any:
     return kind(path, device) if path else kind()

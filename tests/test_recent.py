@@ -35,7 +35,7 @@ def detector(monkeypatch):
 def scores(clips, give):
     """Scores of two restored clips by four metrics, frame by frame; ``give`` makes what a metric gets of a frame."""
     metrics = [calculate_lmd, calculate_tlme, calculate_landmark_jitter, calculate_flicker]
-    accumulators = [[metric.accumulator(landmarks='centerface') for metric in metrics] for _ in clips[:2]]
+    accumulators = [[metric.specification.accumulator(landmarks='centerface') for metric in metrics] for _ in clips[:2]]
     for *restored, gt in zip(*clips):
         for side, frame in zip(accumulators, restored):
             for metric, accumulator in zip(metrics, side):

@@ -13,14 +13,15 @@ import typing
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, MinLen
 from basicsr.models import lr_scheduler
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
 from pydantic import AfterValidator, Field, create_model
 
-from ..argument_types import Counts, NonNegative, Positive
-from ..metrics.columns import column_of
+from ..argument_types import Count, NonNegative, Positive
+from .registries import look_up
 from .sections import Section, mistake_at
+from .specification import specification_of
 from .value_types import ExistingFile, Words, nearest, refuse, shown, type_of_annotation, type_of_default
 
 __all__ = [
@@ -68,18 +69,9 @@ SCHEDULER_ARGUMENTS = {
     'gamma': Positive,
     'restarts': list[Annotated[int, Ge(0)]],
     'restart_weights': list[Positive],
-    'periods': Counts,
+    'periods': Annotated[list[Count], MinLen(1)],
     'eta_min': NonNegative,
 }
-
-
-def look_up(registry, name):
-    """What is registered under ``name``, or under it with BasicSR's suffix; None where nothing is."""
-    for known in (name, f'{name}_basicsr'):
-        if known in registry:
-            # Not the registry's own get, which prints.
-            return dict(iter(registry))[known]
-    return None
 
 
 def is_own(item):
@@ -287,11 +279,12 @@ def _loss(section):
 
 def _metric(section):
     metric = _named(section, *_registered(METRIC_REGISTRY))
-    if not {'img', 'logits'} & {parameter.name for parameter in parameters_of(metric)[0]}:
-        raise mistake_at('type', f': {section["type"]} compares no pictures, so validation cannot use it')
+    specification = specification_of({'type': section['type']})
+    if specification.compares == 'other':
+        raise mistake_at('type', f': {section["type"]} compares no images, so validation cannot use it')
     is_closed = metric.__module__.partition('.')[0] in (OWN, 'basicsr')
     described = arguments_of(metric, COMPARED, (), is_closed)
-    better = Field(column_of({'type': section['type']}).better, description='which scores are the better ones')
+    better = Field(specification.better, description='which scores are the better ones')
     described = create_model(described.__name__, __base__=described, better=(Literal['higher', 'lower'], better))
     described.is_open = not is_closed and described.__base__.is_open
     described.model_validate(_arguments(section))

@@ -22,17 +22,15 @@ BasicSR's, in which only the misspelt ones of unknown keys are refused.
 from typing import Any, ClassVar, Literal
 
 import torch
-from basicsr.utils.registry import DATASET_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
+from basicsr.utils.registry import DATASET_REGISTRY, MODEL_REGISTRY
 from pydantic import Field
 
 from .registered import DataSet, Loss, Metric, ModelType, Network, Optimizer, Scheduler, description_of, look_up
 from .sections import Section
+from .specification import specification_of
 from .value_types import ExistingFile, ExistingPath, NumberOfGPUs, RunName
 
 __all__ = ['DataSetOptions', 'PathOptions', 'RunOptions', 'TrainOptions', 'ValOptions']
-
-# Attributes of metrics that not every model's validation can measure, and what they say of a metric.
-SPECIAL_METRICS = {'combine': 'is a number of a whole data set', 'of_codes': 'compares codes'}
 
 
 class DataSetOptions(Section):
@@ -161,8 +159,9 @@ class RunOptions(Section):
 
     is_open: ClassVar[bool] = True
     families: ClassVar[dict] = {'network_*': (Network, 'a network: a registered type and its arguments')}
-    # Those of SPECIAL_METRICS that the model's validation can measure.
-    can_measure: ClassVar[tuple] = ()
+    # Whether the model's validation computes dataset-level metrics, and metrics of codes.
+    has_dataset_metrics: ClassVar[bool] = False
+    has_code_metrics: ClassVar[bool] = False
 
     name: RunName = Field(description='name of the run: its folder below experiments/ or results/')
     model_type: ModelType = Field(description='registered name of the model, which drives training and tests')
@@ -198,7 +197,7 @@ class RunOptions(Section):
             and value(options, 'logger', 'use_tb_logger') is False
         ):
             yield ('logger', 'wandb', 'project'), ' needs logger.use_tb_logger: true'
-        yield from _metrics(options, cls.can_measure)
+        yield from _metrics(options, cls)
         model = look_up(MODEL_REGISTRY, options.get('model_type', ''))
         if model is not None and model.__module__.partition('.')[0] == 'basicsr':
             yield from _basicsr_models(options, is_train)
@@ -217,15 +216,19 @@ def _gpus(options):
         yield ('num_gpu',), f' is {wanted}, but {present} can be used here: set it to 0 for the CPU, or to auto'
 
 
-def _metrics(options, can_measure):
+def _metrics(options, model_options):
     for name, section in (value(options, 'val', 'metrics') or {}).items():
-        metric = look_up(METRIC_REGISTRY, section.get('type', ''))
-        for attribute, words in SPECIAL_METRICS.items():
-            if hasattr(metric, attribute) and attribute not in can_measure:
-                yield (
-                    ('val', 'metrics', name, 'type'),
-                    (f': {section["type"]} {words}, which {options.get("model_type")} cannot measure'),
-                )
+        specification = specification_of(section)
+        problem = None
+        if specification.is_dataset_level and not model_options.has_dataset_metrics:
+            problem = 'is a dataset-level metric'
+        elif specification.compares == 'codes' and not model_options.has_code_metrics:
+            problem = 'compares codes'
+        if problem:
+            yield (
+                ('val', 'metrics', name, 'type'),
+                f': {section["type"]} {problem}, which {options.get("model_type")} cannot measure',
+            )
 
 
 def _needed_to_train(options):

@@ -4,14 +4,16 @@
     <path>/<clip>.mp4         videos
     <path>/<clip>/*.png       folders of frames
 
-Frames are taken in the order of the numbers in their names.  Every clip is looked through before the first is scored.
+Frames are sorted by the numbers in their names.  Every clip is checked before the first is scored.
 """
 
 import os
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from ..errors import UserError
@@ -24,12 +26,12 @@ __all__ = ['FrameFolder', 'VideoFile', 'find_clips']
 
 @dataclass(frozen=True)
 class ReadyClip:
-    """A clip that has been looked through; iterating gives its frames, (H, W, 3) uint8 RGB.
+    """A checked clip; iterating gives its frames, (H, W, 3) uint8 RGB.
 
     Attributes:
         path: The video file, or the folder of its frames.
-        num_frames: How many there are.
-        width, height: Of every frame, in pixels.
+        num_frames: Number of frames.
+        width, height: Size of every frame, in pixels.
     """
 
     path: Path
@@ -46,24 +48,24 @@ class FrameFolder(ReadyClip):
         files: Names of the frame files, in order.
     """
 
-    files: tuple
+    files: tuple[str, ...]
 
     @classmethod
-    def open(cls, path, files):
-        """Look at the size of every frame.
+    def open(cls, path: Path, files: Sequence[str]) -> 'FrameFolder':
+        """Open a clip and check the size of every frame.
 
         Raises:
-            UserError: One is no picture, or of another size than the first.
+            UserError: A file is not an image, or of another size than the first.
         """
-        sizes = [_picture_size(path / file) for file in files]
+        sizes = [_image_size(path / file) for file in files]
         for file, size in zip(files, sizes):
             if size != sizes[0]:
                 raise UserError(
                     '{} is {}x{}; the first frame of its clip is {}x{}'.format(path / file, *size, *sizes[0])
                 )
-        return cls(path, len(files), *sizes[0], files)
+        return cls(path, len(files), *sizes[0], tuple(files))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[np.ndarray]:
         return (read_image(self.path / file) for file in self.files)
 
 
@@ -72,32 +74,32 @@ class VideoFile(ReadyClip):
     """A clip as a video file."""
 
     @classmethod
-    def open(cls, path):
-        """Decode all of it once: what a video states of its length cannot be relied on.
+    def open(cls, path: Path) -> 'VideoFile':
+        """Open a clip and count its frames by decoding it: the length that a video states is not reliable.
 
         Raises:
-            UserError: It is no video, or damaged.
+            UserError: It is not a video, or damaged.
         """
         with VideoReader(path) as reader:
             return cls(path, sum(1 for _ in reader), reader.width, reader.height)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[np.ndarray]:
         with VideoReader(self.path) as reader:
             yield from reader
 
 
-def find_clips(path, option):
-    """The clips at a path.
+def find_clips(path: str | Path, option: str) -> dict[str, FrameFolder | VideoFile]:
+    """Find the clips at a path.
 
     Args:
         path (str | Path): A video, a folder of frames, or a folder of either.
-        option (str): What messages call the path.
+        option (str): Name of the path in messages.
 
     Returns:
         dict: {name: FrameFolder | VideoFile}, by name.  A single clip has the name of its file or folder.
 
     Raises:
-        UserError: There are none, or two of one name, or one is broken.
+        UserError: There are no clips, or two of one name, or one is broken.
     """
     path = Path(path)
     if path.is_file():
@@ -110,14 +112,9 @@ def find_clips(path, option):
     frames = _frame_files(path)
     if frames:
         return {path.absolute().name: FrameFolder.open(path, frames)}
-    clips = {}
+    clips: dict[str, FrameFolder | VideoFile] = {}
     for entry in sorted(path.iterdir()):
-        if entry.is_dir():
-            files = _frame_files(entry)
-            clip = FrameFolder.open(entry, files) if files else None
-        else:
-            is_video = entry.suffix.lower() in VIDEO_SUFFIXES
-            clip = VideoFile.open(entry) if is_video else None
+        clip = _open_entry(entry)
         if clip is None:
             continue
         name = entry.name if entry.is_dir() else entry.stem
@@ -132,19 +129,27 @@ def find_clips(path, option):
     return clips
 
 
-def _picture_size(path):
+def _open_entry(entry: Path) -> FrameFolder | VideoFile | None:
+    """Open the clip of a folder's entry; None where it is something else."""
+    if entry.is_dir():
+        files = _frame_files(entry)
+        return FrameFolder.open(entry, files) if files else None
+    return VideoFile.open(entry) if entry.suffix.lower() in VIDEO_SUFFIXES else None
+
+
+def _image_size(path: Path) -> tuple[int, int]:
     try:
-        with Image.open(path) as picture:
-            return picture.size
+        with Image.open(path) as image:
+            return image.size
     except OSError as error:
-        raise UserError(f'{path} cannot be read as a picture') from error
+        raise UserError(f'{path} cannot be read as an image') from error
 
 
-def _frame_files(folder):
+def _frame_files(folder: Path) -> tuple[str, ...]:
     files = [name for name in os.listdir(folder) if name.lower().endswith(tuple(IMAGE_SUFFIXES))]
     return tuple(sorted(files, key=_numbers_apart))
 
 
-def _numbers_apart(name):
-    """Sort key that takes frame_10 for later than frame_9."""
+def _numbers_apart(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort key by which frame_10 comes after frame_9."""
     return [(0, int(part), '') if part.isdecimal() else (1, 0, part) for part in re.split(r'(\d+)', name) if part], name

@@ -6,15 +6,15 @@ from itertools import repeat
 from pathlib import Path
 
 from basicsr.utils import get_root_logger
-from basicsr.utils.registry import METRIC_REGISTRY
 
 from .. import config
+from ..config.specification import specification_of
 from ..errors import UserError
 from ..training.starting import make_folder
 from .clip_sources import find_clips
 from .pictures import ClipPictures
 from .report import write_pictures, write_report
-from .results import DataSetResult
+from .results import DatasetResult
 from .scoring import ClipScorer, describe_metrics, is_measured, require_clips, whole_scores
 from .tables import markdown_table
 
@@ -80,7 +80,7 @@ def run(args):
         collected.append(scorer.collected())
         logger.info(f'Clip {number} of {len(restored)}: {clip}, {result.num_frames} frames')
     whole = whole_scores(metrics, collected)
-    results = [DataSetResult(name, args.data_set, infos, clips, whole)]
+    results = [DatasetResult(name, args.data_set, infos, clips, whole)]
     write_report(results, folder)
     sys.stdout.write(f'{markdown_table(results)}\nMore in {os.path.relpath(folder)}/metrics.html\n')
 
@@ -100,7 +100,7 @@ def chosen_metrics(args):
             sections[name], places['val', 'metrics', name] = section, entry
         metrics = config.check_metrics(config.OptionFile('--metrics', {'val': {'metrics': sections}}, places))
     for name, section in metrics.items():
-        if hasattr(METRIC_REGISTRY.get(section['type']), 'of_codes'):
+        if specification_of(section).compares == 'codes':
             raise UserError(f'metric {name} compares codes, which ready-made clips do not have: leave it out')
         if not is_measured(section, has_gt=bool(args.gt)):
             raise UserError(f'metric {name} needs the ground truth: name it with --gt, or leave the metric out')

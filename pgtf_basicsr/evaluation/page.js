@@ -4,7 +4,7 @@
 // come from file systems and are never read as markup: text goes into the page as text nodes and attributes only.
 
 const contents = JSON.parse(document.getElementById('contents').textContent);
-const { metrics, dataSets } = contents;
+const { metrics, datasets } = contents;
 const COLOURS = 6;
 const DASHES = ['', '7 3', '2 3'];
 const DOT = 'm-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0 -3 0';
@@ -31,7 +31,7 @@ function plural(count, noun) {
 // As many decimals as give four or five digits in the column of a metric.
 function decimalsOf(metric) {
   let largest = 0;
-  for (const { series } of dataSets) {
+  for (const { series } of datasets) {
     for (const { means, scores } of series) {
       for (const value of [means, ...scores].map((row) => Math.abs(number(row[metric])))) {
         if (Number.isFinite(value)) largest = Math.max(largest, value);
@@ -99,7 +99,7 @@ function unitOf(metric) {
   return element('span', { class: 'unit' }, metric.unit || '\u00a0');
 }
 
-// What a series is called, and how it is drawn, among those of its data set.
+// What a series is called, and how it is drawn, among those of its dataset.
 function dress(series) {
   const several = series.filter(({ side }) => side === 'degraded').length > 1;
   const counts = { degraded: 0, restored: 0 };
@@ -127,19 +127,19 @@ function meansTable() {
   const table = element('table', { class: 'means' }, element('thead', {}, element('tr', {},
     element('th', { scope: 'col' }, 'Run'),
     ...metrics.map((metric) => element('th', { scope: 'col' }, ...metricTitle(metric), unitOf(metric))))));
-  for (const dataSet of dataSets) {
+  for (const dataset of datasets) {
     const best = metrics.map((metric) => (
-      bestShown(metric, dataSet.series.map(({ means }) => number(means[metric.index])))));
+      bestShown(metric, dataset.series.map(({ means }) => number(means[metric.index])))));
     const body = element('tbody', {}, element('tr', { class: 'group' },
-      element('th', { scope: 'rowgroup', colspan: metrics.length + 1 }, element('span', {}, dataSet.name,
-        element('span', { class: 'aside' }, plural(dataSet.clips.length, 'clip'))))));
-    for (const series of dataSet.series) {
+      element('th', { scope: 'rowgroup', colspan: metrics.length + 1 }, element('span', {}, dataset.name,
+        element('span', { class: 'aside' }, plural(dataset.clips.length, 'clip'))))));
+    for (const series of dataset.series) {
       const row = element('tr', { class: series.side }, element('th', { scope: 'row' }, ...breakable(series.label)));
       for (const metric of metrics) {
         const cell = scoreCell(metric, number(series.means[metric.index]), best[metric.index]);
         const count = series.counts[metric.index];
-        if (count > 0 && count < dataSet.clips.length) {
-          cell.append(element('span', { class: 'count' }, `${count} of ${plural(dataSet.clips.length, 'clip')}`));
+        if (count > 0 && count < dataset.clips.length) {
+          cell.append(element('span', { class: 'count' }, `${count} of ${plural(dataset.clips.length, 'clip')}`));
         }
         row.append(cell);
       }
@@ -160,16 +160,16 @@ function scrolling(label, ...children) {
   return element('div', { class: 'scrolling', role: 'region', tabindex: 0, 'aria-label': label }, ...children);
 }
 
-// Clips of a data set
+// Clips of a dataset
 
 class ClipsTable {
-  constructor(dataSet) {
-    this.dataSet = dataSet;
+  constructor(dataset) {
+    this.dataset = dataset;
     this.node = element('table', { class: 'clips' });
     this.selected = null;
     this.build(false);
     this.node.addEventListener('click', (event) => {
-      // Links see to themselves.
+      // Links handle clicks themselves.
       const row = event.target.closest('tbody tr');
       if (row && !event.target.closest('a')) location.hash = row.querySelector('a').hash;
     });
@@ -184,7 +184,7 @@ class ClipsTable {
   }
 
   build(withDegraded) {
-    const { clips, series } = this.dataSet;
+    const { clips, series } = this.dataset;
     const columns = series.filter(({ side }) => withDegraded || side === 'restored');
     const measured = metrics.filter(({ index }) => columns.some(({ scores }) => (
       scores.some((row) => !Number.isNaN(number(row[index]))))));
@@ -222,8 +222,8 @@ class ClipsTable {
   }
 
   row(clip, measured, columns) {
-    const { name, frames } = this.dataSet.clips[clip];
-    const href = `#${[this.dataSet.name, name].map(encodeURIComponent).join('/')}`;
+    const { name, frames } = this.dataset.clips[clip];
+    const href = `#${[this.dataset.name, name].map(encodeURIComponent).join('/')}`;
     const row = element('tr', {},
       element('th', { scope: 'row' }, element('a', { href }, ...breakable(name))),
       element('td', {}, frames));
@@ -289,7 +289,7 @@ class Chart {
     this.svg.addEventListener('pointermove', (event) => this.point(this.frameAt(event.offsetX)));
     this.svg.addEventListener('pointerdown', (event) => this.point(this.frameAt(event.offsetX)));
     this.svg.addEventListener('pointerleave', (event) => {
-      // A finger has to leave before the numbers can be read.
+      // Touch screens: the numbers stay, because the finger hides them until it leaves.
       if (event.pointerType === 'mouse') this.point(null);
     });
     this.svg.addEventListener('blur', () => this.point(null));
@@ -440,13 +440,13 @@ function figure(kind, name, label) {
   return element('figure', {}, caption, button);
 }
 
-// A data set's clips, and the one that is selected
+// A dataset's clips, and the one that is selected
 
 class Section {
-  constructor(dataSet) {
-    this.dataSet = dataSet;
-    dress(dataSet.series);
-    this.table = new ClipsTable(dataSet);
+  constructor(dataset) {
+    this.dataset = dataset;
+    dress(dataset.series);
+    this.table = new ClipsTable(dataset);
     this.title = element('h3', { 'aria-live': 'polite' });
     this.about = element('p', { class: 'aside' });
     this.select = element('select');
@@ -457,13 +457,13 @@ class Section {
     const degraded = element('input', { type: 'checkbox' });
     degraded.addEventListener('change', () => this.table.build(degraded.checked));
     const tools = element('p', { class: 'tools' });
-    if (dataSet.series.some(({ side }) => side === 'degraded')) {
+    if (dataset.series.some(({ side }) => side === 'degraded')) {
       tools.append(element('label', {}, degraded, ' degraded input as well'));
     }
     const clip = element('article', {}, this.title, this.about, this.choice, this.chart.node, this.pictures);
-    clip.hidden = !dataSet.clips.length;
-    this.node = element('section', { 'aria-label': `Clips of ${dataSet.name}` },
-      element('h2', {}, 'Clips', ...(dataSets.length > 1 ? [` of ${dataSet.name}`] : [])),
+    clip.hidden = !dataset.clips.length;
+    this.node = element('section', { 'aria-label': `Clips of ${dataset.name}` },
+      element('h2', {}, 'Clips', ...(datasets.length > 1 ? [` of ${dataset.name}`] : [])),
       tools,
       scrolling('Clips', this.table.node),
       clip);
@@ -471,17 +471,17 @@ class Section {
 
   // The clip that a hash names, or -1.
   clipOf(hash) {
-    return this.dataSet.clips.findIndex(({ name }) => hash === `${this.dataSet.name}/${name}`);
+    return this.dataset.clips.findIndex(({ name }) => hash === `${this.dataset.name}/${name}`);
   }
 
   show(clip) {
     this.clip = clip;
     this.table.select(clip);
-    const { name, frames } = this.dataSet.clips[clip];
+    const { name, frames } = this.dataset.clips[clip];
     this.title.replaceChildren(...breakable(name));
     this.about.textContent = plural(frames, 'frame');
     const measured = metrics.filter(({ index }) => (
-      this.dataSet.series.some(({ curves }) => curves[clip][index].length)));
+      this.dataset.series.some(({ curves }) => curves[clip][index].length)));
     const before = this.select.value;
     this.select.replaceChildren(...measured.map(({ index, title }) => element('option', { value: index }, title)));
     if (measured.some(({ index }) => String(index) === before)) this.select.value = before;
@@ -492,17 +492,17 @@ class Section {
 
   showCurves() {
     const metric = metrics[this.select.value];
-    const curves = this.dataSet.series.filter(({ curves: all }) => all[this.clip][metric.index].length);
+    const curves = this.dataset.series.filter(({ curves: all }) => all[this.clip][metric.index].length);
     this.chart.show(metric, curves.map((series) => ({
       series,
       values: series.curves[this.clip][metric.index].map(number),
       score: number(series.scores[this.clip][metric.index]),
-    })), this.dataSet.clips[this.clip].frames);
+    })), this.dataset.clips[this.clip].frames);
   }
 
   showPictures() {
-    const restored = this.dataSet.series.filter(({ pictures }) => pictures);
-    const { frames } = this.dataSet.clips[this.clip];
+    const restored = this.dataset.series.filter(({ pictures }) => pictures);
+    const { frames } = this.dataset.clips[this.clip];
     const numbers = [...new Set([0, Math.floor(frames / 2), frames - 1])].join(', ');
     this.pictures.replaceChildren();
     for (const [kind, title] of [['frames', `Frames ${numbers}`], ['slices', 'Slices through time']]) {
@@ -528,7 +528,7 @@ function chosenHash() {
   }
 }
 
-const sections = dataSets.map((dataSet) => new Section(dataSet));
+const sections = datasets.map((dataset) => new Section(dataset));
 
 function showChosen() {
   for (const section of sections) {
@@ -545,6 +545,6 @@ document.querySelector('main').replaceChildren(
   element('section', { 'aria-label': 'Means' },
     element('h2', {}, 'Means over clips'), scrolling('Means', meansTable()), notesList()),
   ...sections.map(({ node }) => node));
-for (const section of sections) if (section.dataSet.clips.length) section.show(0);
+for (const section of sections) if (section.dataset.clips.length) section.show(0);
 showChosen()?.title.scrollIntoView();
 addEventListener('hashchange', showChosen);

@@ -1,11 +1,13 @@
-"""Results as a page to look at: one HTML file with tables, curves over time and pictures, which needs nothing else."""
+"""Results as a page: one self-contained HTML file with tables, curves over time and pictures."""
 
 import base64
 import html
 import json
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -13,21 +15,26 @@ from ..errors import DataError
 from ..files import replacing
 from ..images import read_image
 from .pictures import CAPTIONS
-from .results import ClipResult
+from .results import ClipResult, DatasetResult, MetricInfo
 
 __all__ = ['write_page']
 
-# Pictures are copied into the page as JPEG, no wider than this; the originals stay beside the results.
+# Pictures are embedded as JPEG, no wider than this; the originals stay beside the results.
 MAX_WIDTH = 1200
 JPEG_OPTIONS = [
     cv2.IMWRITE_JPEG_QUALITY,
     88,
-    # Colours of half the width, but of full height: slices have neighbouring frames there.
+    # Colours at half the width but full height, where slices have neighbouring frames.
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
 ]
 CURVE_DIGITS = 5
 NOT_OF_PAPER = '†'
+
+# Kind of a picture and its file.
+Picture = tuple[str, Path]
+# Results of a dataset in a run and the run's folder.
+Found = tuple[DatasetResult, str | Path]
 
 HEAD = """<!DOCTYPE html>
 <html lang="en">
@@ -47,20 +54,20 @@ script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
 """
 
 
-def write_page(path, title, results):
+def write_page(path: str | Path, title: str, results: Sequence[Found]) -> None:
     """Write scores, curves and pictures of runs as one HTML file that needs no other file and no network.
 
     Args:
         path (str | Path): The file; its folder must exist.
         title (str): Heading of the page.
-        results (list): Pairs (DataSetResult, folder), in the order of the tables' rows.  Paths of pictures are relative
-            to the folder.  Results of the same data set are compared with each other.  A picture that is not there, or
-            not readable, is left out, and the page says so.
+        results (list): Pairs (DatasetResult, folder), in the order of the tables' rows.  Paths of pictures are relative
+            to the folder.  Results of the same dataset are compared with each other.  A picture that is missing or not
+            readable is skipped, and the page says so.
 
     Raises:
         OSError: The file cannot be written.
     """
-    pictures = []
+    pictures: list[Picture] = []
     contents = _contents(results, pictures)
     # Names come from file systems, where they need not be valid Unicode.
     with replacing(path) as partial, open(partial, 'w', encoding='utf-8', errors='replace') as page:
@@ -71,34 +78,35 @@ def write_page(path, title, results):
         page.write(f'<script>\n{_asset("page.js")}</script>\n</body>\n</html>\n')
 
 
-def _contents(results, pictures):
-    """What the page tells, as plain values; lists of values follow the order of `metrics` and of a data set's `clips`.
+def _contents(results: Sequence[Found], pictures: list[Picture]) -> dict[str, Any]:
+    """What the page shows, as plain values; lists of values follow the order of `metrics` and of a dataset's `clips`.
 
-    The pictures it refers to by number are appended to `pictures`, as pairs (kind, path).
+    The pictures it refers to by number are appended to `pictures`.
     """
-    infos, data_sets = {}, {}
+    infos: dict[str, list[tuple[str, MetricInfo]]] = {}
+    datasets: dict[str, list[Found]] = {}
     for result, folder in results:
-        data_sets.setdefault(result.data_set, []).append((result, folder))
+        datasets.setdefault(result.dataset, []).append((result, folder))
         for metric, info in result.metrics.items():
             infos.setdefault(metric, []).append((result.run, info))
-    notes = {}
+    notes: dict[str, str] = {}
     metrics = [_metric(of_runs, notes) for of_runs in infos.values()]
     in_order = sorted(notes.items(), key=lambda note: note[1] != NOT_OF_PAPER)
     return {
         'metrics': metrics,
         'notes': [{'mark': mark, 'text': text} for text, mark in in_order],
         'captions': CAPTIONS,
-        'dataSets': [_data_set(name, of_runs, list(infos), pictures) for name, of_runs in data_sets.items()],
+        'datasets': [_dataset(name, of_runs, list(infos), pictures) for name, of_runs in datasets.items()],
     }
 
 
-def _metric(infos, notes):
-    """Of a metric, what tables tell; `infos` are pairs (run, MetricInfo), and `notes` gets {text: mark}."""
+def _metric(infos: Sequence[tuple[str, MetricInfo]], notes: dict[str, str]) -> dict[str, Any]:
+    """What tables show of a metric; `infos` are pairs (run, MetricInfo), and `notes` gets {text: mark}."""
     info = infos[0][1]
     marks = []
     if not all(info.of_paper for _, info in infos):
-        marks.append(notes.setdefault("Does not compare with the paper's numbers", NOT_OF_PAPER))
-    labels = {}
+        marks.append(notes.setdefault("Not comparable with the paper's numbers", NOT_OF_PAPER))
+    labels: dict[str, dict[str, None]] = {}
     for run, other in infos:
         labels.setdefault(other.label, {})[run] = None
     comparable = all(other == info for _, other in infos)
@@ -114,15 +122,16 @@ def _metric(infos, notes):
     return {'title': info.title, 'unit': info.unit, 'better': info.better, 'marks': marks, 'comparable': comparable}
 
 
-def _data_set(name, results, metrics, pictures):
-    lengths = {}
+def _dataset(name: str, results: Sequence[Found], metrics: Sequence[str], pictures: list[Picture]) -> dict[str, Any]:
+    lengths: dict[str, int] = {}
     for clip in (clip for result, _ in results for clip in result.clips):
         lengths[clip.name] = max(clip.num_frames, lengths.get(clip.name, 0))
-    degraded, restored = [], []
+    degraded: list[dict[str, Any]] = []
+    restored: list[dict[str, Any]] = []
     for result, folder in results:
         if 'degraded' in result.sides():
             series = _series(result, 'degraded', metrics, lengths)
-            # Runs restore the same clips as a rule: what these were like before is told once.
+            # Runs usually restore the same clips, so their input is shown once.
             if all({**series, 'run': other['run']} != other for other in degraded):
                 degraded.append(series)
         numbers = [_numbered(clip.pictures, folder, pictures) for clip in _in_order(result, lengths)]
@@ -134,7 +143,7 @@ def _data_set(name, results, metrics, pictures):
     }
 
 
-def _series(result, side, metrics, clips):
+def _series(result: DatasetResult, side: str, metrics: Sequence[str], clips: Iterable[str]) -> dict[str, Any]:
     """The numbers of one side of one run."""
     in_order = _in_order(result, clips)
     return {
@@ -155,21 +164,21 @@ def _series(result, side, metrics, clips):
     }
 
 
-def _in_order(result, clips):
-    """A ClipResult for each of the names; an empty one for a clip that the run does not have."""
+def _in_order(result: DatasetResult, clips: Iterable[str]) -> list[ClipResult]:
+    """A ClipResult for each name; an empty one for a clip that the run does not have."""
     known = {clip.name: clip for clip in result.clips}
     return [known.get(name, ClipResult(name, 0, {})) for name in clips]
 
 
-def _numbered(paths, folder, pictures):
+def _numbered(paths: Mapping[str, str], folder: str | Path, pictures: list[Picture]) -> dict[str, int]:
     """{kind: number} of the pictures of a clip, which are appended to `pictures`."""
     first = len(pictures)
     pictures.extend((kind, Path(folder) / path) for kind, path in paths.items())
     return {kind: number for number, kind in enumerate(paths, first)}
 
 
-def _number(value):
-    """A number as JSON and JavaScript's Number() take it: nan is null, and infinity a text."""
+def _number(value: float) -> float | str | None:
+    """Convert a number to what JSON and JavaScript's Number() take: nan is null, and infinity a text."""
     if math.isnan(value):
         return None
     if math.isinf(value):
@@ -177,14 +186,14 @@ def _number(value):
     return float(value)
 
 
-def _embedded(contents):
+def _embedded(contents: Any) -> str:
     """JSON that can stand between the tags of a script: `<` could end it, or begin a comment."""
     text = json.dumps(contents, ensure_ascii=False, allow_nan=False, separators=(',', ':'))
     return text.replace('<', '\\u003c').replace('\u2028', '\\u2028').replace('\u2029', '\\u2029')
 
 
-def _picture(name, kind, path):
-    """A picture as base64 in a script that is not run, so that the browser only decodes those that are looked at."""
+def _picture(name: str, kind: str, path: Path) -> str:
+    """A picture as base64 in a script that is not run, so that the browser only decodes pictures that are shown."""
     try:
         picture = cv2.cvtColor(read_image(path), cv2.COLOR_RGB2BGR)
     except DataError:
@@ -200,5 +209,5 @@ def _picture(name, kind, path):
     return f'<script type="text/plain" id="{name}" data-width="{width}" data-height="{height}">{text}</script>\n'
 
 
-def _asset(name):
+def _asset(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding='utf-8')

@@ -1,19 +1,19 @@
-"""Pictures of a restored clip, made while its frames go by: some frames, and slices through time."""
+"""Pictures of a restored clip, made frame by frame: some frames, and slices through time."""
 
 import cv2
 import numpy as np
 
 __all__ = ['AMPLIFICATION', 'CAPTIONS', 'SLICE_FRAMES', 'SLICE_HEIGHT', 'ClipPictures']
 
-# So that memory does not grow with the clip, and a line of pixels a frame still fits a screen.
+# Bounds memory for long clips, and slices with a line of pixels for each frame still fit a screen.
 SLICE_FRAMES = 300
-# Where FFHQ's template for faces of 512 pixels has the eyes.  Eyelids, irises and the bridge of the nose give upright
-# edges, whose every move shows, and between them lies skin, on which brightness that changes does.
+# Height of the eyes in FFHQ's template for faces of 512 pixels.  Eyelids, irises and the bridge of the nose give
+# vertical edges, which show every motion, and the skin between them shows changes of brightness.
 SLICE_HEIGHT = 240 / 512
-# A difference of a few levels, which flickers visibly in motion, would look black in a still picture.
+# A difference of a few levels flickers visibly in motion, but would look black in a still image.
 AMPLIFICATION = 4
 
-COLUMNS = 'From left to right, as far as there are any: degraded, restored, ground truth.'
+COLUMNS = 'From left to right, where available: degraded, restored, ground truth.'
 CAPTIONS = {
     'frames': f'First, middle and last frame. {COLUMNS}',
     'slices': f'The same line of pixels of every frame, at the height of the eyes in an aligned face; time runs '
@@ -24,19 +24,21 @@ CAPTIONS = {
 
 
 class ClipPictures:
-    """Collects what pictures of a clip need, frame by frame, in memory that does not depend on the clip's length.
+    """Makes pictures of a clip, frame by frame, in memory that does not depend on the clip's length.
 
     Args:
         num_frames (int): Frames of the clip.
     """
 
-    def __init__(self, num_frames):
+    def __init__(self, num_frames: int) -> None:
         self._chosen = {0, num_frames // 2, num_frames - 1}
         self._num_updates = 0
-        self._frames, self._lines, self._differences = [], [], []
+        self._frames: list[np.ndarray] = []
+        self._lines: list[np.ndarray] = []
+        self._differences: list[np.ndarray] = []
 
-    def update(self, restored, gt=None, degraded=None):
-        """Take the next frame; what is None must be so for all frames of the clip.
+    def update(self, restored: np.ndarray, gt: np.ndarray | None = None, degraded: np.ndarray | None = None) -> None:
+        """Take the next frame of each clip; a clip that is None must be None for all frames.
 
         Args:
             restored (ndarray): (H, W, 3) uint8 RGB.
@@ -57,8 +59,8 @@ class ClipPictures:
                 self._differences.append(cv2.convertScaleAbs(np.concatenate(differences), alpha=AMPLIFICATION))
         self._num_updates += 1
 
-    def frames(self):
-        """First, middle and last frame, each degraded | restored | ground truth, without the columns that do not exist.
+    def frames(self) -> np.ndarray:
+        """First, middle and last frame, each degraded | restored | ground truth, without missing columns.
 
         Returns:
             ndarray: (H times 1 to 3, W times 1 to 3, 3) uint8 RGB; shorter clips have fewer rows.
@@ -68,11 +70,11 @@ class ClipPictures:
         """
         return np.concatenate(self._frames)
 
-    def slices(self):
+    def slices(self) -> np.ndarray:
         """The line of pixels at the eyes of every frame, one below the other, in the columns of `frames`.
 
         With ground truth, a second half below shows the absolute difference from it, amplified by `AMPLIFICATION`, in
-        the same columns; that of the ground truth itself is black.  Frames beyond `SLICE_FRAMES` are left out.
+        the same columns; that of the ground truth itself is black.  Frames beyond `SLICE_FRAMES` are skipped.
 
         Returns:
             ndarray: (T or 2 T, W times 1 to 3, 3) uint8 RGB; of short clips, each frame has several equal lines, so

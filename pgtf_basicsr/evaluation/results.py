@@ -1,29 +1,40 @@
-"""Scores of frames, clips and data sets, and the file that keeps them, ``metrics_<data set>.json``."""
+"""Scores of frames, clips and datasets, and their file, ``metrics_<dataset>.json``."""
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..errors import UserError
 from ..files import replacing
 
-__all__ = ['SIDES', 'ClipResult', 'DataSetResult', 'MetricInfo', 'json_values', 'read_results', 'write_results']
+__all__ = [
+    'SIDES',
+    'ClipResult',
+    'DatasetResult',
+    'MetricInfo',
+    'all_metrics',
+    'json_values',
+    'read_results',
+    'write_results',
+]
 
-# What is scored against the ground truth: what came out, and what went in.
+# What is compared with the ground truth: the output and the input of a method.
 SIDES = ('restored', 'degraded')
 
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """What tables tell of a metric.
+    """What tables show of a metric.
 
     Attributes:
-        title: What a column is called, such as 'PSNR'.
+        title: Heading of its column, such as 'PSNR'.
         unit: Of its numbers, such as 'dB'; '' where there is none.
         better: 'higher' or 'lower'.
-        label: What is behind the numbers, such as a network; '' where nothing more is to be said.
-        of_paper: Whether the numbers compare with the paper's.
+        label: What the numbers are computed with, such as a network; '' where nothing more needs to be said.
+        of_paper: Whether the numbers are comparable with the paper's.
         options: The metric's type and arguments.
     """
 
@@ -32,7 +43,7 @@ class MetricInfo:
     better: str = 'higher'
     label: str = ''
     of_paper: bool = True
-    options: dict = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -42,64 +53,74 @@ class ClipResult:
     Attributes:
         name: Of the clip.
         num_frames: Frames that were scored.
-        scores: {metric: {side: number}}, of the whole clip; a side is one of `SIDES`.  nan is a score that could not be
-            had, such as that of a clip without a face.
-        curves: {metric: {side: one number a frame}}; nan in frames that add nothing.
-        pictures: {'frames': path, 'slices': path}, of what exists, relative to the folder of the results' file.
+        scores: {metric: {side: number}}, of the whole clip; a side is one of `SIDES`.  nan is a missing score,
+            such as that of a clip without a face.
+        curves: {metric: {side: one number a frame}}; nan for frames without a value.
+        pictures: {'frames': path, 'slices': path}, of those that exist, relative to the folder of the
+            results' file.
     """
 
     name: str
     num_frames: int
-    scores: dict
-    curves: dict = field(default_factory=dict)
-    pictures: dict = field(default_factory=dict)
+    scores: dict[str, dict[str, float]]
+    curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    pictures: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
-class DataSetResult:
-    """Scores of the clips of a data set in one run.
+class DatasetResult:
+    """Scores of the clips of a dataset in one run.
 
     Attributes:
         run: Name of the run, such as that of a method.
-        data_set: Name of the data set.
+        dataset: Name of the dataset.
         metrics: {metric: MetricInfo}, in the order of tables' columns.
         clips: ClipResults, in the order of their names.
-        whole: {metric: {side: number}} of metrics that are no mean over clips.
+        whole: {metric: {side: number}} of dataset-level metrics.
     """
 
     run: str
-    data_set: str
-    metrics: dict
-    clips: list
-    whole: dict = field(default_factory=dict)
+    dataset: str
+    metrics: dict[str, MetricInfo]
+    clips: list[ClipResult]
+    whole: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def sides(self):
-        """Those of `SIDES` that anything was measured of."""
+    def sides(self) -> tuple[str, ...]:
+        """Those of `SIDES` that have a score."""
         measured = [scores for clip in self.clips for scores in clip.scores.values()] + list(self.whole.values())
         return tuple(side for side in SIDES if any(side in scores for scores in measured))
 
-    def clip_scores(self, metric, side='restored'):
-        """{clip: number} of the clips that have one."""
+    def clip_scores(self, metric: str, side: str = 'restored') -> dict[str, float]:
+        """Scores of the clips that have one, {clip: number}."""
         scores = {clip.name: clip.scores.get(metric, {}).get(side, math.nan) for clip in self.clips}
         return {clip: score for clip, score in scores.items() if not math.isnan(score)}
 
-    def mean(self, metric, side='restored'):
-        """The number of the data set: the mean over the clips that have one, as BasicSR has it for videos; or nan."""
+    def mean(self, metric: str, side: str = 'restored') -> float:
+        """Number of the dataset: the mean over the clips that have a score, as BasicSR has it for videos; or nan."""
         if metric in self.whole:
             return self.whole[metric].get(side, math.nan)
         scores = self.clip_scores(metric, side).values()
         return sum(scores) / len(scores) if scores else math.nan
 
-    def means(self):
-        """{metric: {side: number}}."""
+    def means(self) -> dict[str, dict[str, float]]:
+        """Numbers of the dataset, {metric: {side: number}}."""
         return {metric: {side: self.mean(metric, side) for side in self.sides()} for metric in self.metrics}
 
 
-def write_results(result, path):
-    """Write a DataSetResult as JSON; nan becomes null, and infinity, which JSON does not know either, 'inf'."""
+def all_metrics(results: Sequence[DatasetResult]) -> dict[str, MetricInfo]:
+    """Metrics that any of the results has, {metric: MetricInfo}."""
+    metrics: dict[str, MetricInfo] = {}
+    for result in results:
+        for metric, info in result.metrics.items():
+            metrics.setdefault(metric, info)
+    return metrics
+
+
+def write_results(result: DatasetResult, path: Path) -> None:
+    """Write a DatasetResult as JSON; nan becomes null, and infinity, which JSON does not know either, 'inf'."""
     contents = {
         'run': result.run,
-        'data_set': result.data_set,
+        'data_set': result.dataset,
         'metrics': {name: asdict(info) for name, info in result.metrics.items()},
         'mean': result.means(),
         'clips': {clip.name: clip.scores for clip in result.clips},
@@ -108,17 +129,17 @@ def write_results(result, path):
         'pictures': {clip.name: clip.pictures for clip in result.clips},
         'curves': {clip.name: clip.curves for clip in result.clips},
     }
-    # A line for each part: with one for each number of a curve, nobody could read the means at the top.
+    # One line for each part: with a line for each number of a curve, nobody could read the means at the top.
     parts = [f'{json.dumps(name)}: {json.dumps(json_values(part), allow_nan=False)}' for name, part in contents.items()]
     with replacing(path) as partial:
         partial.write_text('{\n' + ',\n'.join(parts) + '\n}\n', encoding='utf-8')
 
 
-def read_results(path):
-    """Read what `write_results` wrote.
+def read_results(path: str | Path) -> DatasetResult:
+    """Read a file that `write_results` wrote.
 
     Raises:
-        UserError: The file is missing, or is none of these.
+        UserError: The file is missing, or is not a file of results.
     """
     path = Path(path)
     try:
@@ -126,7 +147,7 @@ def read_results(path):
     except OSError as error:
         raise UserError(f'cannot read results {path}: {error.strerror}') from error
     except ValueError as error:
-        raise UserError(f'{path} is no file of results: {error}') from error
+        raise UserError(f'{path} is not a file of results: {error}') from error
     try:
         clips = [
             ClipResult(
@@ -139,16 +160,16 @@ def read_results(path):
             for name, scores in contents['clips'].items()
         ]
         metrics = {name: MetricInfo(**info) for name, info in contents['metrics'].items()}
-        return DataSetResult(contents['run'], contents['data_set'], metrics, clips, _read(contents['whole']))
+        return DatasetResult(contents['run'], contents['data_set'], metrics, clips, _read(contents['whole']))
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(
-            f'{path} is no file of results: it should be a metrics_<data set>.json that basicsr test or '
+            f'{path} is not a file of results: it should be a metrics_<dataset>.json that basicsr test or '
             f'basicsr evaluate wrote ({type(error).__name__}: {error})'
         ) from error
 
 
-def json_values(value):
-    """A value, nested in dicts and lists, as JSON can hold it: nan as null, and infinity as text, 'inf'."""
+def json_values(value: Any) -> Any:
+    """Convert a value, nested in dicts and lists, to what JSON can hold: nan to null, and infinity to text, 'inf'."""
     if isinstance(value, dict):
         return {key: json_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -158,8 +179,8 @@ def json_values(value):
     return value
 
 
-def _read(value):
-    """Numbers as `json_values` has made them JSON's, nested in dicts and lists."""
+def _read(value: Any) -> Any:
+    """Undo `json_values`."""
     if isinstance(value, dict):
         return {key: _read(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,110 +1,45 @@
-"""Results as tables: Markdown to read and to paste, CSV to go on with."""
+"""Results as Markdown tables of means, to read and to paste."""
 
-import csv
 import math
-import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..files import replacing
+from ..config.specification import specification_of
+from .markdown import escaped, footnotes, markdown_grid, number_text
+from .results import DatasetResult, MetricInfo, all_metrics
 
-__all__ = [
-    'column_titles',
-    'digits_of',
-    'escaped',
-    'footnotes',
-    'heading',
-    'markdown_grid',
-    'markdown_table',
-    'number_text',
-    'write_clip_table',
-    'write_frame_table',
-]
+__all__ = ['column_titles', 'digits_of', 'heading', 'markdown_table']
 
-# Digits behind the point that tables of the literature give; a metric that is not here has `OTHER_DIGITS`.
-DIGITS = {
-    'calculate_psnr': 2,
-    'calculate_msrl': 2,
-    'calculate_fvd': 2,
-    'calculate_ssim': 4,
-    'calculate_lpips': 4,
-    'calculate_code_accuracy': 4,
-}
-OTHER_DIGITS = 3
-NO_NUMBER = '–'
 ARROWS = {'higher': '↑', 'lower': '↓'}
 
 
-def markdown_table(results):
-    """Means as Markdown that is aligned for a terminal as well: a table for each data set, with its footnotes.
+def markdown_table(results: Sequence[DatasetResult]) -> str:
+    """Means as Markdown that is aligned for a terminal as well: a table for each dataset, with its footnotes.
 
     Rows are the degraded input, once when all runs have the same numbers for it, and then the runs.  The best run's
     number is bold where several have one; runs whose numbers look equal are equally good.
 
     Args:
-        results (list[DataSetResult]): Of one run's data sets, or of several runs, whose metrics were measured alike.
+        results (list[DatasetResult]): Results of one run's datasets, or of several runs, whose metrics were measured
+            alike.
 
     Returns:
         str: Ends with a line break.
     """
-    data_sets = {}
+    datasets: dict[str, list[DatasetResult]] = {}
     for result in results:
-        data_sets.setdefault(result.data_set, []).append(result)
-    return '\n'.join(_data_set(name, of_runs) for name, of_runs in data_sets.items())
+        datasets.setdefault(result.dataset, []).append(result)
+    return '\n'.join(_dataset_table(name, of_runs) for name, of_runs in datasets.items())
 
 
-def write_clip_table(results, path):
-    """Write scores as CSV: run, data_set, clip, of (restored or degraded), frames, a column for each metric.
-
-    Numbers have full precision, a score that could not be had is empty, infinity is ``inf``.  Metrics that are no mean
-    over clips have no column.  Names are written as they are, even where a spreadsheet would take one for a formula
-    (= + - @ at its beginning): whoever joins this table with files has to find them.
-
-    Args:
-        results (list[DataSetResult]): A row for each clip and side of each of them.
-        path (str | Path): The file; its folder must exist.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    metrics = [metric for metric in _metrics(results) if all(metric not in result.whole for result in results)]
-    rows = (
-        [result.run, result.data_set, clip.name, side, clip.num_frames]
-        + [_field(clip.scores.get(metric, {}).get(side, math.nan)) for metric in metrics]
-        for result in results
-        for clip in result.clips
-        for side in result.sides()
-    )
-    _write_csv(path, ['run', 'data_set', 'clip', 'of', 'frames', *metrics], rows)
-
-
-def write_frame_table(results, path):
-    """Write curves as CSV: run, data_set, clip, frame (from 0), of (restored or degraded), a column for each metric.
-
-    Numbers and names are as in `write_clip_table`.
-
-    Args:
-        results (list[DataSetResult]): A row for each frame and side of each clip of each of them.
-        path (str | Path): The file; its folder must exist.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    metrics = [
-        metric
-        for metric in _metrics(results)
-        if any(metric in clip.curves for result in results for clip in result.clips)
-    ]
-    _write_csv(path, ['run', 'data_set', 'clip', 'frame', 'of', *metrics], _frame_rows(results, metrics))
-
-
-def column_titles(metrics):
-    """What columns are called: titles, with the metric's name where two have the same title.
+def column_titles(metrics: Mapping[str, MetricInfo]) -> dict[str, str]:
+    """Titles of columns, with the metric's name where two have the same title.
 
     Args:
         metrics (dict): {metric: MetricInfo}.
 
     Returns:
-        dict: {metric: title}; a dagger marks those that do not compare with the paper's.
+        dict: {metric: title}; a dagger marks numbers that are not comparable with the paper's.
     """
     titles = [info.title for info in metrics.values()]
     return {
@@ -114,74 +49,14 @@ def column_titles(metrics):
     }
 
 
-def heading(title, info):
+def heading(title: str, info: MetricInfo) -> str:
     """A column's title with the arrow to the better numbers and their unit, such as 'PSNR ↑ (dB)'."""
     return f'{title} {ARROWS[info.better]}' + (f' ({info.unit})' if info.unit else '')
 
 
-def digits_of(info):
-    """Digits behind the point that the mean of a metric is given with."""
-    return DIGITS.get(info.options.get('type'), OTHER_DIGITS)
-
-
-def number_text(number, digits, sign='-'):
-    """A number as it is shown; one too small for its digits is given as a power of ten, lest it look like 0.
-
-    Args:
-        number (float): nan is shown as a dash.
-        digits (int): Behind the point.
-        sign (str): '+' also marks positive numbers.
-    """
-    if math.isnan(number):
-        return NO_NUMBER
-    if math.isinf(number):
-        return f'{number:{sign}}'.replace('inf', '∞')
-    text = f'{number:{sign}.{digits}f}'
-    return f'{number:{sign}.0e}' if number and not float(text) else text
-
-
-def escaped(name):
-    """A name that Markdown shows as it is, in a table as well; what is no valid Unicode in it becomes '?'."""
-    valid = name.encode('utf-8', 'replace').decode('utf-8')
-    return re.sub(r'([\\|`*<])', r'\\\1', ' '.join(valid.split()))
-
-
-def markdown_grid(rows):
-    """Texts as a Markdown table whose columns are aligned: the first is flush left, the others flush right.
-
-    Args:
-        rows (list[list[str]]): Of equal lengths; the first is the heading.
-
-    Returns:
-        str: Ends with a line break.
-    """
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    rule = ['-' * widths[0], *(f'{":":->{width}}' for width in widths[1:])]
-    lines = []
-    for first, *others in (rows[0], rule, *rows[1:]):
-        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:]))]
-        lines.append(f'| {" | ".join(cells)} |\n')
-    return ''.join(lines)
-
-
-def footnotes(titles, *texts):
-    """What has to be known about columns as a Markdown list; columns that share a text share its line.
-
-    Args:
-        titles (dict): {metric: title}, as of `column_titles`.
-        texts (dict): {metric: text}; '' where nothing is to be said.  Those of a later one come after.
-
-    Returns:
-        str: '' or lines, with an empty one before them.
-    """
-    lines = []
-    for of_metrics in texts:
-        shared = {}
-        for metric, text in of_metrics.items():
-            if text:
-                shared.setdefault(text, []).append(titles[metric])
-        lines += [f'- {", ".join(of_text)}: {text}\n' for text, of_text in shared.items()]
-    return ''.join(['\n', *lines]) if lines else ''
+def digits_of(info: MetricInfo) -> int:
+    """Digits behind the point of a metric's mean."""
+    return specification_of(info.options).digits
 
 
 @dataclass(frozen=True)
@@ -189,23 +64,25 @@ class _Row:
     """A row of means.
 
     Attributes:
-        name: What it is of.
+        name: What stands before the numbers.
         means: {metric: number} of the metrics that were measured.
         counts: {metric: clips that have a score}, of the metrics that are a mean over clips.
-        total: Clips.
+        total: Number of clips.
     """
 
     name: str
-    means: dict
-    counts: dict
+    means: dict[str, float]
+    counts: dict[str, int]
     total: int
 
 
-def _data_set(name, results):
+def _dataset_table(name: str, results: Sequence[DatasetResult]) -> str:
     restored = [_row(result.run, result, 'restored') for result in results]
     degraded = _degraded_rows(results)
     rows = degraded + restored
-    metrics = {metric: info for metric, info in _metrics(results).items() if any(metric in row.means for row in rows)}
+    metrics = {
+        metric: info for metric, info in all_metrics(results).items() if any(metric in row.means for row in rows)
+    }
     titles = column_titles(metrics)
     columns = [['', *(escaped(row.name) for row in rows)]]
     for metric, info in metrics.items():
@@ -222,16 +99,7 @@ def _data_set(name, results):
     return f'## {escaped(name)}\n\n{_sizes(results)}\n\n{markdown_grid(list(zip(*columns)))}{notes}'
 
 
-def _metrics(results):
-    """{metric: MetricInfo} of all metrics that any of the results has."""
-    metrics = {}
-    for result in results:
-        for metric, info in result.metrics.items():
-            metrics.setdefault(metric, info)
-    return metrics
-
-
-def _row(name, result, side):
+def _row(name: str, result: DatasetResult, side: str) -> _Row:
     scored = [metric for metric in result.metrics if any(side in clip.scores.get(metric, {}) for clip in result.clips)]
     whole = [metric for metric, scores in result.whole.items() if side in scores]
     return _Row(
@@ -242,18 +110,19 @@ def _row(name, result, side):
     )
 
 
-def _degraded_rows(results):
-    """One row where all runs were given the same, as far as digits show it, otherwise a row for each run."""
+def _degraded_rows(results: Sequence[DatasetResult]) -> list[_Row]:
+    """One row where all runs had the same input, as far as digits show it, otherwise a row for each run."""
     rows = [
         _row(f'degraded input of {result.run}', result, 'degraded')
         for result in results
         if 'degraded' in result.sides()
     ]
-    means, counts = {}, {}
+    means: dict[str, float] = {}
+    counts: dict[str, int] = {}
     for row in rows:
         means.update(row.means)
         counts.update(row.counts)
-    digits = {metric: digits_of(info) for metric, info in _metrics(results).items()}
+    digits = {metric: digits_of(info) for metric, info in all_metrics(results).items()}
     if all(
         number_text(number, digits[metric]) == number_text(means[metric], digits[metric])
         for row in rows
@@ -263,10 +132,10 @@ def _degraded_rows(results):
     return rows
 
 
-def _cells(metric, info, degraded, restored):
+def _cells(metric: str, info: MetricInfo, degraded: Sequence[_Row], restored: Sequence[_Row]) -> list[str]:
     """Texts of a column below its heading."""
     digits = digits_of(info)
-    texts = [number_text(row.means.get(metric, math.nan), digits) for row in degraded + restored]
+    texts = [number_text(row.means.get(metric, math.nan), digits) for row in (*degraded, *restored)]
     numbers = [row.means[metric] for row in restored if not math.isnan(row.means.get(metric, math.nan))]
     if len(numbers) < 2:
         return texts
@@ -277,9 +146,9 @@ def _cells(metric, info, degraded, restored):
     ]
 
 
-def _coverage(metric, rows):
-    """How many clips the means of a column are of, if there are fewer than the data set has."""
-    covered = {}
+def _coverage(metric: str, rows: Sequence[_Row]) -> str:
+    """How many clips the means of a column are of, if fewer than the dataset has."""
+    covered: dict[str, list[str]] = {}
     for row in rows:
         if metric in row.counts:
             covered.setdefault(f'{row.counts[metric]} of {_counted(row.total, "clip")}', []).append(escaped(row.name))
@@ -294,7 +163,7 @@ def _coverage(metric, rows):
     )
 
 
-def _sizes(results):
+def _sizes(results: Sequence[DatasetResult]) -> str:
     """How many clips and frames the numbers are of."""
     sizes = [
         f'{_counted(len(result.clips), "clip")}, {_counted(sum(clip.num_frames for clip in result.clips), "frame")}'
@@ -305,27 +174,5 @@ def _sizes(results):
     return '; '.join(f'{escaped(result.run)}: {size}' for result, size in zip(results, sizes))
 
 
-def _counted(number, noun):
+def _counted(number: int, noun: str) -> str:
     return f'{number:,} {noun}{"s" * (number != 1)}'
-
-
-def _field(number):
-    """A number as a field of CSV."""
-    return '' if math.isnan(number) else repr(float(number))
-
-
-def _frame_rows(results, metrics):
-    for result in results:
-        for clip in result.clips:
-            for side in result.sides():
-                curves = [clip.curves.get(metric, {}).get(side, [math.nan] * clip.num_frames) for metric in metrics]
-                for frame, numbers in enumerate(zip(*curves)):
-                    yield [result.run, result.data_set, clip.name, frame, side, *map(_field, numbers)]
-
-
-def _write_csv(path, names, rows):
-    # Names come from file systems, where they need not be valid Unicode: they get back the bytes that they had there.
-    with replacing(path) as partial, open(partial, 'w', newline='', encoding='utf-8', errors='surrogateescape') as file:
-        table = csv.writer(file, lineterminator='\n')
-        table.writerow(names)
-        table.writerows(rows)

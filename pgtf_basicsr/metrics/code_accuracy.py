@@ -1,15 +1,20 @@
 """How often the predicted code is the teacher's."""
 
+from typing import Any
+
+import torch
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from ..argument_types import Count
+from ..config.specification import MetricSpecification, specified_by
 
 __all__ = ['calculate_code_accuracy']
 
 
 @METRIC_REGISTRY.register()
-def calculate_code_accuracy(logits, codes, k: Count = 1, **kwargs):
-    """Share of codes that are among the k predicted as most probable (paper, Table 4: k = 1 and 5).
+@specified_by(MetricSpecification(title='Acc', digits=4, of_options=lambda k=1, **options: {'title': f'Acc_T{k}'}))
+def calculate_code_accuracy(logits: torch.Tensor, codes: torch.Tensor, k: Count = 1, **kwargs: Any) -> float:
+    """Share of codes that are among the k most probable predictions (paper, Table 4: k = 1 and 5).
 
     Args:
         logits (Tensor): (..., N), such as (B, T, h, w, N).
@@ -28,6 +33,3 @@ def calculate_code_accuracy(logits, codes, k: Count = 1, **kwargs):
         raise ValueError(f'k must be from 1 to the number of codes, {logits.size(-1)}, got {k}')
     predicted = logits.topk(k, dim=-1).indices
     return (predicted == codes.unsqueeze(-1)).any(dim=-1).double().mean().item()
-
-
-calculate_code_accuracy.of_codes = True

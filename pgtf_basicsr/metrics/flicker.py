@@ -1,13 +1,15 @@
 """Flicker: what changes from frame to frame besides motion."""
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from ..config.specification import ChannelOrder, MetricSpecification, specified_by
 from ..recent import of_recent_frames
-from .accumulators import ChannelOrder, score_clip
+from .accumulators import score_clip
 
 __all__ = ['MIN_SIDE', 'Flicker', 'calculate_flicker', 'motion_to_previous', 'warped_difference']
 
@@ -15,9 +17,9 @@ __all__ = ['MIN_SIDE', 'Flicker', 'calculate_flicker', 'motion_to_previous', 'wa
 MIN_SIDE = 16
 
 
-# The flow of one pair at a time is asked for, by several metrics or for several clips.
+# Several metrics, or several clips with the same ground truth, ask for the flow of one pair.
 @of_recent_frames(2)
-def motion_to_previous(frame, previous):
+def motion_to_previous(frame: np.ndarray, previous: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the pixels of a frame were in the previous one, by DIS optical flow (Kroeger et al., ECCV 2016).
 
     Args:
@@ -35,18 +37,18 @@ def motion_to_previous(frame, previous):
         raise ValueError(
             f'optical flow needs frames of {MIN_SIDE}×{MIN_SIDE} pixels or more, got {frame.shape[0]}×{frame.shape[1]}'
         )
-    method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     now, before = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (frame, previous))
     forward, backward = method.calc(now, before, None), method.calc(before, now, None)
     height, width = now.shape
     positions = forward + np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
     inside = ((positions >= 0) & (positions <= (width - 1, height - 1))).all(axis=-1)
-    back = cv2.remap(backward, positions, None, cv2.INTER_LINEAR)
+    back = _sampled(backward, positions, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     error, bound = (np.square(flow).sum(axis=-1) for flow in (forward + back, np.dstack([forward, back])))
     return positions, inside & (error <= 0.01 * bound + 0.5)
 
 
-def warped_difference(frame, previous, positions):
+def warped_difference(frame: np.ndarray, previous: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """A frame minus the previous one moved onto it.
 
     Args:
@@ -56,7 +58,7 @@ def warped_difference(frame, previous, positions):
     Returns:
         ndarray: (H, W, 3) float32, in levels of 0 to 255.
     """
-    moved = cv2.remap(previous.astype(np.float32), positions, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    moved = _sampled(previous.astype(np.float32), positions, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
     return frame.astype(np.float32) - moved
 
 
@@ -70,11 +72,11 @@ class Flicker:
 
     min_frames = 2
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._total, self._pairs = 0.0, 0
-        self._previous = None
+        self._previous: list[np.ndarray] | None = None
 
-    def update(self, restored, gt=None):
+    def update(self, restored: np.ndarray, gt: np.ndarray | None = None) -> float:
         """Take the next frame of each clip, (H, W, 3) uint8 RGB.
 
         Returns:
@@ -94,13 +96,24 @@ class Flicker:
         self._pairs += 1
         return value
 
-    def compute(self):
+    def compute(self) -> float:
         """Levels of 0 to 255; nan before the second frame."""
         return self._total / self._pairs if self._pairs else math.nan
 
 
 @METRIC_REGISTRY.register()
-def calculate_flicker(img, img2=None, channel_order: ChannelOrder = 'rgb', **kwargs):
+@specified_by(
+    MetricSpecification(
+        title='Flicker',
+        better='lower',
+        min_frames=Flicker.min_frames,
+        min_side=MIN_SIDE,
+        accumulator=lambda **options: Flicker(),
+    )
+)
+def calculate_flicker(
+    img: np.ndarray, img2: np.ndarray | None = None, channel_order: ChannelOrder = 'rgb', **kwargs: Any
+) -> float:
     """Mean change from frame to frame besides motion, in levels of 0 to 255, lower is better.
 
     See `Flicker`: with ground truth, changes that the real clip has do not count; numbers with and without it do not
@@ -120,6 +133,7 @@ def calculate_flicker(img, img2=None, channel_order: ChannelOrder = 'rgb', **kwa
     return score_clip(Flicker(), img, img2, channel_order)
 
 
-calculate_flicker.per_clip = True
-calculate_flicker.min_frames = lambda **options: Flicker.min_frames
-calculate_flicker.accumulator = lambda **options: Flicker()
+def _sampled(image: np.ndarray, positions: np.ndarray, interpolation: int, border: int) -> np.ndarray:
+    """Sample an image at positions (H, W, 2) float32."""
+    # OpenCV's types do not know that the second map may be None.
+    return cv2.remap(image, positions, None, interpolation, borderMode=border)  # type: ignore[call-overload]

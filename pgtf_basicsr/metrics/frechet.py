@@ -1,25 +1,28 @@
-"""FVD: how far the restored clips of a data set are from the real ones, as a whole."""
+"""FVD: distance between all restored and all real clips of a dataset."""
 
 import math
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from annotated_types import Ge
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from ..config.specification import ChannelOrder, MetricSpecification, specified_by
 from ..errors import UserError
 from ..weights import Device
-from .accumulators import ChannelOrder, as_rgb
+from .accumulators import as_rgb
 from .backends.video_features import prepare_frame, prepare_video_features, video_feature_backend
 
 __all__ = ['VideoFeatures', 'calculate_fvd', 'frechet_distance', 'frechet_video_distance']
 
 # I3D halves time several times.
 MIN_WINDOW = 10
+WINDOW = 16
 
 
-def frechet_distance(mean1, cov1, mean2, cov2):
+def frechet_distance(mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, cov2: np.ndarray) -> float:
     """Squared Fréchet distance of two Gaussians, lower is better.
 
     ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½) (Dowson and Landau, 1982), in double precision.  The trace of the root is
@@ -37,14 +40,14 @@ def frechet_distance(mean1, cov1, mean2, cov2):
     return float(np.square(mean1 - mean2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * overlap)
 
 
-def frechet_video_distance(collected):
-    """FVD (Unterthiner et al., 2018) of the clips of a data set, lower is better.
+def frechet_video_distance(collected: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """FVD (Unterthiner et al., 2018) of the clips of a dataset, lower is better.
 
     Mean and covariance are numpy's, in double precision, over the samples of all clips in the order given: the number
     does not depend on which process has collected which clip.
 
     Args:
-        collected (list): Of each clip what `VideoFeatures.collect` returns.
+        collected (sequence): What `VideoFeatures.collect` returns for each clip.
 
     Returns:
         float: 0 for equal clips, up to rounding.
@@ -64,29 +67,30 @@ def frechet_video_distance(collected):
 
 
 class VideoFeatures:
-    """Accumulates what FVD is made of: features of a restored and a real clip.
+    """Collects features of a restored and a real clip for FVD.
 
-    Each run of ``window`` frames, one after the other, is a sample; what is left at the clip's end is not used.
+    Each run of ``window`` frames, one after the other, is a sample; frames that are left at the clip's end are skipped.
 
     Args:
-        extract: What makes a vector (D,) of frames (T, 3, 224, 224) in [-1, 1]: I3D for FVD, see ``metrics.backends``.
+        extract: Function that makes a vector (D,) of frames (T, 3, 224, 224) in [-1, 1]: I3D for FVD, see
+            ``metrics.backends``.
         window (int): Frames of a sample, 10 or more.  Distances of different windows do not compare.
 
     Raises:
         UserError: The window is too short.
     """
 
-    def __init__(self, extract, window=16):
+    def __init__(self, extract: Callable[[torch.Tensor], np.ndarray], window: int = WINDOW) -> None:
         if window < MIN_WINDOW:
             raise UserError(f'FVD: window is {window}; I3D needs {MIN_WINDOW} frames or more')
         self.min_frames = window
         self._extract = extract
-        self._frames = [], []
-        self._features = [], []
+        self._frames: tuple[list[torch.Tensor], list[torch.Tensor]] = [], []
+        self._features: tuple[list[np.ndarray], list[np.ndarray]] = [], []
         self._count = 0
 
-    def update(self, restored, gt):
-        """Take the next frame of each clip, (H, W, 3) uint8 RGB; nan, for no frame has a value of its own."""
+    def update(self, restored: np.ndarray, gt: np.ndarray) -> float:
+        """Take the next frame of each clip, (H, W, 3) uint8 RGB; return nan, as single frames have no value."""
         self._count += 1
         for frames, features, frame in zip(self._frames, self._features, (restored, gt)):
             frames.append(prepare_frame(frame))
@@ -95,7 +99,7 @@ class VideoFeatures:
                 frames.clear()
         return math.nan
 
-    def collect(self):
+    def collect(self) -> tuple[np.ndarray, np.ndarray]:
         """Features of the restored and of the real clip, a pair of arrays (n, D) float32 for n whole windows.
 
         I3D has a D of 400: each window takes 3200 bytes.
@@ -108,31 +112,44 @@ class VideoFeatures:
                 f'FVD: a clip has {self._count} frames; {self.min_frames} are needed (option `window`, '
                 f'{MIN_WINDOW} or more)'
             )
-        return tuple(np.array(features, np.float32) for features in self._features)
+        restored, real = (np.array(features, np.float32) for features in self._features)
+        return restored, real
 
 
 @METRIC_REGISTRY.register()
+@specified_by(
+    MetricSpecification(
+        title='FVD',
+        better='lower',
+        digits=2,
+        label=prepare_video_features,
+        accumulator=lambda window=WINDOW, **options: VideoFeatures(video_feature_backend(**options), window),
+        combine=frechet_video_distance,
+        of_options=lambda window=WINDOW, **options: {'min_frames': window},
+    )
+)
 def calculate_fvd(
-    img,
-    img2,
-    window: Annotated[int, Ge(MIN_WINDOW)] = 16,
+    img: Sequence[np.ndarray],
+    img2: Sequence[np.ndarray],
+    window: Annotated[int, Ge(MIN_WINDOW)] = WINDOW,
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
     channel_order: ChannelOrder = 'rgb',
-    **kwargs,
-):
+    **kwargs: Any,
+) -> float:
     """FVD, the Fréchet distance of I3D's features of restored and real clips, lower is better.
 
-    It is one number of a data set and not a mean over clips, see `VideoFeatures` and `frechet_video_distance`; its
-    attribute ``per_data_set`` says so.  With fewer clips than I3D has features, 400, it is biased, and
-    numbers compare only for the same clips and the same ``window``.
+    It is a dataset-level metric and not a mean over clips, see `VideoFeatures` and `frechet_video_distance`.  With
+    fewer clips than I3D has features, 400, it is biased, and numbers compare only for the same clips and the same
+    ``window``.
 
     Args:
-        img, img2 (list): Restored and real clips, 2 or more of each, (T, H, W, 3) uint8 with T of ``window`` or more.
+        img, img2 (sequence): Restored and real clips, 2 or more of each, (T, H, W, 3) uint8 with T of
+            ``window`` or more.
         window (int): Frames of a sample, 10 or more.
-        weights (str | None): I3D as TorchScript, ``i3d_torchscript.pt``; without it, ``weights/``, facexlib's folder
-            and the torch hub cache are looked through.
+        weights (str | None): I3D as TorchScript, ``i3d_torchscript.pt``; by default ``weights/``, facexlib's
+            folder and the torch hub cache are searched.
         device (str): Where the network runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
         channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
@@ -160,17 +177,6 @@ def calculate_fvd(
     return frechet_video_distance(collected)
 
 
-def _accumulator(window=16, weights=None, device='auto', download=False, **options):
-    return VideoFeatures(video_feature_backend(weights, device, download), window)
-
-
-calculate_fvd.per_data_set = True
-calculate_fvd.min_frames = lambda window=16, **options: window
-calculate_fvd.prepare = prepare_video_features
-calculate_fvd.accumulator = _accumulator
-calculate_fvd.combine = frechet_video_distance
-
-
-def _root(covariance):
+def _root(covariance: np.ndarray) -> np.ndarray:
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T

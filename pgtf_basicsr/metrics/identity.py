@@ -1,13 +1,15 @@
 """Whether the restored face is the same person's (Deg), and whether it stays so from frame to frame."""
 
 import math
+from typing import Any
 
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from ..config.specification import ChannelOrder, MetricSpecification, specified_by
 from ..faces.detection import find_landmarks
 from ..weights import Device
-from .accumulators import ChannelOrder, FaceMean, accumulated, score_clip
+from .accumulators import FaceMean, score_clip
 from .backends.identity import Identity, identity_backend, prepare_identity
 
 __all__ = [
@@ -19,7 +21,7 @@ __all__ = [
 ]
 
 
-def embedding_angle(first, second):
+def embedding_angle(first: np.ndarray, second: np.ndarray) -> float:
     """Deg: angle between two vectors in degrees, from 0 to 180, lower is better.
 
     It is arccos of the cosine, computed so that it is exact near 0 and 180 as well, where arccos is not.
@@ -34,56 +36,66 @@ def embedding_angle(first, second):
 class IdentityDistance(FaceMean):
     """Accumulates `embedding_angle` of restored and real face in degrees, the mean over frames.
 
-    Both faces are cut out where the real one is: what is restored beyond recognition is still compared, and with
-    ArcFace a misplaced face costs as well.  Pairs of a small angle are not left out of the mean.
+    Both faces are cut out where the real face is: what is restored beyond recognition is still compared, and with
+    ArcFace a misplaced face costs as well.  Pairs of a small angle count in the mean.
 
     Args:
-        backend: What makes vectors of faces, see ``metrics.backends``.
+        backend: Network that embeds faces, see ``metrics.backends``.
     """
 
-    metric = 'Deg'
+    title = 'Deg'
 
-    def find(self, restored, gt):
-        """Vectors of both faces; None where the real clip has no face."""
-        landmarks = find_landmarks(gt)
-        return None if landmarks is None else [self.backend.embed(frame, landmarks) for frame in (restored, gt)]
+    def find(self, *frames: np.ndarray) -> list[np.ndarray] | None:
+        """Vectors of the restored and the real face; None where the real clip has no face."""
+        landmarks = find_landmarks(frames[1])
+        return None if landmarks is None else [self.backend.embed(frame, landmarks) for frame in frames]
 
-    def measure(self, found):
-        """Degrees between the two."""
-        return embedding_angle(*found)
+    def measure(self, *found: list[np.ndarray]) -> float:
+        """Degrees between the two faces of a frame."""
+        return embedding_angle(*found[0])
 
 
 class IdentityConsistency(FaceMean):
-    """Accumulates `embedding_angle` of neighbouring frames of a clip in degrees; pairs without a face are left out.
+    """Accumulates `embedding_angle` of neighbouring frames of a clip in degrees; pairs without a face are skipped.
 
     Args:
-        backend: What makes vectors of faces, see ``metrics.backends``.
+        backend: Network that embeds faces, see ``metrics.backends``.
     """
 
-    metric, min_frames = 'identity consistency', 2
+    title, min_frames = 'ID consistency', 2
 
-    def find(self, restored):
-        """Vector of the face; None where there is none."""
+    def find(self, *frames: np.ndarray) -> np.ndarray | None:
+        """Vector of the restored face; None where there is none."""
+        (restored,) = frames
         landmarks = find_landmarks(restored)
         return None if landmarks is None else self.backend.embed(restored, landmarks)
 
-    def measure(self, previous, current):
+    def measure(self, *found: np.ndarray) -> float:
         """Degrees between two frames."""
-        return embedding_angle(previous, current)
+        return embedding_angle(*found)
 
 
 @METRIC_REGISTRY.register()
-@accumulated(IdentityDistance, identity_backend, prepare_identity)
+@specified_by(
+    MetricSpecification(
+        title=IdentityDistance.title,
+        unit='°',
+        better='lower',
+        min_frames=IdentityDistance.min_frames,
+        label=prepare_identity,
+        accumulator=lambda **options: IdentityDistance(identity_backend(**options)),
+    )
+)
 def calculate_deg(
-    img,
-    img2,
+    img: np.ndarray,
+    img2: np.ndarray,
     identity: Identity = 'arcface',
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
     channel_order: ChannelOrder = 'rgb',
-    **kwargs,
-):
+    **kwargs: Any,
+) -> float:
     """Deg, the angle between the identities of restored and real face in degrees, lower is better.
 
     See `embedding_angle` and `IdentityDistance`.
@@ -92,14 +104,14 @@ def calculate_deg(
         img, img2 (ndarray): Restored and real clip (T, H, W, 3) or frame (H, W, 3), uint8.
         identity (str): arcface (the paper's) or dlib (no download, an extra). The numbers of one do not compare with
             those of the other.
-        weights (str | None): facexlib's ``recognition_arcface_ir_se50.pth`` for arcface; without it, ``weights/``,
-            facexlib's folder and the torch hub cache are looked through.
+        weights (str | None): facexlib's ``recognition_arcface_ir_se50.pth`` for arcface; by default
+            ``weights/``, facexlib's folder and the torch hub cache are searched.
         device (str): Where arcface runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
         channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
 
     Returns:
-        float: Degrees; frames without a face are left out and logged, nan if that leaves none.
+        float: Degrees; frames without a face are skipped and logged, nan if none remains.
 
     Raises:
         ValueError: Shapes differ.
@@ -110,20 +122,29 @@ def calculate_deg(
 
 
 @METRIC_REGISTRY.register()
-@accumulated(IdentityConsistency, identity_backend, prepare_identity)
+@specified_by(
+    MetricSpecification(
+        title=IdentityConsistency.title,
+        unit='°',
+        better='lower',
+        min_frames=IdentityConsistency.min_frames,
+        label=prepare_identity,
+        accumulator=lambda **options: IdentityConsistency(identity_backend(**options)),
+    )
+)
 def calculate_identity_consistency(
-    img,
+    img: np.ndarray,
     identity: Identity = 'arcface',
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
     channel_order: ChannelOrder = 'rgb',
-    **kwargs,
-):
+    **kwargs: Any,
+) -> float:
     """Mean angle between the identities of neighbouring frames in degrees, without ground truth, lower is better.
 
-    It asks what VIDD asks, how far identity moves from frame to frame; the formula is our own.  A still picture has 0,
-    and so has a clip that shows the wrong person all the time.
+    It measures what VIDD measures, how far identity drifts from frame to frame; the formula is our own.  A still clip
+    has 0, and so has a clip that shows the wrong person all the time.
 
     Args:
         img (ndarray): Restored clip (T, H, W, 3), uint8, T of 2 or more.
@@ -134,7 +155,7 @@ def calculate_identity_consistency(
         channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
 
     Returns:
-        float: Degrees; pairs without a face are left out and logged, nan if that leaves none.
+        float: Degrees; pairs without a face are skipped and logged, nan if none remains.
 
     Raises:
         ValueError: There is a single frame.

@@ -1,14 +1,17 @@
-"""How well the landmarks of a face are restored (LMD), how well they move (TLME), and how much they tremble.
+"""Errors of the landmarks of a face (LMD) and of their motion (TLME), and their temporal jitter.
 
 All are in pixels of a 512-pixel frame: landmarks in frames of another size are scaled, by their shorter side.
 """
 
+from typing import Any
+
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from ..config.specification import ChannelOrder, MetricSpecification, specified_by
 from ..faces.landmarks import Landmarks, landmark_backend, prepare_landmarks
 from ..weights import Device
-from .accumulators import ChannelOrder, FaceMean, accumulated, score_clip
+from .accumulators import FaceMean, score_clip
 
 __all__ = [
     'LandmarkDistance',
@@ -25,7 +28,7 @@ __all__ = [
 UNIT = 512
 
 
-def landmark_distance(restored, gt):
+def landmark_distance(restored: np.ndarray, gt: np.ndarray) -> float:
     """LMD: mean Euclidean distance of landmarks, without any normalisation, lower is better.
 
     As in VQFR (Gu et al., ECCV 2022) and in the paper.
@@ -39,7 +42,7 @@ def landmark_distance(restored, gt):
     return float(np.linalg.norm(restored - gt, axis=-1).mean())
 
 
-def landmark_motion_error(restored, gt):
+def landmark_motion_error(restored: np.ndarray, gt: np.ndarray) -> float:
     """TLME: mean distance between the displacements of landmarks from frame to frame, lower is better.
 
     Mean over neighbouring frames and points of ‖(r[t+1] − r[t]) − (g[t+1] − g[t])‖₂.  The paper names the measure and
@@ -55,10 +58,11 @@ def landmark_motion_error(restored, gt):
     return float(np.linalg.norm(np.diff(restored, axis=0) - np.diff(gt, axis=0), axis=-1).mean())
 
 
-def landmark_jitter(landmarks):
-    """Mean norm of the second differences of landmarks in time, ‖l[t+1] − 2 l[t] + l[t−1]‖₂, lower is better.
+def landmark_jitter(landmarks: np.ndarray) -> float:
+    """Temporal jitter: mean norm of the second differences of landmarks in time, ‖l[t+1] − 2 l[t] + l[t−1]‖₂.
 
-    Uniform motion has none.  A face that really accelerates has some, so that numbers compare on the same clips alone.
+    Lower is better.  Uniform motion has none.  A face that really accelerates has some, so that numbers compare on the
+    same clips alone.
 
     Args:
         landmarks (ndarray): (T, N, 2) in pixels, T of 3 or more.
@@ -70,9 +74,10 @@ def landmark_jitter(landmarks):
 
 
 class _LandmarkMean(FaceMean):
-    """Of landmarks (N, 2) in the common unit, one set for each clip."""
+    """Accumulates a measure of landmarks."""
 
-    def find(self, *frames):
+    def find(self, *frames: np.ndarray) -> list[np.ndarray] | None:
+        """Landmarks (N, 2) of each clip in the common unit; None where a clip has no face."""
         found = [self.backend.locate(frame) for frame in frames]
         if any(points is None for points in found):
             return None
@@ -83,56 +88,65 @@ class LandmarkDistance(_LandmarkMean):
     """Accumulates `landmark_distance` in pixels, the mean over frames.
 
     Args:
-        backend: What finds landmarks, see ``metrics.backends``.
+        backend: Landmark detector, see ``metrics.backends``.
     """
 
-    metric = 'LMD'
+    title = 'LMD'
 
-    def measure(self, found):
-        """Pixels, of a frame's restored and real landmarks."""
-        return landmark_distance(*found)
+    def measure(self, *found: list[np.ndarray]) -> float:
+        """Pixels between a frame's restored and real landmarks."""
+        return landmark_distance(*found[0])
 
 
 class LandmarkMotionError(_LandmarkMean):
-    """Accumulates `landmark_motion_error` in pixels per frame; pairs in which a face is missing are left out.
+    """Accumulates `landmark_motion_error` in pixels per frame; pairs without a face are skipped.
 
     Args:
-        backend: What finds landmarks, see ``metrics.backends``.
+        backend: Landmark detector, see ``metrics.backends``.
     """
 
-    metric, min_frames = 'TLME', 2
+    title, min_frames = 'TLME', 2
 
-    def measure(self, *pairs):
+    def measure(self, *found: list[np.ndarray]) -> float:
         """Pixels per frame, of neighbouring frames' restored and real landmarks."""
-        return landmark_motion_error(*map(np.array, zip(*pairs)))
+        return landmark_motion_error(*map(np.array, zip(*found)))
 
 
 class LandmarkJitter(_LandmarkMean):
-    """Accumulates `landmark_jitter` in pixels per squared frame; triples in which a face is missing are left out.
+    """Accumulates `landmark_jitter` in pixels per squared frame; triples without a face are skipped.
 
     Args:
-        backend: What finds landmarks, see ``metrics.backends``.
+        backend: Landmark detector, see ``metrics.backends``.
     """
 
-    metric, min_frames = 'landmark jitter', 3
+    title, min_frames = 'Jitter', 3
 
-    def measure(self, *found):
+    def measure(self, *found: list[np.ndarray]) -> float:
         """Pixels per squared frame, of neighbouring frames' landmarks."""
         return landmark_jitter(np.concatenate(found))
 
 
 @METRIC_REGISTRY.register()
-@accumulated(LandmarkDistance, landmark_backend, prepare_landmarks)
+@specified_by(
+    MetricSpecification(
+        title=LandmarkDistance.title,
+        unit='px',
+        better='lower',
+        min_frames=LandmarkDistance.min_frames,
+        label=prepare_landmarks,
+        accumulator=lambda **options: LandmarkDistance(landmark_backend(**options)),
+    )
+)
 def calculate_lmd(
-    img,
-    img2,
+    img: np.ndarray,
+    img2: np.ndarray,
     landmarks: Landmarks = 'awing',
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
     channel_order: ChannelOrder = 'rgb',
-    **kwargs,
-):
+    **kwargs: Any,
+) -> float:
     """LMD, the distance of landmarks in pixels of a 512-pixel frame, lower is better; see `landmark_distance`.
 
     Args:
@@ -140,14 +154,14 @@ def calculate_lmd(
         landmarks (str): awing (98 points, the paper's; takes the frame for an aligned face), dlib (68 points, no
             download, an extra) or centerface (5 points, always there). The numbers of one do not compare with those
             of another.
-        weights (str | None): facexlib's ``alignment_WFLW_4HG.pth`` for awing; without it, ``weights/``, facexlib's
-            folder and the torch hub cache are looked through.
+        weights (str | None): facexlib's ``alignment_WFLW_4HG.pth`` for awing; by default ``weights/``,
+            facexlib's folder and the torch hub cache are searched.
         device (str): Where awing runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
         channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
 
     Returns:
-        float: Pixels; frames without a face are left out and logged, nan if that leaves none.
+        float: Pixels; frames without a face are skipped and logged, nan if none remains.
 
     Raises:
         ValueError: Shapes differ.
@@ -158,18 +172,27 @@ def calculate_lmd(
 
 
 @METRIC_REGISTRY.register()
-@accumulated(LandmarkMotionError, landmark_backend, prepare_landmarks)
+@specified_by(
+    MetricSpecification(
+        title=LandmarkMotionError.title,
+        unit='px',
+        better='lower',
+        min_frames=LandmarkMotionError.min_frames,
+        label=prepare_landmarks,
+        accumulator=lambda **options: LandmarkMotionError(landmark_backend(**options)),
+    )
+)
 def calculate_tlme(
-    img,
-    img2,
+    img: np.ndarray,
+    img2: np.ndarray,
     landmarks: Landmarks = 'awing',
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
     channel_order: ChannelOrder = 'rgb',
-    **kwargs,
-):
-    """TLME, how far landmarks move otherwise than the real ones, in pixels, lower is better.
+    **kwargs: Any,
+) -> float:
+    """TLME, the error of the motion of landmarks from frame to frame in pixels, lower is better.
 
     See `landmark_motion_error`: the definition is our own.
 
@@ -182,7 +205,7 @@ def calculate_tlme(
         channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
 
     Returns:
-        float: Pixels of a 512-pixel frame, per frame; pairs without a face are left out and logged.
+        float: Pixels of a 512-pixel frame, per frame; pairs without a face are skipped and logged.
 
     Raises:
         ValueError: Shapes differ, or there is a single frame.
@@ -193,17 +216,26 @@ def calculate_tlme(
 
 
 @METRIC_REGISTRY.register()
-@accumulated(LandmarkJitter, landmark_backend, prepare_landmarks)
+@specified_by(
+    MetricSpecification(
+        title=LandmarkJitter.title,
+        unit='px',
+        better='lower',
+        min_frames=LandmarkJitter.min_frames,
+        label=prepare_landmarks,
+        accumulator=lambda **options: LandmarkJitter(landmark_backend(**options)),
+    )
+)
 def calculate_landmark_jitter(
-    img,
+    img: np.ndarray,
     landmarks: Landmarks = 'awing',
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
     channel_order: ChannelOrder = 'rgb',
-    **kwargs,
-):
-    """How much landmarks tremble, in pixels, without ground truth, lower is better; see `landmark_jitter`.
+    **kwargs: Any,
+) -> float:
+    """Temporal jitter of landmarks in pixels, without ground truth, lower is better; see `landmark_jitter`.
 
     Args:
         img (ndarray): Restored clip (T, H, W, 3), uint8, T of 3 or more.
@@ -214,7 +246,7 @@ def calculate_landmark_jitter(
         channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
 
     Returns:
-        float: Pixels of a 512-pixel frame, per squared frame; triples without a face are left out and logged.
+        float: Pixels of a 512-pixel frame, per squared frame; triples without a face are skipped and logged.
 
     Raises:
         ValueError: There are fewer than three frames.

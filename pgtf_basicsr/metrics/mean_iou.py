@@ -1,22 +1,25 @@
 """How well pixels are labelled: mean intersection over union, pixel accuracy."""
 
+from typing import Any
+
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from ..argument_types import Count
+from ..config.specification import MetricSpecification, specified_by
 
 __all__ = ['calculate_mean_iou', 'class_ious', 'confusion_matrix', 'majority_confusion', 'mean_iou', 'pixel_accuracy']
 
 
 @METRIC_REGISTRY.register()
-def calculate_mean_iou(prediction, truth, num_classes: Count = 19, **kwargs):
+@specified_by(MetricSpecification(title='mIoU'))
+def calculate_mean_iou(prediction: np.ndarray, truth: np.ndarray, num_classes: Count = 19, **kwargs: Any) -> float:
     """Mean intersection over union of labels, over the classes that are in the prediction or in the truth.
 
-    Of a whole data set, it is :func:`mean_iou` of the sum of its pictures' confusion matrices, and not the mean over
-    pictures.
+    For a whole dataset, it is :func:`mean_iou` of the sum of the images' confusion matrices, not the mean over images.
 
     Args:
-        prediction, truth (ndarray): Labels of one shape, whole numbers in [0, num_classes).
+        prediction, truth (ndarray): Labels of one shape, integers in [0, num_classes).
         num_classes (int): Number of classes; 19 are those of CelebAMask-HQ.
 
     Returns:
@@ -28,11 +31,11 @@ def calculate_mean_iou(prediction, truth, num_classes: Count = 19, **kwargs):
     return mean_iou(confusion_matrix(prediction, truth, num_classes))
 
 
-def confusion_matrix(prediction, truth, num_classes):
+def confusion_matrix(prediction: np.ndarray, truth: np.ndarray, num_classes: int) -> np.ndarray:
     """Count pixels by true and predicted class.
 
     Args:
-        prediction, truth (ndarray): Labels of one shape, whole numbers in [0, num_classes).
+        prediction, truth (ndarray): Labels of one shape, integers in [0, num_classes).
         num_classes (int): Number of classes.
 
     Returns:
@@ -53,27 +56,27 @@ def confusion_matrix(prediction, truth, num_classes):
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
-def class_ious(confusion):
+def class_ious(confusion: np.ndarray) -> np.ndarray:
     """Intersection over union of each class; nan for those in neither prediction nor truth."""
     intersection = np.diagonal(confusion)
     union = confusion.sum(axis=0) + confusion.sum(axis=1) - intersection
     return np.where(union > 0, intersection / np.maximum(union, 1), np.nan)
 
 
-def mean_iou(confusion):
+def mean_iou(confusion: np.ndarray) -> float:
     """Mean of :func:`class_ious` over the classes that are there; nan for a matrix without pixels."""
     ious = class_ious(confusion)
     present = ~np.isnan(ious)
     return float(ious[present].mean()) if present.any() else float('nan')
 
 
-def pixel_accuracy(confusion):
+def pixel_accuracy(confusion: np.ndarray) -> float:
     """Share of pixels whose class is predicted; nan for a matrix without pixels."""
     total = confusion.sum()
     return float(np.trace(confusion) / total) if total else float('nan')
 
 
-def majority_confusion(confusion):
+def majority_confusion(confusion: np.ndarray) -> np.ndarray:
     """Confusion matrix, for the same truth, of predicting its most frequent class everywhere."""
     counts = confusion.sum(axis=1)
     majority = np.zeros_like(confusion)

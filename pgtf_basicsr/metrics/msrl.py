@@ -1,36 +1,23 @@
 """MSRL as a metric: how well the changes from frame to frame are restored."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from ..argument_types import Counts
+from ..config.specification import MetricSpecification, specified_by
 from ..losses.msrl_loss import temporal_difference
 
 __all__ = ['ResidualPSNR', 'calculate_msrl', 'msrl']
 
-
-@METRIC_REGISTRY.register()
-def calculate_msrl(img, img2, scales: Counts = (1, 2, 3), **kwargs):
-    """Multi-scale residual PSNR in dB of two clips, higher is better; see :func:`msrl`.
-
-    It takes whole clips (T, H, W, C), as its attribute ``per_clip`` says, where BasicSR's metrics take a frame.
-
-    Args:
-        img, img2 (ndarray): As there.
-        scales (sequence of int): Factors by which the changes from frame to frame are downsampled.
-    """
-    return msrl(img, img2, scales)
+SCALES = (1, 2, 3)
 
 
-calculate_msrl.per_clip = True
-calculate_msrl.min_frames = lambda **options: ResidualPSNR.min_frames
-calculate_msrl.accumulator = lambda scales=(1, 2, 3), **options: ResidualPSNR(scales)
-
-
-def msrl(img, img2, scales=(1, 2, 3)):
+def msrl(img: np.ndarray, img2: np.ndarray, scales: Sequence[int] = SCALES) -> float:
     """PSNR between the frame-to-frame changes of two clips, averaged over scales (paper, Eq. 7, as a metric).
 
     For each factor n, the differences of adjacent frames are downsampled by n (block average, see
@@ -66,22 +53,24 @@ class ResidualPSNR:
 
     min_frames = 2
 
-    def __init__(self, scales=(1, 2, 3)):
+    def __init__(self, scales: Sequence[int] = SCALES) -> None:
         self._scales = tuple(scales)
         self._errors = np.zeros(len(self._scales))
         self._pairs = 0
-        self._previous = None
+        self._previous: tuple[np.ndarray, np.ndarray] | None = None
 
-    def update(self, restored, gt):
+    def update(self, restored: np.ndarray, gt: np.ndarray) -> float:
         """Take the next frame of each clip, (H, W, C) uint8.
 
         Returns:
-            float: dB of this change alone, of which the score is no mean; nan for the first frame.
+            float: dB of this change alone, nan for the first frame.  The score is that of the mean error, not the mean
+            of these values.
         """
-        previous, self._previous = self._previous, (restored, gt)
+        frames = restored, gt
+        previous, self._previous = self._previous, frames
         if previous is None:
             return math.nan
-        pairs = [_video(before, now) for before, now in zip(previous, self._previous)]
+        pairs = [_video(before, now) for before, now in zip(previous, frames)]
         errors = np.array(
             [
                 torch.mean((temporal_difference(pairs[0], n) - temporal_difference(pairs[1], n)) ** 2).item()
@@ -92,14 +81,34 @@ class ResidualPSNR:
         self._pairs += 1
         return _decibels(errors)
 
-    def compute(self):
+    def compute(self) -> float:
         """Score in dB; nan before the second frame."""
         return _decibels(self._errors / self._pairs) if self._pairs else math.nan
 
 
-def _decibels(errors):
+@METRIC_REGISTRY.register()
+@specified_by(
+    MetricSpecification(
+        title='MSRL',
+        unit='dB',
+        digits=2,
+        min_frames=ResidualPSNR.min_frames,
+        accumulator=lambda scales=SCALES, **options: ResidualPSNR(scales),
+    )
+)
+def calculate_msrl(img: np.ndarray, img2: np.ndarray, scales: Counts = SCALES, **kwargs: Any) -> float:
+    """Multi-scale residual PSNR in dB of two clips, higher is better; see :func:`msrl`.
+
+    Args:
+        img, img2 (ndarray): Restored and real clip (T, H, W, C), uint8, T of 2 or more.
+        scales (sequence of int): Factors by which the changes from frame to frame are downsampled.
+    """
+    return msrl(img, img2, scales)
+
+
+def _decibels(errors: np.ndarray) -> float:
     return float(np.mean([math.inf if mse == 0 else 10 * math.log10(255**2 / mse) for mse in errors]))
 
 
-def _video(*frames):
+def _video(*frames: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.stack(frames).astype(np.float64)).permute(0, 3, 1, 2).unsqueeze(0)

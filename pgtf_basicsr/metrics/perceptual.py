@@ -1,17 +1,19 @@
 """LPIPS as a metric."""
 
 import functools
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from annotated_types import Ge
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from ..config.specification import ChannelOrder, MetricSpecification, specified_by
 from ..devices import find_device
-from ..losses.lpips_loss import LPIPSLoss
+from ..losses import lpips_loss
 from ..weights import Backend, Device, NetworkFile
-from .accumulators import ChannelOrder, as_rgb
+from .accumulators import as_rgb
 
 __all__ = ['calculate_lpips', 'prepare_lpips']
 
@@ -29,26 +31,63 @@ NETWORKS = {
 }
 
 
+def prepare_lpips(
+    net: Literal['vgg', 'alex'] = 'vgg',
+    weights: str | None = None,
+    device: Device = 'auto',
+    download: bool = False,
+    **options: Any,
+) -> Backend:
+    """Check that the backbone is there, without loading it.
+
+    The arguments are those of `calculate_lpips`.
+
+    Returns:
+        Backend: Its label.
+
+    Raises:
+        UserError: The file is missing.
+    """
+    find_device(device)
+    file, label = NETWORKS[net]
+    file.find(weights, download)
+    return label
+
+
+def _of_backbone(net: Literal['vgg', 'alex'] = 'vgg', **options: Any) -> dict[str, Any]:
+    return {'title': 'LPIPS (AlexNet)', 'min_side': lpips_loss.NETWORKS['alex'][1]} if net == 'alex' else {}
+
+
 @METRIC_REGISTRY.register()
+@specified_by(
+    MetricSpecification(
+        title='LPIPS',
+        better='lower',
+        digits=4,
+        min_side=lpips_loss.NETWORKS['vgg'][1],
+        label=prepare_lpips,
+        of_options=_of_backbone,
+    )
+)
 def calculate_lpips(
-    img,
-    img2,
+    img: np.ndarray,
+    img2: np.ndarray,
     crop_border: Annotated[int, Ge(0)] = 0,
     net: Literal['vgg', 'alex'] = 'vgg',
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
     channel_order: ChannelOrder = 'rgb',
-    **kwargs,
-):
+    **kwargs: Any,
+) -> float:
     """Learned perceptual distance of two frames (Zhang et al., CVPR 2018, version 0.1), lower is better.
 
     Args:
         img, img2 (ndarray): Restored and real frame (H, W, 3), uint8.
-        crop_border (int): Pixels at each edge that are left out.
+        crop_border (int): Pixels at each edge that are skipped.
         net (str): ``vgg``, as in tables, or ``alex``.
-        weights (str | None): File of the backbone with torchvision's names; without it, ``weights/``, facexlib's
-            folder and the torch hub cache are looked through.
+        weights (str | None): File of the backbone with torchvision's names; by default ``weights/``, facexlib's
+            folder and the torch hub cache are searched.
         device (str): Where the network runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
         channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
@@ -65,32 +104,12 @@ def calculate_lpips(
         return network(*(_tensor(frame, crop_border, channel_order, device) for frame in (img, img2))).item()
 
 
-def prepare_lpips(net='vgg', weights=None, device='auto', download=False, **options):
-    """Make sure that the backbone is there, without loading it.
-
-    Args: as in `calculate_lpips`.
-
-    Returns:
-        Backend: Its label.
-
-    Raises:
-        UserError: The file is missing.
-    """
-    find_device(device)
-    file, label = NETWORKS[net]
-    file.find(weights, download)
-    return label
-
-
-calculate_lpips.prepare = prepare_lpips
-
-
 @functools.cache
-def _network(net, path, device):
-    return LPIPSLoss(net, path).to(find_device(device))
+def _network(net: Literal['vgg', 'alex'], path: Path, device: Device) -> lpips_loss.LPIPSLoss:
+    return lpips_loss.LPIPSLoss(net, str(path)).to(find_device(device))
 
 
-def _tensor(frame, crop_border, channel_order, device):
+def _tensor(frame: np.ndarray, crop_border: int, channel_order: ChannelOrder, device: Device) -> torch.Tensor:
     height, width = frame.shape[:2]
     cropped = frame[crop_border : height - crop_border, crop_border : width - crop_border]
     image = torch.from_numpy(np.array(as_rgb(cropped, channel_order))).to(find_device(device))

@@ -5,9 +5,10 @@ from itertools import tee
 
 import torch
 from basicsr.utils import get_root_logger
-from basicsr.utils.registry import METRIC_REGISTRY, MODEL_REGISTRY
+from basicsr.utils.registry import MODEL_REGISTRY
 
 from ..checkpoints import checksum
+from ..config.specification import specification_of
 from ..errors import UserError
 from .video_face_model import VideoFaceModel
 
@@ -45,9 +46,7 @@ class PGTFormerModel(VideoFaceModel):
     def __init__(self, opt):
         super().__init__(opt)
         self.fidelity = (opt.get('val') or {}).get('fidelity', 1.0)
-        self.measures_codes = any(
-            hasattr(METRIC_REGISTRY.get(info.options['type']), 'of_codes') for info in self.metrics.values()
-        )
+        self.measures_codes = any(specification_of(info.options).compares == 'codes' for info in self.metrics.values())
         if self.measures_codes and not self.is_train:
             self.teacher = self.load_teacher()
 

@@ -2,11 +2,12 @@
 
 from typing import Literal
 
-from basicsr.utils.registry import ARCH_REGISTRY, METRIC_REGISTRY
+from basicsr.utils.registry import ARCH_REGISTRY
 from pydantic import Field
 
 from ..config.registered import Loss, Network, look_up, network_argument
 from ..config.schema import value
+from ..config.specification import specification_of
 from ..config.value_types import ExistingFile
 from .video_face_options import VideoFaceOptions, VideoFacePath, VideoFaceTraining, VideoFaceValidation, is_used
 
@@ -49,7 +50,7 @@ class PGTFormerOptions(VideoFaceOptions):
     """An option file for PGTFormerModel: stages II to IV."""
 
     needed_of_network = 'load_autoencoder'
-    can_measure = ('combine', 'of_codes')
+    has_code_metrics = True
 
     network_vqgan: Network | None = Field(
         None, description="stage I's autoencoder, the teacher; needed in training and for metrics of codes"
@@ -76,7 +77,7 @@ class PGTFormerOptions(VideoFaceOptions):
 def measures_codes(options):
     """Whether a metric needs the teacher's codes."""
     metrics = value(options, 'val', 'metrics') or {}
-    return any(hasattr(look_up(METRIC_REGISTRY, section.get('type', '')), 'of_codes') for section in metrics.values())
+    return any(specification_of(section).compares == 'codes' for section in metrics.values())
 
 
 def teacher(options):

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from ..evaluation.results import SIDES, DataSetResult
+from ..evaluation.results import SIDES, DatasetResult
 from ..evaluation.scoring import whole_scores
 from ..ranks import gathered
 
@@ -44,12 +44,12 @@ class ClipScores:
 
     @cached_property
     def result(self):
-        """DataSetResult of the metrics that were measured, once all clips are there."""
+        """DatasetResult of the metrics that were measured, once all clips are there."""
         options = {name: info.options for name, info in self._metrics.items()}
         whole = whole_scores(options, [self._collected[clip.name] for clip in self._clips])
         measured = {name for clip in self._clips for name in clip.scores} | set(whole)
         metrics = {name: info for name, info in self._metrics.items() if name in measured}
-        return DataSetResult(self._run, self._data_set, metrics, self._clips, whole)
+        return DatasetResult(self._run, self._data_set, metrics, self._clips, whole)
 
     def directions(self):
         """{metric: 'higher' or 'lower'}, whichever is better."""

@@ -246,7 +246,7 @@ class VideoFaceModel(TrainableModel):
         folder = self.opt['path']['results_root']
         write_report(self.results, folder)
         get_root_logger().info(
-            f'Results of {scores.result.data_set}, more of them in {folder}/metrics.html:\n'
+            f'Results of {scores.result.dataset}, more of them in {folder}/metrics.html:\n'
             + markdown_table([scores.result])
         )
         if self.tb_logger:

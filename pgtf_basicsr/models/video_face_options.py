@@ -52,7 +52,7 @@ class VideoFaceOptions(TrainableOptions):
     """An option file for a model of videos."""
 
     needed_of_network: ClassVar[str] = 'last_layer'
-    can_measure: ClassVar[tuple] = ('combine',)
+    has_dataset_metrics: ClassVar[bool] = True
 
     network_d: Network | None = Field(None, description='the discriminator; needed with gan_opt')
     path: VideoFacePath = Field(description='weights and states to start from')

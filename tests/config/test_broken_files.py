@@ -148,7 +148,7 @@ CONTRADICTIONS = [
         '      type: calculate_code_accuracy',
         'val.metrics.msrl.type: calculate_code_accuracy compares codes',
     ),
-    (STAGE_1, '      type: calculate_msrl', '      type: calculate_mean_iou', 'compares no pictures'),
+    (STAGE_1, '      type: calculate_msrl', '      type: calculate_mean_iou', 'compares no images'),
     (STAGE_1, '  use_tb_logger: true', '  use_tb_logger: false\n  wandb: {project: x}', 'needs logger.use_tb_logger'),
     (STAGE_1, '  val:\n', '  test_1:\n', 'datasets.test_1: training has'),
     (STAGE_1, '  val:\n', '  validation:\n', 'datasets.validation: there is no such option'),

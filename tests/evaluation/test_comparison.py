@@ -10,8 +10,9 @@ import pytest
 
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.evaluation.comparison import command as compare_command
-from pgtf_basicsr.evaluation.comparison.comparing import bootstrap_interval, compare, find_results, paired_difference
-from pgtf_basicsr.evaluation.results import ClipResult, DataSetResult, MetricInfo, write_results
+from pgtf_basicsr.evaluation.comparison.differences import bootstrap_interval, paired_difference
+from pgtf_basicsr.evaluation.comparison.runs import compare, find_results
+from pgtf_basicsr.evaluation.results import ClipResult, DatasetResult, MetricInfo, write_results
 
 PSNR = MetricInfo('PSNR', 'dB', 'higher', 'RGB', True, {'type': 'calculate_psnr', 'crop_border': 0})
 LPIPS = MetricInfo('LPIPS', '', 'lower', 'VGG-16', True, {'type': 'calculate_lpips', 'weights': 'here'})
@@ -19,7 +20,7 @@ FVD = MetricInfo('FVD', '', 'lower', 'I3D', True, {'type': 'calculate_fvd'})
 METRICS = {'psnr': PSNR, 'lpips': LPIPS}
 
 
-def result(scores, run='A', data_set='faces', metrics=METRICS, num_frames=10, first=0, **whole):
+def result(scores, run='A', dataset='faces', metrics=METRICS, num_frames=10, first=0, **whole):
     """Of clips with these scores, {metric: numbers}, whose names count from ``first``."""
     lines = zip(*scores.values(), strict=True)
     clips = [
@@ -29,7 +30,7 @@ def result(scores, run='A', data_set='faces', metrics=METRICS, num_frames=10, fi
         for number, line in enumerate(lines, first)
     ]
     whole = {metric: {'restored': score} for metric, score in whole.items()}
-    return DataSetResult(run, data_set, metrics, clips, whole)
+    return DatasetResult(run, dataset, metrics, clips, whole)
 
 
 def psnr(*scores, **arguments):
@@ -37,14 +38,14 @@ def psnr(*scores, **arguments):
 
 
 def runs(*results):
-    """Runs called A, B, ... of a data set each."""
+    """Runs called A, B, ... of a dataset each."""
     return {name: [(of_run, name)] for name, of_run in zip('ABCD', results)}
 
 
 def written(folder, *results):
-    for of_data_set in results:
-        (folder / of_data_set.run).mkdir(exist_ok=True, parents=True)
-        write_results(of_data_set, folder / of_data_set.run / f'metrics_{of_data_set.data_set}.json')
+    for of_dataset in results:
+        (folder / of_dataset.run).mkdir(exist_ok=True, parents=True)
+        write_results(of_dataset, folder / of_dataset.run / f'metrics_{of_dataset.dataset}.json')
     return str(folder / results[0].run)
 
 
@@ -121,11 +122,11 @@ def test_infinite_scores():
 
 def test_a_number_of_all_clips_has_a_difference_alone():
     baseline, other = (result({'psnr': (1, 2)}, metrics={'psnr': PSNR, 'fvd': FVD}, fvd=fvd) for fvd in (90.0, 70.0))
-    difference = compare(runs(baseline, other)).data_sets[0].differences['B']['fvd']
+    difference = compare(runs(baseline, other)).datasets[0].differences['B']['fvd']
     assert difference.mean == -20 and difference.interval is None and difference.clips == {}
 
 
-def test_clips_that_not_all_runs_have_are_left_out_and_told():
+def test_clips_that_not_all_runs_have_are_skipped_and_reported():
     metrics = {'psnr': PSNR, 'fvd': FVD}
     comparison = compare(
         runs(
@@ -133,30 +134,30 @@ def test_clips_that_not_all_runs_have_are_left_out_and_told():
             result({'psnr': range(9)}, metrics=metrics, fvd=80.0, first=5),
         )
     )
-    (of_data_set,) = comparison.data_sets
-    assert [[clip.name for clip in of_run.clips] for of_run, _ in of_data_set.results] == [
+    (of_dataset,) = comparison.datasets
+    assert [[clip.name for clip in of_run.clips] for of_run, _ in of_dataset.results] == [
         ['clip005', 'clip006', 'clip007']
     ] * 2
-    assert of_data_set.differences['B']['psnr'].mean == -5
-    assert 'fvd' not in of_data_set.differences['B'] and 'fvd' not in of_data_set.results[0][0].metrics
-    assert of_data_set.notes == [
-        'Left out: 11 of 14 clips, which not all runs have: clip000, clip001, clip002, ….',
-        'Left out: FVD, a number of all clips of a run, which are not the same in all runs.',
+    assert of_dataset.differences['B']['psnr'].mean == -5
+    assert 'fvd' not in of_dataset.differences['B'] and 'fvd' not in of_dataset.results[0][0].metrics
+    assert of_dataset.notes == [
+        'Skipped: 11 of 14 clips, which not all runs have: clip000, clip001, clip002, ….',
+        'Skipped: FVD, a number of all clips of a run, which are not the same in all runs.',
     ]
 
 
-def test_data_sets_are_matched_by_name_or_are_the_only_ones():
-    single = compare(runs(psnr(1, 2), psnr(2, 3, data_set='Faces')))
-    assert single.notes == ['Data sets have different names: faces in A, Faces in B.']
-    assert [of_run.data_set for of_run, _ in single.data_sets[0].results] == ['faces', 'faces']
+def test_datasets_are_matched_by_name_or_are_the_only_ones():
+    single = compare(runs(psnr(1, 2), psnr(2, 3, dataset='Faces')))
+    assert single.notes == ['Datasets have different names: faces in A, Faces in B.']
+    assert [of_run.dataset for of_run, _ in single.datasets[0].results] == ['faces', 'faces']
     several = compare(
         {
-            'A': [(psnr(1, 2), ''), (psnr(5, 6, data_set='more'), '')],
-            'B': [(psnr(2, 3, data_set='other'), ''), (psnr(6, 8, data_set='more'), '')],
+            'A': [(psnr(1, 2), ''), (psnr(5, 6, dataset='more'), '')],
+            'B': [(psnr(2, 3, dataset='other'), ''), (psnr(6, 8, dataset='more'), '')],
         }
     )
-    assert several.notes == ['Left out: data sets that not all runs have: faces, other.']
-    assert several.data_sets[0].differences['B']['psnr'].mean == 1.5
+    assert several.notes == ['Skipped: datasets that not all runs have: faces, other.']
+    assert several.datasets[0].differences['B']['psnr'].mean == 1.5
 
 
 def test_where_the_networks_file_lies_does_not_matter():
@@ -176,13 +177,16 @@ Y_CHANNEL = MetricInfo('PSNR', 'dB', 'higher', 'Y channel', True, {'type': 'calc
         (runs(psnr(1, 2)), '1 run to compare'),
         (runs(psnr(1, 2), psnr(1, 2, first=5)), 'faces: no clip is in the results of all runs'),
         (runs(psnr(1, 2), psnr(1, 2, num_frames=9)), 'faces: clip clip000 has 10 frames in A and 9 in B'),
-        (runs(psnr(1), result({'psnr': [1]}, metrics={'psnr': BORDER})), 'psnr do not compare: .*border: 0.*border: 4'),
+        (
+            runs(psnr(1), result({'psnr': [1]}, metrics={'psnr': BORDER})),
+            'psnr are not comparable: .*border: 0.*border: 4',
+        ),
         (runs(psnr(1), result({'psnr': [1]}, metrics={'psnr': Y_CHANNEL})), 'A has RGB, .* B has Y channel, '),
         (runs(psnr(1, math.nan), psnr(math.nan, 1)), 'no metric has scores in both A and B'),
         (runs(psnr(1), result({'lpips': [1]}, metrics={'lpips': LPIPS})), 'scores in both A and B; .*psnr.*lpips'),
         (
-            {'A': [(psnr(1), ''), (psnr(1, data_set='b'), '')], 'B': [(psnr(1, data_set='c'), '')]},
-            'no data set in common: A has faces, b; B has c',
+            {'A': [(psnr(1), ''), (psnr(1, dataset='b'), '')], 'B': [(psnr(1, dataset='c'), '')]},
+            'no dataset in common: A has faces, b; B has c',
         ),
         ({'A': [(psnr(1), 'here'), (psnr(1), 'here')], 'B': [(psnr(1), '')]}, 'run A: two files of results in here'),
     ],
@@ -194,10 +198,10 @@ def test_what_cannot_be_compared_is_refused(compared, message):
 
 
 def test_results_are_found_by_file_and_by_folder(tmp_path):
-    folder = written(tmp_path, psnr(1, 2, data_set='b'), psnr(1, 2, data_set='a'))
-    assert [(of.data_set, str(where)) for of, where in find_results(folder)] == [('a', folder), ('b', folder)]
-    assert [of.data_set for of, _ in find_results(f'{folder}/metrics_b.json')] == ['b']
-    with pytest.raises(UserError, match='no results in .*metrics_<data set>.json'):
+    folder = written(tmp_path, psnr(1, 2, dataset='b'), psnr(1, 2, dataset='a'))
+    assert [(of.dataset, str(where)) for of, where in find_results(folder)] == [('a', folder), ('b', folder)]
+    assert [of.dataset for of, _ in find_results(f'{folder}/metrics_b.json')] == ['b']
+    with pytest.raises(UserError, match='no results in .*metrics_<dataset>.json'):
         find_results(tmp_path)
 
 

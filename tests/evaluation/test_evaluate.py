@@ -19,8 +19,8 @@ SIZE = (32, 48)
 
 def moving(seed, count=4):
     """Frames of smooth noise that drifts, (T, H, W, 3) uint8."""
-    picture = cv2.resize(np.random.default_rng(seed).integers(0, 255, (12, 14, 3), dtype=np.uint8), (96, 64))
-    return np.stack([picture[8 : 8 + SIZE[0], i : i + SIZE[1]] for i in range(count)])
+    texture = cv2.resize(np.random.default_rng(seed).integers(0, 255, (12, 14, 3), dtype=np.uint8), (96, 64))
+    return np.stack([texture[8 : 8 + SIZE[0], i : i + SIZE[1]] for i in range(count)])
 
 
 def noisy(frames, seed):
@@ -59,15 +59,15 @@ def evaluate(*arguments, status=0):
     assert main(['evaluate', *map(str, arguments)]) == status
 
 
-def results(folder, data_set='clips'):
-    return json.loads((folder / f'metrics_{data_set}.json').read_text())
+def results(folder, dataset='clips'):
+    return json.loads((folder / f'metrics_{dataset}.json').read_text())
 
 
 def test_scores_are_those_of_the_frames(clips, capsys):
     evaluate('--restored', 'restored', '--gt', 'gt', '--degraded', 'degraded', '--name', 'method')
     found = results(clips / 'results/method')
     expected = {
-        name: [peak_signal_noise_ratio(gt, noisy(gt, seed), data_range=255) for gt in (moving(seed),)][0]
+        name: peak_signal_noise_ratio(moving(seed), noisy(moving(seed), seed), data_range=255)
         for seed, name in enumerate(('one', 'two'))
     }
     assert list(found['mean']) == ['psnr', 'ssim', 'msrl', 'flicker']
@@ -175,7 +175,7 @@ def leave(folder):
         (shorten, [], 'clip two: restored/two has 3 frames and its ground truth gt/two 4'),
         (resize, [], 'clip two: frames of restored/two are 32x32 and those of its ground truth gt/two 48x32'),
         (resize_one, [], 'restored/one/out_2.png is 8x8; the first frame of its clip is 48x32'),
-        (cut_one, [], 'gt/one/00000001.png cannot be read as a picture'),
+        (cut_one, [], 'gt/one/00000001.png cannot be read as an image'),
         (cut_video, [], 'restored/three.mkv breaks off'),
         (rename, [], '--gt: gt has no clip two, which restored has'),
         (leave, ['--metrics', 'msrl'], 'clip one has 1 frame; metric msrl needs 2'),

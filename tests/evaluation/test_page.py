@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pgtf_basicsr.evaluation.page import write_page
-from pgtf_basicsr.evaluation.results import ClipResult, DataSetResult, MetricInfo
+from pgtf_basicsr.evaluation.results import ClipResult, DatasetResult, MetricInfo
 
 HOSTILE = '</script><img src=x onerror=alert(1)>'
 METRICS = {
@@ -34,7 +34,7 @@ def run_result(name, column, pictures=None):
         deg = {'restored': 12.0 + column, 'degraded': 40.0}
         of_clip = (pictures or {}).get(clip, {})
         clips.append(ClipResult(clip, 3, {'psnr': numbers, 'deg': deg}, {'psnr': curves}, of_clip))
-    return DataSetResult(name, 'set', METRICS, clips, {'fvd': {'restored': 300.0 + column, 'degraded': 900.0}})
+    return DatasetResult(name, 'set', METRICS, clips, {'fvd': {'restored': 300.0 + column, 'degraded': 900.0}})
 
 
 def contents_of(page):
@@ -56,10 +56,10 @@ def test_the_page_refers_to_nothing_outside(tmp_path):
 
 def test_numbers_come_back_from_the_page(tmp_path):
     contents = contents_of(written(tmp_path, [run_result('A', 0)]))
-    (data_set,) = contents['dataSets']
-    assert data_set['clips'] == [{'name': clip, 'frames': 3} for clip in PSNR]
-    degraded, restored = data_set['series']
-    assert [(one['run'], one['side']) for one in data_set['series']] == [('A', 'degraded'), ('A', 'restored')]
+    (dataset,) = contents['datasets']
+    assert dataset['clips'] == [{'name': clip, 'frames': 3} for clip in PSNR]
+    degraded, restored = dataset['series']
+    assert [(one['run'], one['side']) for one in dataset['series']] == [('A', 'degraded'), ('A', 'restored')]
     assert restored['scores'] == [[30.0, 12.0, None], ['Infinity', 12.0, None], [None, 12.0, None]]
     assert degraded['means'] == [21.0, 40.0, 900.0]
     assert restored['means'] == ['Infinity', 12.0, 300.0] and restored['counts'] == [2, 3, 0]
@@ -74,25 +74,25 @@ def test_texts_cannot_end_the_script_that_they_stand_in(tmp_path):
     page = written(tmp_path, [result], HOSTILE)
     assert '<img' not in page and '\u2028' not in page and '<!--' not in page
     assert page.count('<title>&lt;/script&gt;&lt;img') == 1
-    names = [clip['name'] for clip in contents_of(page)['dataSets'][0]['clips']]
+    names = [clip['name'] for clip in contents_of(page)['datasets'][0]['clips']]
     assert names == [HOSTILE, 'lines\u2028and <!-- comments -->', 'no Unicode ?']
 
 
-def test_the_degraded_input_of_several_runs_is_told_once_unless_they_disagree(tmp_path):
+def test_the_degraded_input_of_several_runs_is_shown_once_unless_they_disagree(tmp_path):
     runs = [run_result('A', 0), run_result('B', 1)]
-    series = contents_of(written(tmp_path, runs))['dataSets'][0]['series']
+    series = contents_of(written(tmp_path, runs))['datasets'][0]['series']
     assert [(one['run'], one['side']) for one in series] == [('A', 'degraded'), ('A', 'restored'), ('B', 'restored')]
     runs[1].clips[0].scores['psnr']['degraded'] += 1
-    series = contents_of(written(tmp_path, runs))['dataSets'][0]['series']
+    series = contents_of(written(tmp_path, runs))['datasets'][0]['series']
     assert [one['run'] for one in series] == ['A', 'B', 'A', 'B']
 
 
 def test_clips_that_a_run_does_not_have_stay_empty(tmp_path):
     runs = [run_result('A', 0), run_result('B', 1)]
     del runs[0].clips[1]
-    (data_set,) = contents_of(written(tmp_path, runs))['dataSets']
-    assert [clip['name'] for clip in data_set['clips']] == [HOSTILE, 'clip 10%', 'Clip+a']
-    of_a = next(one for one in data_set['series'] if (one['run'], one['side']) == ('A', 'restored'))
+    (dataset,) = contents_of(written(tmp_path, runs))['datasets']
+    assert [clip['name'] for clip in dataset['clips']] == [HOSTILE, 'clip 10%', 'Clip+a']
+    of_a = next(one for one in dataset['series'] if (one['run'], one['side']) == ('A', 'restored'))
     assert of_a['scores'][2] == [None, None, None] and of_a['curves'][2] == [[], [], []] and of_a['pictures'][2] == {}
 
 
@@ -101,7 +101,7 @@ def test_footnotes_tell_what_is_behind_the_numbers(tmp_path):
     contents = contents_of(written(tmp_path, runs))
     assert [metric['marks'] for metric in contents['metrics']] == [[], ['†', '1'], ['2']]
     assert [note['text'] for note in contents['notes']] == [
-        "Does not compare with the paper's numbers",
+        "Not comparable with the paper's numbers",
         'dlib ResNet-29',
         'I3D',
     ]
@@ -111,7 +111,7 @@ def test_footnotes_tell_what_is_behind_the_numbers(tmp_path):
     assert contents['notes'][1]['text'].startswith('A: dlib ResNet-29; B: ArcFace. Measured with different options')
 
 
-def test_pictures_are_inside_and_those_that_are_gone_are_left_out(tmp_path):
+def test_pictures_are_inside_and_those_that_are_gone_are_skipped(tmp_path):
     slope = np.linspace(0, 255, 1500).astype(np.uint8)[None, :, None].repeat(30, axis=0).repeat(3, axis=2)
     stripes = np.zeros((30, 1500, 3), np.uint8)
     stripes[::2] = 255
@@ -131,7 +131,7 @@ def test_pictures_are_inside_and_those_that_are_gone_are_left_out(tmp_path):
             )
         ],
     )
-    assert contents_of(page)['dataSets'][0]['series'][1]['pictures'] == [
+    assert contents_of(page)['datasets'][0]['series'][1]['pictures'] == [
         {'frames': 0, 'slices': 1},
         {'frames': 2, 'slices': 3},
         {},

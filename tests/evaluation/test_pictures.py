@@ -31,7 +31,7 @@ def test_smaller_degraded_frames_are_enlarged_by_repetition():
     np.testing.assert_array_equal(frames[:, :20], degraded[0].repeat(4, axis=0).repeat(4, axis=1))
 
 
-def test_columns_that_do_not_exist_are_left_out():
+def test_columns_that_do_not_exist_are_skipped():
     restored, gt = random_clip(9), random_clip(9, seed=1)
     np.testing.assert_array_equal(pictures_of(restored).frames(), np.concatenate(restored[[0, 4, 8]]))
     pictures = pictures_of(restored, gt=gt)

@@ -78,7 +78,7 @@ def test_codes_are_compared_with_what_predicts_them():
     assert {name: scores['restored'] for name, scores in result.scores.items()} == {'t1': 0.25, 't2': 0.75}
 
 
-def test_numbers_of_a_whole_data_set_are_those_of_all_clips(i3d_file):
+def test_dataset_level_metrics_are_those_of_all_clips(i3d_file):
     metrics = {'fvd': {'type': 'calculate_fvd', 'window': 10, 'weights': i3d_file}}
     clips = np.random.default_rng(0).integers(0, 255, (2, 2, 10, 16, 16, 3)).astype(np.uint8)
     collected = []
@@ -108,7 +108,7 @@ def test_metrics_are_described_in_the_order_of_the_papers_columns():
         ({'type': 'calculate_fvd'}, 'i3d_torchscript.pt is missing'),
     ],
 )
-def test_missing_weights_are_told(nowhere, options, complaint):
+def test_missing_weights_are_reported(nowhere, options, complaint):
     with pytest.raises(UserError, match=f'metric bad: .*{complaint}'):
         describe_metrics({'psnr': PSNR, 'bad': options})
 

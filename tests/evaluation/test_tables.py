@@ -6,15 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from pgtf_basicsr.evaluation.results import ClipResult, DataSetResult, MetricInfo
-from pgtf_basicsr.evaluation.tables import (
-    column_titles,
-    escaped,
-    markdown_table,
-    number_text,
-    write_clip_table,
-    write_frame_table,
-)
+from pgtf_basicsr.evaluation.csv_tables import write_clip_table, write_frame_table
+from pgtf_basicsr.evaluation.markdown import escaped, number_text
+from pgtf_basicsr.evaluation.results import ClipResult, DatasetResult, MetricInfo
+from pgtf_basicsr.evaluation.tables import column_titles, markdown_table
 
 METRICS = {
     'psnr': MetricInfo('PSNR', 'dB', 'higher', 'RGB', True, {'type': 'calculate_psnr'}),
@@ -23,7 +18,7 @@ METRICS = {
 }
 
 
-def result(run, psnr, lmd, degraded=(20.0, 21.0), data_set='faces', fvd=100.0):
+def result(run, psnr, lmd, degraded=(20.0, 21.0), dataset='faces', fvd=100.0):
     """Of clips 'Clip+0', 'Clip+1', ... with these scores and three frames each."""
     clips = [
         ClipResult(
@@ -34,7 +29,7 @@ def result(run, psnr, lmd, degraded=(20.0, 21.0), data_set='faces', fvd=100.0):
         )
         for number in range(len(psnr))
     ]
-    return DataSetResult(run, data_set, METRICS, clips, {'fvd': {'restored': fvd}})
+    return DatasetResult(run, dataset, METRICS, clips, {'fvd': {'restored': fvd}})
 
 
 def rows_of(markdown):
@@ -85,14 +80,14 @@ def test_the_best_run_is_bold_and_equals_share_it():
     assert [row['FVD ↓'] for row in rows.values()] == ['–', '**90.00**', '100.00', '100.00']
 
 
-def test_degraded_input_is_told_once_unless_runs_had_another():
+def test_degraded_input_is_shown_once_unless_runs_had_another():
     same = [result('A', (30.0,), (1.0,), (20.0,)), result('B', (31.0,), (1.0,), (20.0001,))]
     assert list(rows_of(markdown_table(same))[0]) == ['degraded input', 'A', 'B']
     other = [same[0], result('B', (31.0,), (1.0,), (25.0,))]
     assert list(rows_of(markdown_table(other))[0]) == ['degraded input of A', 'degraded input of B', 'A', 'B']
 
 
-def test_means_of_fewer_clips_are_told():
+def test_means_of_fewer_clips_are_reported():
     complete = result('A', (30.0, 31.0), (1.0, 2.0))
     partly = result('B', (30.0, 31.0), (1.0, math.nan))
     assert rows_of(markdown_table([partly]))[1][-1] == 'LMD†: mean of 1 of 2 clips; the others have no score'
@@ -101,8 +96,8 @@ def test_means_of_fewer_clips_are_told():
     )
 
 
-def test_data_sets_have_their_own_tables_with_their_sizes():
-    text = markdown_table([result('A', (30.0, 31.0), (1.0, 2.0)), result('A', (30.0,), (1.0,), data_set='more')])
+def test_datasets_have_their_own_tables_with_their_sizes():
+    text = markdown_table([result('A', (30.0, 31.0), (1.0, 2.0)), result('A', (30.0,), (1.0,), dataset='more')])
     assert [line for line in text.splitlines() if line.startswith('## ')] == ['## faces', '## more']
     assert '\n2 clips, 6 frames\n' in text and '\n1 clip, 3 frames\n' in text
     assert text.endswith('\n') and not text.endswith('\n\n')

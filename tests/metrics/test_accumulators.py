@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from pgtf_basicsr.config.specification import specification_of
 from pgtf_basicsr.metrics import (
     Flicker,
     IdentityConsistency,
@@ -115,7 +116,6 @@ def test_features_of_whole_windows_are_all_that_is_kept():
     ],
 )
 def test_how_many_frames_a_clip_must_have_is_known_without_any_file(name, needed, nowhere):
-    metric = METRIC_REGISTRY.get(name)
-    assert metric.min_frames(type=name, better='lower') == needed
-    if 'window' in inspect.signature(metric).parameters:
-        assert metric.min_frames(type=name, window=20) == 20
+    assert specification_of({'type': name, 'better': 'lower'}).min_frames == needed
+    if 'window' in inspect.signature(METRIC_REGISTRY.get(name)).parameters:
+        assert specification_of({'type': name, 'window': 20}).min_frames == 20

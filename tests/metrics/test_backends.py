@@ -1,4 +1,4 @@
-"""Files behind metrics: found where they may lie, fetched only if allowed, missed before a test starts."""
+"""Files behind metrics: found in the usual places, fetched only if allowed, reported before a test if missing."""
 
 import inspect
 
@@ -9,8 +9,9 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from pgtf_basicsr import metrics
 from pgtf_basicsr.devices import find_device
 from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.faces.landmarks import landmark_backend
 from pgtf_basicsr.metrics import backends
-from pgtf_basicsr.metrics.backends import NetworkFile
+from pgtf_basicsr.weights import NetworkFile
 
 FILES = {
     'calculate_lpips': 'vgg16-397923af.pth',
@@ -31,24 +32,24 @@ def test_registered_under_their_names():
 
 
 @pytest.mark.parametrize('name', FILES)
-def test_a_missing_file_is_told_before_a_test_starts(name, nowhere):
-    prepare = METRIC_REGISTRY.get(name).prepare
-    with pytest.raises(UserError) as told:
-        prepare(better='lower', channel_order='rgb')
-    assert f'{FILES[name]} is missing' in str(told.value) and '`weights`' in str(told.value)
-    assert str(nowhere / FILES[name]) in str(told.value) and '`download: true`' in str(told.value)
+def test_a_missing_file_is_reported_before_a_test_starts(name, nowhere):
+    label_of = METRIC_REGISTRY.get(name).specification.label
+    with pytest.raises(UserError) as error:
+        label_of(better='lower', channel_order='rgb')
+    assert f'{FILES[name]} is missing' in str(error.value) and '`weights`' in str(error.value)
+    assert str(nowhere / FILES[name]) in str(error.value) and '`download: true`' in str(error.value)
     with pytest.raises(UserError, match='weights: there is no file elsewhere.pth .looked for /'):
-        prepare(weights='elsewhere.pth')
+        label_of(weights='elsewhere.pth')
 
 
 @pytest.mark.parametrize('name', FILES)
 def test_a_file_in_the_usual_places_or_in_the_options_is_enough(name, nowhere, tmp_path):
-    prepare = METRIC_REGISTRY.get(name).prepare
+    label_of = METRIC_REGISTRY.get(name).specification.label
     nowhere.mkdir(parents=True)
     (nowhere / FILES[name]).touch()
-    backend = prepare()
+    backend = label_of()
     assert backend.of_paper and backend.label
-    assert prepare(weights=str(nowhere / FILES[name])) == backend
+    assert label_of(weights=str(nowhere / FILES[name])) == backend
 
 
 def test_where_files_are_looked_for(monkeypatch, tmp_path):
@@ -72,60 +73,57 @@ def test_nothing_is_fetched_unless_allowed(nowhere, monkeypatch):
 
     monkeypatch.setattr(torch.hub, 'download_url_to_file', fetch)
     with pytest.raises(UserError):
-        metrics.calculate_lpips.prepare()
+        metrics.calculate_lpips.specification.label()
     assert not fetched
-    metrics.calculate_lpips.prepare(download=True)
-    metrics.calculate_lpips.prepare(download=True)
+    metrics.calculate_lpips.specification.label(download=True)
+    metrics.calculate_lpips.specification.label(download=True)
     assert fetched == [('https://download.pytorch.org/models/vgg16-397923af.pth', '397923af')]
 
 
-def test_a_failed_download_is_told(nowhere, monkeypatch):
+def test_a_failed_download_is_reported(nowhere, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError('no route to host')
 
     monkeypatch.setattr(torch.hub, 'download_url_to_file', fail)
     with pytest.raises(UserError, match='https://github.com/.* cannot be fetched into .*: no route to host'):
-        metrics.calculate_lmd.prepare(download=True)
+        metrics.calculate_lmd.specification.label(download=True)
 
 
 def test_dlib_is_asked_for_by_its_extra(nowhere, monkeypatch):
     monkeypatch.setattr('pgtf_basicsr.faces.dlib_models.package_folder', lambda name: None)
-    for prepare, options in (
-        (metrics.calculate_lmd.prepare, {'landmarks': 'dlib'}),
-        (metrics.calculate_deg.prepare, {'identity': 'dlib'}),
+    for label_of, options in (
+        (metrics.calculate_lmd.specification.label, {'landmarks': 'dlib'}),
+        (metrics.calculate_deg.specification.label, {'identity': 'dlib'}),
     ):
         with pytest.raises(UserError, match=r'dlib needs .* pip install "pgtf-basicsr\[offline-metrics\]"'):
-            prepare(**options)
+            label_of(**options)
 
 
 def test_what_needs_no_file_is_there_and_labelled(nowhere):
-    backend = metrics.calculate_lmd.prepare(landmarks='centerface')
+    backend = metrics.calculate_lmd.specification.label(landmarks='centerface')
     assert not backend.of_paper and backend.label == "CenterFace, 5 landmarks, not the paper's"
 
 
 def test_accumulators_take_the_options_of_a_file(nowhere):
     options = {'type': 'calculate_tlme', 'better': 'lower', 'landmarks': 'centerface', 'channel_order': 'rgb'}
     for name in ('calculate_flicker', 'calculate_landmark_jitter', 'calculate_lmd', 'calculate_msrl', 'calculate_tlme'):
-        accumulator = METRIC_REGISTRY.get(name).accumulator(**options)
+        accumulator = METRIC_REGISTRY.get(name).specification.accumulator(**options)
         assert callable(accumulator.update) and callable(accumulator.compute)
 
 
-def test_defaults_of_hooks_are_those_of_metrics():
+def test_defaults_of_functions_in_specifications_are_those_of_metrics():
     loaders = {
         'calculate_deg': backends.identity_backend,
-        'calculate_lmd': backends.landmark_backend,
+        'calculate_lmd': landmark_backend,
         'calculate_fvd': backends.video_feature_backend,
     }
     for name in FILES:
         metric = METRIC_REGISTRY.get(name)
         defaults = {key: value.default for key, value in inspect.signature(metric).parameters.items()}
-        hooks = [
-            metric.prepare,
-            *(getattr(metric, hook) for hook in ('accumulator', 'min_frames') if hasattr(metric, hook)),
-            *([loaders[name]] if name in loaders else []),
-        ]
-        for hook in hooks:
-            for key, parameter in inspect.signature(hook).parameters.items():
+        specification = metric.specification
+        functions = [specification.label, specification.accumulator, specification.of_options, loaders.get(name)]
+        for function in filter(None, functions):
+            for key, parameter in inspect.signature(function).parameters.items():
                 if parameter.kind is not parameter.VAR_KEYWORD:
                     assert defaults[key] == parameter.default, (name, key)
 
@@ -134,5 +132,5 @@ def test_devices():
     assert find_device('cpu').type == 'cpu'
     if not torch.cuda.is_available():
         assert find_device('auto').type == 'cpu'
-        with pytest.raises(UserError, match='device: cuda'):
+        with pytest.raises(UserError, match='there is no device cuda here: use cpu'):
             find_device('cuda')

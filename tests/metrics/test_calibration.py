@@ -81,7 +81,7 @@ def test_lpips_is_that_of_its_package(backbone):
     gt = clip[0, 48:144, 48:144]
     restored = blurred(gt[None], 2)[0]
     with torch.inference_mode():
-        # The package's own way from a picture to [-1, 1].
+        # The package's own way from an image to [-1, 1].
         expected = reference(lpips.im2tensor(restored), lpips.im2tensor(gt)).item()
         cropped = reference(lpips.im2tensor(restored[4:-4, 4:-4]), lpips.im2tensor(gt[4:-4, 4:-4])).item()
     options = {'net': 'alex', 'weights': backbone, 'device': 'cpu'}

@@ -2,6 +2,7 @@ import pytest
 import torch
 from basicsr.metrics import calculate_metric
 
+from pgtf_basicsr.config.specification import specification_of
 from pgtf_basicsr.metrics import calculate_code_accuracy
 
 # Each row ranks the codes 2, 0, 1.
@@ -30,7 +31,7 @@ def test_against_ranks():
 def test_registered():
     options = {'type': 'calculate_code_accuracy', 'k': 2, 'better': 'higher'}
     assert calculate_metric({'logits': LOGITS, 'codes': CODES}, options) == 0.75
-    assert calculate_code_accuracy.of_codes
+    assert specification_of({'type': 'calculate_code_accuracy'}).compares == 'codes'
 
 
 def test_shapes_and_k_are_checked():

@@ -101,12 +101,12 @@ def test_the_number_is_the_same_whichever_process_has_seen_a_clip(i3d_file, orde
     restored = [noisy(clip, 20) for clip in real]
     collected = {}
     for index in order:
-        features = calculate_fvd.accumulator(window=10, weights=i3d_file, better='lower')
+        features = calculate_fvd.specification.accumulator(window=10, weights=i3d_file, better='lower')
         for frames in zip(restored[index], real[index]):
             features.update(*frames)
         collected[index] = features.collect()
     together = calculate_fvd(restored, real, window=10, weights=i3d_file)
-    assert calculate_fvd.combine([collected[index] for index in range(3)]) == together
+    assert calculate_fvd.specification.combine([collected[index] for index in range(3)]) == together
 
 
 def test_frames_for_the_network():

@@ -72,7 +72,7 @@ def test_neighbouring_frames():
     assert consistency.compute() == pytest.approx((20 + 0 + 5) / 3)
 
 
-def test_frames_without_a_face_are_left_out_and_told(caplog):
+def test_frames_without_a_face_are_skipped_and_reported(caplog):
     distance, consistency = IdentityDistance(Turning()), IdentityConsistency(Turning())
     restored, gt = marked(10, 10, 10), marked(20, 20, 30)
     gt[1], restored[1] = 0, 0
@@ -82,7 +82,7 @@ def test_frames_without_a_face_are_left_out_and_told(caplog):
     assert distance.compute() == pytest.approx((10 + 20) / 2)
     assert np.isnan(consistency.compute())
     assert 'Deg: no face was found 1 times, 2 values remain' in caplog.text
-    assert 'identity consistency: no face was found 2 times' in caplog.text
+    assert 'ID consistency: no face was found 2 times' in caplog.text
 
 
 def test_the_face_is_found():

@@ -7,7 +7,7 @@ from basicsr.metrics import calculate_metric, calculate_psnr
 from facexlib.alignment import FAN
 
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.faces.landmarks import AwingLandmarks, heatmap_peaks
+from pgtf_basicsr.faces.landmarks import AwingLandmarks, heatmap_peaks, landmark_backend
 from pgtf_basicsr.metrics import (
     LandmarkDistance,
     LandmarkJitter,
@@ -19,7 +19,6 @@ from pgtf_basicsr.metrics import (
     landmark_jitter,
     landmark_motion_error,
 )
-from pgtf_basicsr.metrics.backends import landmark_backend
 
 from ..helpers.portraits import FRAMES, SIZE, blurred, displaced, jittering, known_landmarks, moving_portrait, noisy
 
@@ -85,7 +84,7 @@ def test_frame_by_frame_is_the_same():
     assert accumulated(LandmarkDistance(backend), frames(0, 5, 64), frames(5, 5, 64)) == pytest.approx(5 * 8)
 
 
-def test_frames_without_a_face_are_left_out_and_told(caplog):
+def test_frames_without_a_face_are_skipped_and_reported(caplog):
     path = [*(STEADY + OFFSET), *STEADY]
     path[2] = None
     backend, clips = Known(path), (frames(0, 5), frames(5, 5))
@@ -206,7 +205,7 @@ def test_a_frame_alone_and_bgr():
 
 def test_dlib_follows_a_known_path():
     pytest.importorskip('dlib', reason='extra offline-metrics')
-    clip, path = moving_portrait()
+    clip, _ = moving_portrait()
     backend = landmark_backend('dlib')
     found = np.array([backend.locate(frame) for frame in clip])
     assert found.shape == (FRAMES, 68, 2) and not backend.label.of_paper

@@ -34,7 +34,7 @@ def test_against_sets_of_pixels():
         actual, predicted = (set(np.flatnonzero(labels == label).tolist()) for labels in (truth, prediction))
         ious.append(len(actual & predicted) / len(actual | predicted))
     assert calculate_mean_iou(prediction, truth, num_classes=19) == pytest.approx(np.mean(ious))
-    # Pictures add up to the data set.
+    # Images add up to the dataset.
     parts = sum(confusion_matrix(p, t, 19) for p, t in zip(prediction, truth))
     assert np.array_equal(parts, confusion_matrix(prediction, truth, 19))
 

@@ -55,4 +55,4 @@ def test_registered_for_whole_clips():
     still, moved = clip([[0]], [[0]]), clip([[0]], [[5]])
     options = {'type': 'calculate_msrl', 'scales': [1], 'better': 'higher'}
     assert calculate_metric({'img': moved, 'img2': still}, options) == pytest.approx(psnr(25))
-    assert calculate_msrl.per_clip
+    assert calculate_msrl.specification.accumulator

@@ -5,19 +5,12 @@ from pathlib import Path
 
 from ...errors import UserError
 from ...files import replacing
+from ..csv_tables import write_clip_table
+from ..markdown import escaped, footnotes, markdown_grid, number_text
 from ..page import write_page
-from ..tables import (
-    column_titles,
-    digits_of,
-    escaped,
-    footnotes,
-    heading,
-    markdown_grid,
-    markdown_table,
-    number_text,
-    write_clip_table,
-)
-from .comparing import CONFIDENCE, RESAMPLES, compare, find_results, write_comparison
+from ..tables import column_titles, digits_of, heading, markdown_table
+from .differences import CONFIDENCE, RESAMPLES
+from .runs import compare, find_results, write_comparison
 
 __all__ = ['add_arguments', 'comparison_text', 'run']
 
@@ -60,7 +53,7 @@ def run(args):
 def comparison_text(comparison):
     """A `Comparison` as Markdown: for each data set the means of all runs, then each run against the baseline."""
     parts = [f'{escaped(note)}\n' for note in comparison.notes]
-    for of_data_set in comparison.data_sets:
+    for of_data_set in comparison.datasets:
         parts.append(markdown_table([result for result, _ in of_data_set.results]))
         parts += [f'{escaped(note)}\n' for note in of_data_set.notes]
         parts += [_against_baseline(of_data_set, run) for run in of_data_set.differences]
@@ -125,7 +118,7 @@ def _about_intervals(comparison):
     )
     if any(
         0 < len(difference.clips) < FEW_CLIPS
-        for of_data_set in comparison.data_sets
+        for of_data_set in comparison.datasets
         for differences in of_data_set.differences.values()
         for difference in differences.values()
     ):
@@ -134,7 +127,7 @@ def _about_intervals(comparison):
 
 
 def _write_files(comparison, text, folder):
-    results = [pair for of_data_set in comparison.data_sets for pair in of_data_set.results]
+    results = [pair for of_data_set in comparison.datasets for pair in of_data_set.results]
     title = f'{", ".join(comparison.runs[1:])} against {comparison.runs[0]}'
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,12 @@
-"""Who a face is, as a vector.
+"""Identity networks: embeddings of faces.
 
 A backend has a ``label`` and a method ``embed(frame, landmarks)``, which takes a frame (H, W, 3) uint8 RGB and five
 landmarks (5, 2) of the face in it, and returns a vector.
 """
 
 import functools
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -17,13 +18,13 @@ from ...faces import dlib_models
 from ...faces.alignment import FFHQ_SIZE, align_face, align_to_template, face_template
 from ...faces.transforms import compose, warp
 from ...recent import of_recent_frames
-from ...weights import Backend, NetworkFile, load_backend, load_network, prepare_backend
+from ...weights import Backend, Device, NetworkFile, load_backend, load_network, prepare_backend
 
 __all__ = ['ArcFaceIdentity', 'DlibIdentity', 'Identity', 'identity_backend', 'prepare_identity']
 
 Identity = Literal['arcface', 'dlib']
 
-# Five landmarks of the 112-pixel pictures that face recognition networks are trained on.
+# Five landmarks of the 112-pixel images that face recognition networks are trained on.
 ARCFACE_SIZE = 112
 ARCFACE_TEMPLATE = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
@@ -44,13 +45,13 @@ class ArcFaceIdentity:
         'https://github.com/xinntao/facexlib/releases/download/v0.1.0/recognition_arcface_ir_se50.pth',
     )
 
-    def __init__(self, weights, device='auto'):
+    def __init__(self, weights: str | Path, device: Device = 'auto') -> None:
         self._device = find_device(device)
         self._net = load_network(Backbone(50, 0.6, 'ir_se'), weights, device)
 
     @of_recent_frames(8)
     @torch.inference_mode()
-    def embed(self, frame, landmarks):
+    def embed(self, frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """Vector (512,) of the face at five landmarks (5, 2)."""
         to_input = compose(_arcface_from_ffhq(), align_to_template(landmarks, FFHQ_SIZE))
         face = torch.from_numpy(warp(frame, to_input, ARCFACE_SIZE)).to(self._device)
@@ -65,7 +66,7 @@ class DlibIdentity:
     source = dlib_models.InstalledModels('identity')
 
     @of_recent_frames(8)
-    def embed(self, frame, landmarks):
+    def embed(self, frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """Vector (128,) of the face at five landmarks (5, 2)."""
         chip = dlib_models.face_chip(align_face(frame, landmarks)[0])
         return np.array(dlib_models.identity_network().compute_face_descriptor(chip))
@@ -74,15 +75,21 @@ class DlibIdentity:
 KINDS = {'arcface': ArcFaceIdentity, 'dlib': DlibIdentity}
 
 
-def identity_backend(identity='arcface', weights=None, device='auto', download=False, **options):
-    """The backend that a metric's options name, loaded once per process.
+def identity_backend(
+    identity: Identity = 'arcface',
+    weights: str | None = None,
+    device: Device = 'auto',
+    download: bool = False,
+    **options: Any,
+) -> ArcFaceIdentity | DlibIdentity:
+    """Load the backend that a metric's options name, once per process.
 
     Args:
         identity (str): ``arcface`` or ``dlib``.
-        weights (str | None): File of ArcFace's network; None looks in the usual places.
+        weights (str | None): File of ArcFace's network; None searches the usual places.
         device (str): auto, cpu or cuda, for ArcFace.
         download (bool): Whether ArcFace's file may be fetched.
-        **options: Others of the metric, which are left aside.
+        **options: Other options of the metric, which are ignored.
 
     Raises:
         UserError: The file is missing or wrong, or dlib is not installed.
@@ -90,8 +97,14 @@ def identity_backend(identity='arcface', weights=None, device='auto', download=F
     return load_backend(KINDS[identity], weights, device, download)
 
 
-def prepare_identity(identity='arcface', weights=None, device='auto', download=False, **options):
-    """Make sure that all that a backend needs is there, without loading it; arguments as in `identity_backend`.
+def prepare_identity(
+    identity: Identity = 'arcface',
+    weights: str | None = None,
+    device: Device = 'auto',
+    download: bool = False,
+    **options: Any,
+) -> Backend:
+    """Check that all that a backend needs is there, without loading it; arguments as in `identity_backend`.
 
     Returns:
         Backend: Its label.
@@ -103,6 +116,6 @@ def prepare_identity(identity='arcface', weights=None, device='auto', download=F
 
 
 @functools.cache
-def _arcface_from_ffhq():
+def _arcface_from_ffhq() -> np.ndarray:
     matrix, _ = cv2.estimateAffinePartial2D(face_template(FFHQ_SIZE), ARCFACE_TEMPLATE, method=cv2.LMEDS)
     return matrix
