@@ -9,8 +9,10 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from pgtf_basicsr.archs import TSVQGAN, PGTFormer, inference
 from pgtf_basicsr.archs.blocks import Downsample, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, Upsample
-from pgtf_basicsr.archs.inference import FASTER, for_inference, strips
-from pgtf_basicsr.archs.inference.winograd import TiledConvolution, convolve_upsampled
+from pgtf_basicsr.archs.inference import COUNTERPARTS, for_inference, row_tiles, stream
+from pgtf_basicsr.archs.inference.counterpart import replace
+from pgtf_basicsr.archs.inference.temporal_fusion import regulate_frames
+from pgtf_basicsr.archs.inference.winograd import WinogradConvolution, convolve_upsampled
 from pgtf_basicsr.restoration.streaming import restore_frames
 
 from . import parity
@@ -33,7 +35,7 @@ def with_effect(module):
 @pytest.fixture(params=[2**22, 2**14, 2**11], ids=['whole', 'strips', 'narrow strips'])
 def strip(request, monkeypatch):
     """Sizes of strips, from whole maps to two rows."""
-    monkeypatch.setattr(strips, 'STRIP', request.param)
+    monkeypatch.setattr(row_tiles, 'TILE_BYTES', request.param)
 
 
 MODULES = {
@@ -76,8 +78,8 @@ def test_modules_compute_the_same(name, strip):
     module, inputs = with_effect(make()), draw()
     exact = copy.deepcopy(module).double()(*to(inputs, torch.float64))
     root = torch.nn.Sequential(copy.deepcopy(module))
-    inference.replace(root)
-    assert type(root[0]) is FASTER[type(module)]
+    replace(root, COUNTERPARTS)
+    assert type(root[0]) is COUNTERPARTS[type(module)]
     torch.testing.assert_close(root[0](*inputs).double(), exact, rtol=1e-5, atol=1e-5)
 
 
@@ -87,7 +89,7 @@ def test_convolutions_in_tiles_are_as_exact_as_plain_ones(size):
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(96, 64, 3, padding=(0, 1))
     x = torch.randn(16, 96, size[0] + 2, size[1]) + 3
-    tiled = TiledConvolution(conv)(strips.channels_last(x))
+    tiled = WinogradConvolution(conv)(row_tiles.channels_last(x))
     plain, exact = conv(x), copy.deepcopy(conv).double()(x.double())
     assert tiled.shape == plain.shape and tiled.is_contiguous(memory_format=torch.channels_last)
     assert (tiled - exact).norm() <= 2 * (plain - exact).norm()
@@ -112,8 +114,8 @@ def test_half_precision_in_tiles_is_nearly_as_exact_as_plain():
     conv, x = torch.nn.Conv2d(128, 128, 3, padding=(0, 1)), torch.randn(1, 128, 34, 32)
     with torch.no_grad():
         exact = copy.deepcopy(conv).double()(x.double())
-        conv, x = conv.bfloat16(), strips.channels_last(x.bfloat16())
-        plain, tiled = ((y - exact).norm() for y in (conv(x), TiledConvolution(conv)(x)))
+        conv, x = conv.bfloat16(), row_tiles.channels_last(x.bfloat16())
+        plain, tiled = ((y - exact).norm() for y in (conv(x), WinogradConvolution(conv)(x)))
     assert tiled < 3 * plain < 0.02 * exact.norm()
 
 
@@ -126,8 +128,8 @@ def test_memory_of_tiles_is_of_one_thread():
         results = []
         for mode in (torch.inference_mode, torch.no_grad):
             with mode():
-                tiled = TiledConvolution(conv)
-                results += [tiled(strips.channels_last(x)).clone() for _ in range(5)]
+                tiled = WinogradConvolution(conv)
+                results += [tiled(row_tiles.channels_last(x)).clone() for _ in range(5)]
         return torch.cat(results)
 
     with ThreadPoolExecutor(4) as threads:
@@ -139,13 +141,13 @@ def test_memory_of_tiles_is_of_one_thread():
 def test_regulators_hold_no_frame_that_is_not_wanted():
     torch.manual_seed(0)
     root = torch.nn.Sequential(TemporalFidelityRegulator(32, 3).eval())
-    inference.replace(root)
+    replace(root, COUNTERPARTS)
     made, held = [], []
 
     def frames():
         for _ in range(6):
             held.append([i for i, storage in enumerate(made) if not storage.expired()])
-            frame = strips.channels_last(torch.randn(1, 32, 8, 8))
+            frame = row_tiles.channels_last(torch.randn(1, 32, 8, 8))
             made.append(StorageWeakRef(frame.untyped_storage()))
             yield frame
             del frame
@@ -161,7 +163,7 @@ def test_statistics_of_large_maps_are_exact():
     """A mean that is large beside the deviation is what single precision loses."""
     x = torch.randn(1, 32, 256, 512) + 30
     norm = torch.nn.GroupNorm(8, 32, eps=1e-6)
-    ((factor, summand),) = strips.normalise(norm, [x])
+    ((factor, summand),) = row_tiles.normalise(norm, [x])
     exact = norm.double()(x.double())
     assert (x.double() * factor + summand - exact).abs().max() < 2e-5
 

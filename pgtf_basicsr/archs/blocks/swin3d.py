@@ -31,6 +31,7 @@ class Swin3DLayer(nn.Module):
 
     def __init__(self, channels, num_frames, num_heads=8, window_size=4, mlp_ratio=1.0):
         super().__init__()
+        self.num_frames = num_frames
         self.blocks = nn.ModuleList(
             [
                 Swin3DBlock(channels, num_frames, num_heads, window_size, shift, mlp_ratio)
