@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from basicsr.utils.registry import ARCH_REGISTRY
 from einops import rearrange
@@ -71,7 +71,7 @@ class PGTFormer(TSVQGAN):
             }
         )
 
-    def forward(
+    def forward(  # type: ignore[override]
         self, lq: Tensor, fidelity: float = 1.0, code_only: bool = False, return_codes: bool = False
     ) -> Tensor | tuple[Tensor, ...]:
         """Restore a clip.
@@ -121,10 +121,7 @@ class PGTFormer(TSVQGAN):
             return self.decode(quantised)
         return self.decode(
             quantised,
-            {
-                size: partial(self.regulators[str(size)], features[size], fidelity=fidelity)
-                for size in self.regulated_levels
-            },
+            {size: partial(self.regulator(size), features[size], fidelity=fidelity) for size in self.regulated_levels},
         )
 
     def quantise(self, codes: Tensor, latents: Tensor) -> Tensor:
@@ -142,12 +139,16 @@ class PGTFormer(TSVQGAN):
         """Sizes of the levels with a temporal fidelity regulator."""
         return [int(size) for size in self.regulators]
 
+    def regulator(self, size: int) -> TemporalFidelityRegulator:
+        """Return the temporal fidelity regulator of the level of this size."""
+        return cast(TemporalFidelityRegulator, self.regulators[str(size)])
+
     def last_layer(self) -> Tensor:
         """Return the weight of the last trained layer: the decoder's, or with that frozen the finest regulator's."""
         weight = super().last_layer()
         if weight.requires_grad or not self.regulators:
             return weight
-        return self.regulators[max(self.regulators, key=int)].shift[-1].weight
+        return self.regulator(max(self.regulated_levels)).shift[-1].get_parameter('weight')
 
     def load_autoencoder(self, state: Mapping[str, Tensor]) -> None:
         """Start from a trained TS-VQGAN: its encoder, codebook and decoder.

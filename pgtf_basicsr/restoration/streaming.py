@@ -28,7 +28,7 @@ def restore_frames(
     stride: int = 1,
     batch_size: int = 1,
     device: str | torch.device = 'cpu',
-    autocast: Callable[[], AbstractContextManager] = nullcontext,
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
     **options: float,
 ) -> Iterator[Tensor]:
     """Restore a stream of frames.
@@ -66,7 +66,7 @@ def run_windows(
     stride: int = 1,
     batch_size: int = 1,
     device: str | torch.device = 'cpu',
-    autocast: Callable[[], AbstractContextManager] = nullcontext,
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Iterator[Tensor]:
     """Compute something for each frame of a stream from windows of T frames.
 
@@ -88,7 +88,8 @@ def run_windows(
 
     def features_of(frames: Iterable[Tensor]) -> Iterator[Features]:
         nonlocal count
-        for count, frame in enumerate(frames, 1):
+        for frame in frames:
+            count += 1
             # Not inference_mode: during training's validation its tensors could end up in a cache of
             # the network, where the next backward pass cannot use them.
             with torch.no_grad(), autocast():
@@ -96,9 +97,7 @@ def run_windows(
             yield features
             del features
 
-    def results(
-        windows: Iterator[tuple[int, list[Features]]], output_frames: slice
-    ) -> Iterator[tuple[int, Tensor]]:
+    def results(windows: Iterator[tuple[int, list[Features]]], output_frames: slice) -> Iterator[tuple[int, Tensor]]:
         while batch := list(islice(windows, batch_size)):
             features = [feature for _, window in batch for feature in window]
             for _, window in batch:

@@ -1,6 +1,6 @@
 """Encoder and decoder of the TS-VQGAN: convolutions in each frame, Swin attention across frames."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import torch.nn.functional as F
@@ -38,7 +38,7 @@ class Encoder(Checkpointed):
         self.sizes = tuple(levels)
         channels = tuple(levels.values())
         self.conv_in = nn.Conv2d(3, channels[0], 3, padding=1)
-        self.levels = nn.ModuleList(
+        self.levels = module_list(
             make_level(
                 before,
                 after,
@@ -103,7 +103,7 @@ class Decoder(Checkpointed):
         self.conv_in = nn.Conv2d(in_channels, channels[-1], 3, padding=1)
         self.middle = Middle(channels[-1], swin)
         # Indexed as in the encoder, so that level 0 is the finest in both.
-        self.levels = nn.ModuleList(
+        self.levels = module_list(
             make_level(
                 before,
                 after,
@@ -209,3 +209,8 @@ def make_level(
     if swin is None:
         return Level(in_channels, channels, num_blocks, resample)
     return SwinLevel(in_channels, channels, num_blocks, resample, swin)
+
+
+def module_list(levels: Iterable[Level]) -> Sequence[Level]:
+    """Register levels in a ModuleList, typed by what is in it."""
+    return cast(Sequence[Level], nn.ModuleList(levels))

@@ -15,7 +15,7 @@ __all__ = ['TemporalFidelityRegulator']
 class TemporalFidelityRegulator(nn.Module):
     """Scale and shift decoder features d by what encoder features e of all frames say.
 
-    The result is d + w * (d * scale + shift).  Scale and shift come from e, d and a temporal
+    The result is d + w * (d * scale + shift). Scale and shift come from e, d and a temporal
     feature in which the reduced e and d of all frames are mixed.
 
     Args:
@@ -64,11 +64,7 @@ class TemporalFidelityRegulator(nn.Module):
 
 def modulation(channels: int) -> nn.Sequential:
     """Build two convolutions, the last one starting at zero: an untrained regulator changes nothing."""
-    layers = nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=1),
-        nn.LeakyReLU(0.2, inplace=True),
-        nn.Conv2d(channels, channels, 3, padding=1),
-    )
-    nn.init.zeros_(layers[2].weight)
-    nn.init.zeros_(layers[2].bias)
-    return layers
+    first, last = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+    for parameter in last.parameters():
+        nn.init.zeros_(parameter)
+    return nn.Sequential(first, nn.LeakyReLU(0.2, inplace=True), last)

@@ -1,6 +1,7 @@
 """The one way in which layers of a trained network are replaced for inference."""
 
 from collections.abc import Mapping
+from typing import cast
 
 from torch import nn
 
@@ -23,4 +24,4 @@ def replace(module: nn.Module, counterparts: Mapping[type[nn.Module], type[Count
         counterpart = counterparts.get(type(layer))
         if counterpart:
             layer.__class__ = counterpart
-            counterpart.prepare(layer)
+            cast(Counterpart, layer).prepare()

@@ -128,8 +128,8 @@ class PGTFormerStream(TSVQGANStream):
         del levels
         latents = net.latents_of(x)
         codes = net.predictor(latents, parsing).argmax(-1)
-        fuse = {
-            size: partial(regulate_frames, net.regulators[str(size)], encoder_frames.pop(size), fidelity=self.fidelity)
+        fuse: dict[int, Fuse] = {
+            size: partial(regulate_frames, net.regulator(size), encoder_frames.pop(size), fidelity=self.fidelity)
             for size in (net.regulated_levels if self.fidelity else [])
         }
         return self.decode(net.quantise(codes, latents), fuse, output_frames)

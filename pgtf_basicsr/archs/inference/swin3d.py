@@ -36,7 +36,8 @@ class Swin3DBlock(Counterpart, PlainBlock):
         """Make room for the tables of bias and mask."""
         self.biases: dict[tuple[object, ...], Tensor] = {}
 
-    def forward(self, clip: Tensor) -> None:
+    def forward(self, clip: Tensor) -> Tensor:
+        """(T, H, W, C) -> the same tensor, overwritten."""
         height, width = clip.shape[1:3]
         window, shift = self.windows(height, width)
         rows = -(-height // window[0])
@@ -47,6 +48,7 @@ class Swin3DBlock(Counterpart, PlainBlock):
                 (y + shift[0]) % (rows * window[0]) for y in range(group.start * window[0], group.stop * window[0])
             ]
             self.attend(clip, positions, window, shift, group.start == alike)
+        return clip
 
     def attend(
         self, clip: Tensor, positions: list[int], window: tuple[int, int], shift: tuple[int, int], last_row: bool

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +10,8 @@ from torch import Tensor, nn
 
 from .. import blocks
 from ..blocks.frames import join_frames, per_frame, select_frames
-from .counterpart import Counterpart
 from .convolution import arrange_weights, without_row_padding
+from .counterpart import Counterpart
 from .row_tiles import channels_last, convolve, new_feature_map, row_tiles
 
 __all__ = ['TemporalFidelityRegulator', 'regulate_frames']
@@ -37,9 +38,11 @@ def regulate_frames(
     """
     if isinstance(regulator, TemporalFidelityRegulator):
         return regulator.regulate_frames(encoder_frames, decoder_frames, output_frames, fidelity)
-    encoder_feature, decoder_feature = torch.cat(list(encoder_frames)), join_frames(decoder_frames, len(encoder_frames))
-    temporal = regulator.temporal_feature(encoder_feature, decoder_feature)
-    selected = (select_frames(x, output_frames, regulator.num_frames) for x in (encoder_feature, decoder_feature, temporal))
+    features = torch.cat(list(encoder_frames)), join_frames(decoder_frames, len(encoder_frames))
+    selected = [
+        select_frames(x, output_frames, regulator.num_frames)
+        for x in (*features, regulator.temporal_feature(*features))
+    ]
     return per_frame(partial(regulator.modulate, fidelity=fidelity), *selected)
 
 
@@ -51,10 +54,13 @@ class TemporalFidelityRegulator(Counterpart, blocks.TemporalFidelityRegulator):
 
     def prepare(self) -> None:
         """Make one convolution of the first ones of scale and shift, for both see the same feature map."""
-        self.first = side_by_side(self.scale[0], self.shift[0])
-        self.second = nn.ModuleList([self.scale[2], self.shift[2]])
+        first_scale, last_scale, first_shift, last_shift = (
+            cast(nn.Conv2d, layers[i]) for layers in (self.scale, self.shift) for i in (0, 2)
+        )
+        self.first = side_by_side(first_scale, first_shift)
+        self.last_scale, self.last_shift = last_scale, last_shift
         del self.scale, self.shift
-        for conv in (self.first, *self.second):
+        for conv in (self.first, self.last_scale, self.last_shift):
             arrange_weights(conv)
 
     def forward(self, encoder_feature: Tensor, decoder_feature: Tensor, fidelity: float = 1.0) -> Tensor:
@@ -88,7 +94,7 @@ class TemporalFidelityRegulator(Counterpart, blocks.TemporalFidelityRegulator):
         channels = self.mix_channels.in_channels
         weight, bias = (
             x.unflatten(0, (self.num_frames, channels))[output_frames].flatten(0, 1)
-            for x in (self.mix_frames.weight, self.mix_frames.bias)
+            for x in self.mix_frames.parameters()
         )
         weights = weight.unflatten(1, (2, self.num_frames, channels))
         kept, mixed = [], weight
@@ -128,7 +134,7 @@ class TemporalFidelityRegulator(Counterpart, blocks.TemporalFidelityRegulator):
             tile.add_(shift.addcmul_(tile, scale), alpha=fidelity)
 
         convolve(without_row_padding(self.first), x, x.shape[1], copy(x), rectify)
-        second = [without_row_padding(conv, slot) for slot, conv in enumerate(self.second)]
+        second = [without_row_padding(conv, slot) for slot, conv in enumerate((self.last_scale, self.last_shift))]
         convolve(
             lambda x: [conv(half) for conv, half in zip(second, x.chunk(2, dim=1))],
             hidden,
@@ -140,7 +146,8 @@ class TemporalFidelityRegulator(Counterpart, blocks.TemporalFidelityRegulator):
 
 def side_by_side(a: nn.Conv2d, b: nn.Conv2d) -> nn.Conv2d:
     """Join two convolutions of the same feature map into one."""
-    conv = nn.Conv2d(a.in_channels, 2 * a.out_channels, a.kernel_size, padding=a.padding, device='meta')
-    conv.weight = nn.Parameter(torch.cat([a.weight, b.weight]), requires_grad=False)
-    conv.bias = nn.Parameter(torch.cat([a.bias, b.bias]), requires_grad=False)
+    conv = nn.Conv2d(a.in_channels, 2 * a.out_channels, 3, padding=1, device='meta')
+    for name in ('weight', 'bias'):
+        joined = torch.cat([a.get_parameter(name), b.get_parameter(name)])
+        setattr(conv, name, nn.Parameter(joined, requires_grad=False))
     return conv

@@ -56,13 +56,13 @@ class WinogradConvolution:
     def __init__(self, conv: nn.Conv2d, slot: int = 0) -> None:
         self.slot = slot
         self.weights = tile_weights(conv.weight, G)
-        self.bias = conv.bias
+        self.bias, self.channels = conv.bias, conv.out_channels
 
     def __call__(self, x: Tensor) -> Tensor:
         """(N, C, H + 2, W), channels-last, H and W even -> (N, K, H, W), overwritten by the next call."""
         x = x.permute(0, 2, 3, 1)
         n, height, width, _ = x.shape
-        out = workspace(f'outputs {self.slot}', x, n, height - 2, width, len(self.bias))
+        out = workspace(f'outputs {self.slot}', x, n, height - 2, width, self.channels)
         multiply(x, to_tiles, self.weights, self.bias, out)
         return out.permute(0, 3, 1, 2)
 
@@ -114,7 +114,7 @@ def multiply(
 
 
 def from_tiles(products: Sequence[Tensor], out: Tensor) -> Tensor:
-    """Apply A^T along a dimension: to 4 or 3 products, of which the first two may be overwritten, for two of ``out``."""
+    """Apply A^T along a dimension: 4 or 3 products, the first two of them overwritten, to the two of ``out``."""
     first, second, third, *fourth = products
     if fourth:
         torch.add(first.add_(second), third, out=out[0])
@@ -146,7 +146,7 @@ def convolve_upsampled(x: Tensor, conv: nn.Conv2d) -> Tensor:
     Returns:
         Tensor: (N, K, 2H, 2W), channels-last.
     """
-    n, channels, height, width = x.shape
+    _, channels, height, width = x.shape
     weights = tile_weights(conv.weight, G_UPSAMPLED)
     out = new_feature_map(x, conv.out_channels, 2 * height, 2 * width)
     values, result = channels_last(x).permute(0, 2, 3, 1), out.permute(0, 2, 3, 1)
