@@ -90,7 +90,7 @@ class PGTFormer(TSVQGAN):
             ValueError: For a shape the network was not built for.
         """
         latents, features = self.encode(lq)
-        # Pixels teach the regulators alone; of features the others are let go of here.
+        # Constants, so that the loss of pixels trains the regulators alone; features of other levels are freed here.
         features = {size: features[size].detach() for size in self.regulated_levels}
         logits = self.predictor(latents, self.parsing_features(lq, latents.shape[2:4]))
         if code_only:

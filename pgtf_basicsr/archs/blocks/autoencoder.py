@@ -143,7 +143,7 @@ class Decoder(Checkpointed):
 
 
 class Level(Checkpointed):
-    """Residual blocks of one size, which see each frame by itself.
+    """Residual blocks of one size: per-frame layers.
 
     Args:
         in_channels (int): Channels of the input.

@@ -1,4 +1,4 @@
-"""Clips and the frames they fold into, and the rule for layers that see each frame by itself."""
+"""Clips and the frames they fold into, and the rule by which per-frame layers run."""
 
 from collections.abc import Callable, Iterable
 

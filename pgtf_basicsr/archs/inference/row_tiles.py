@@ -1,7 +1,7 @@
 """Convolutions a tile of rows at a time, for inference: what lies between two convolutions stays in the cache.
 
 A feature map of 64 channels at 512x512 has 67 MB. Normalising it, its activation and a padded copy would each read and
-write that much memory; of a row tile they are done where the next convolution finds them. Feature maps are
+write that much memory; a row tile is still in the cache when the next convolution reads it. Feature maps are
 channels-last, in which convolutions are fastest, and in which torch's own GroupNorm is inaccurate: it sums up whole
 feature maps in fp32.
 """

@@ -26,7 +26,7 @@ Fuse = Callable[[Iterator[Tensor], slice], Tensor]
 
 @dataclass
 class FrameFeatures:
-    """What a network computes of a frame by itself.
+    """Features that depend on one frame alone.
 
     Attributes:
         encoded (Tensor): Input of the encoder's first level with Swin layers, (1, C, H', W').
@@ -146,7 +146,7 @@ def stream(net: TSVQGAN, **options: float) -> TSVQGANStream:
 
 
 def encode_frame(encoder: Encoder, frame: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
-    """Run the levels that see each frame by itself: those before the first one with Swin layers.
+    """Run the per-frame levels: those before the first one with Swin layers.
 
     Args:
         encoder (Encoder): Of the network.
@@ -234,11 +234,11 @@ def frame_layers(decoder: Decoder, i: int) -> list[Callable[[Tensor], Tensor]]:
 
 
 def run_each(layers: Sequence[Callable[[Tensor], Tensor]], frames: list[Tensor]) -> Iterator[Tensor]:
-    """Yield what layers in a row make of each frame; ``frames`` is emptied on the way."""
+    """Run layers in a row for each frame and yield the results; ``frames`` is emptied on the way."""
     while frames:
         x = frames.pop(0)
         for layer in layers:
             x = layer(x)
         yield x
-        # Nobody holds it while the next one is made.
+        # Freed before the next one is computed.
         del x

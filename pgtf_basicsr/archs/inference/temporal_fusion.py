@@ -78,7 +78,7 @@ class TemporalFidelityRegulator(Counterpart, blocks.TemporalFidelityRegulator):
         kept = []
         for first in range(0, len(encoder_frames), self.num_frames):
             kept += self.mix(encoder_frames[first : first + self.num_frames], decoder_frames, output_frames)
-        # The end is reached: who makes the frames no longer holds what the last one was made of.
+        # At its end the iterator frees the input of the last frame.
         next(decoder_frames, None)
         results = []
         while kept:
@@ -111,7 +111,7 @@ class TemporalFidelityRegulator(Counterpart, blocks.TemporalFidelityRegulator):
                 mixed[:, :, rows] += F.conv2d(reduced, share)
             if i in range(self.num_frames)[output_frames]:
                 kept.append((encoder_frame, decoder_frame))
-            # Nobody holds it while the next one is made.
+            # Freed before the next one is computed.
             del decoder_frame
         return [
             (*frames, self.mix_channels(channels_last(part)))
