@@ -1,4 +1,4 @@
-"""What half precision changes: the same frames restored in single and in half precision.
+"""What bf16 and fp16 change: the same frames restored in fp32 and in bf16 or fp16.
 
     python benchmarks/half_precision.py input.mp4 --weights net_g_latest.pth
 
@@ -12,8 +12,10 @@ import sys
 import torch
 
 from pgtf_basicsr.archs.inference import for_inference
+from pgtf_basicsr.devices import PRECISIONS, find_device
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.restoration.command import PRECISIONS, find_device, fit_size, load_network, resize, to_tensor
+from pgtf_basicsr.images import resize, to_tensor
+from pgtf_basicsr.restoration.whole_video import fit_size, load_network
 from pgtf_basicsr.restoration.windows import strided_windows
 from pgtf_basicsr.video import VideoReader
 
@@ -33,27 +35,28 @@ def main():
 
 def compare(args):
     device = find_device(args.device)
-    single, half = (
+    exact, rounded = (
         for_inference(load_network(args.weights).to(device), PRECISIONS[precision])
         for precision in ('fp32', args.precision)
     )
     errors, equal = [], []
     with VideoReader(args.video) as reader, torch.no_grad():
-        size = fit_size(reader.width * reader.pixel_aspect, reader.height, single.image_size, single.stride)
+        size = fit_size(reader.width * reader.pixel_aspect, reader.height, exact.image_size, exact.stride)
         frames = (to_tensor(resize(frame, size)).to(device) for frame in reader)
-        for _, window in strided_windows(frames, single.num_frames, single.num_frames):
-            (restored, logits, _), (rounded, rounded_logits, _) = (
-                net(torch.stack(window)[None], return_codes=True) for net in (single, half)
+        for _, window in strided_windows(frames, exact.num_frames, exact.num_frames):
+            (expected, expected_logits, _), (restored, logits, _) = (
+                net(torch.stack(window)[None], return_codes=True) for net in (exact, rounded)
             )
-            errors += (restored.clamp(0, 1) - rounded.float().clamp(0, 1)).square().mean((2, 3, 4))[0].tolist()
-            equal.append((logits.argmax(-1) == rounded_logits.argmax(-1)).float().mean().item())
+            errors += (restored.float().clamp(0, 1) - expected.clamp(0, 1)).square().mean((2, 3, 4))[0].tolist()
+            equal.append((logits.argmax(-1) == expected_logits.argmax(-1)).float().mean().item())
     sys.stdout.write(
-        f'{len(errors)} frames, {args.precision} against fp32: PSNR {psnr(sum(errors) / len(errors)):.1f} dB, lowest {psnr(max(errors)):.1f} dB; equal codes {sum(equal) / len(equal):.2%}\n'
+        f'{len(errors)} frames, {args.precision} against fp32: PSNR {psnr(sum(errors) / len(errors)):.1f} dB, '
+        f'lowest {psnr(max(errors)):.1f} dB; equal codes {sum(equal) / len(equal):.2%}\n'
     )
 
 
 def psnr(error):
-    """dB of a mean squared error of values in [0, 1]."""
+    """Convert a mean squared error of values in [0, 1] to dB."""
     return float(-10 * torch.tensor(error).log10())
 
 

@@ -3,10 +3,10 @@
     python benchmarks/inference_speed.py --rounds 3
     python benchmarks/inference_speed.py --rounds 3 --precision bf16
 
-The reference is a plain pass: three frames in for each frame out, maps and attention as they are written down
-(torch's layout, scores, softmax and values as matrices), in single precision, memory in small pages. It has a process
-of its own, for pages are chosen when torch is loaded; the fast network has what the command gives it. All cases take
-turns; printed are medians. Weights are random and the frames are noise: neither changes what is computed.
+The reference is a plain pass: three frames in for each frame out, feature maps and attention as they are written down
+(torch's layout, scores, softmax and values as matrices), in fp32, memory in small pages. It has a process of its own,
+for pages are chosen when torch is loaded; the fast network has what the command gives it. All cases take turns; printed
+are medians. Weights are random and the frames are noise: neither changes what is computed.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from pgtf_basicsr.archs import PGTFormer
-from pgtf_basicsr.archs.inference import for_inference
+from pgtf_basicsr.archs.inference import for_inference, stream
 
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16}
 # Convolutions of the network: frames, channels, side.
@@ -88,7 +88,7 @@ def process(args, fast):
 
 
 def prepare(size, dtype, fast):
-    """Make the network and the clip of this process."""
+    """Build the network and the clip of this process."""
     torch.manual_seed(0)
     net = PGTFormer().eval().requires_grad_(False)
     INPUTS['net'] = for_inference(net, dtype) if fast else net
@@ -102,10 +102,11 @@ def plain_pass(net, clip):
 
 
 def streamed(net, clip, stride):
-    """What a new window costs: its new frames, and the middle frame or all three."""
-    features = [net.frame_features(frame) for frame in clip[0, :stride].split(1)]
+    """Restore a new window: its new frames, and the middle frame or all three."""
+    windows = stream(net)
+    features = [windows.frame_features(frame) for frame in clip[0, :stride].split(1)]
     features = (features * 3)[:3]
-    return net.restore_features(features, slice(1, 2) if stride == 1 else slice(None))
+    return windows.restore(features, slice(1, 2) if stride == 1 else slice(None))
 
 
 def work(call, *arguments):
@@ -141,7 +142,7 @@ def peaks(dtype, repeats=15, side=3072):
             tensor.to(dtype).contiguous(memory_format=torch.channels_last)
             for tensor in (torch.rand(frames, channels, width, width), torch.rand(channels, channels, 3, 3))
         )
-        seconds = min(timed(lambda: F.conv2d(x, weight, padding=1)) for _ in range(repeats))
+        seconds = min(timed(partial(F.conv2d, x, weight, padding=1)) for _ in range(repeats))
         convolutions.append(2 * 9 * frames * channels**2 * width**2 / seconds / 1e9)
     return product, max(convolutions)
 

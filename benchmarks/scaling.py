@@ -27,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pgtf_basicsr import config
 from pgtf_basicsr.archs import PGTFormer
+from pgtf_basicsr.archs.inference import stream
 
 SIZE, FRAMES = 512, 3
 GPUS, NODE = (8, 64, 512), 8
@@ -307,15 +308,15 @@ def report_restoration():
 def restoration(net, frames, size):
     """GFLOP of a frame, window by window, streamed with stride 1, with stride T; and of a window the products of
     queries, keys and values in predictor and Swin layers."""
-    clip = noise(frames, size)
+    clip, windows = noise(frames, size), stream(net)
     with FAKE:
-        features = [net.frame_features(clip[0, :1])] * frames
-    of_frame = flop(lambda: net.frame_features(clip[0, :1]))
-    window = counted(lambda: net.restore_features(list(features), slice(frames // 2, frames // 2 + 1)))
+        features = [windows.frame_features(clip[0, :1])] * frames
+    of_frame = flop(lambda: windows.frame_features(clip[0, :1]))
+    window = counted(lambda: windows.restore(list(features), slice(frames // 2, frames // 2 + 1)))
     # Other products are with weights.
     attention, everywhere = (window[name][torch.ops.aten.bmm] for name in ('CodePredictor', 'Global'))
     of_single = sum(window['Global'].values())
-    of_all = flop(lambda: net.restore_features(list(features)))
+    of_all = flop(lambda: windows.restore(list(features)))
     return [
         value / 1e9
         for value in (

@@ -1,7 +1,7 @@
 """PatchGAN discriminator of the stages with an adversarial loss."""
 
 from basicsr.utils.registry import ARCH_REGISTRY
-from torch import nn
+from torch import Tensor, nn
 
 from ..argument_types import Count
 
@@ -18,9 +18,12 @@ class VQGANDiscriminator(nn.Module):
         num_in_ch (int): Channels of the frames. Default: 3.
     """
 
-    def __init__(self, num_feat: Count = 64, num_layers: Count = 4, num_in_ch: Count = 3):
+    def __init__(self, num_feat: Count = 64, num_layers: Count = 4, num_in_ch: Count = 3) -> None:
         super().__init__()
-        layers = [nn.Conv2d(num_in_ch, num_feat, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+        layers: list[nn.Module] = [
+            nn.Conv2d(num_in_ch, num_feat, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
         channels = num_feat
         for i in range(1, num_layers + 1):
             before, channels = channels, num_feat * min(2**i, 8)
@@ -33,8 +36,8 @@ class VQGANDiscriminator(nn.Module):
         layers.append(nn.Conv2d(channels, 1, 4, padding=1))
         self.main = nn.Sequential(*layers)
 
-    def forward(self, frames):
-        """Return how real each patch looks, without bound.
+    def forward(self, frames: Tensor) -> Tensor:
+        """Score how real each patch looks, without bound.
 
         Args:
             frames (Tensor): (N, C, H, W), or a clip (B, T, C, H, W), whose frames are folded.

@@ -1,9 +1,12 @@
 """Face parsing network E_p: facexlib's BiSeNet."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from basicsr.utils.registry import ARCH_REGISTRY
 from facexlib.parsing.bisenet import BiSeNet
+from torch import Tensor
 
 from ..argument_types import Count
 from ..images import IMAGENET_MEAN, IMAGENET_STD
@@ -13,7 +16,7 @@ __all__ = ['FaceParsingNet']
 
 @ARCH_REGISTRY.register()
 class FaceParsingNet(BiSeNet):
-    """BiSeNet for frames in [0, 1], with its three outputs at any size.
+    """Face parsing by BiSeNet, for frames in [0, 1], with its three outputs at any size.
 
     Tensor names are facexlib's, so its ``parsing_bisenet.pth`` loads as it is.
 
@@ -21,7 +24,7 @@ class FaceParsingNet(BiSeNet):
         num_classes (int): Classes of the face parsing. Default: 19, as of CelebAMask-HQ.
     """
 
-    def __init__(self, num_classes: Count = 19):
+    def __init__(self, num_classes: Count = 19) -> None:
         super().__init__(num_classes)
         self.num_classes = num_classes
         # ImageNet's statistics; not in the state dict, because they are no weights, and so never on the meta device.
@@ -29,8 +32,8 @@ class FaceParsingNet(BiSeNet):
             values = torch.tensor(values, device='cpu')
             self.register_buffer(name, values.view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, frames):
-        """Logits of the main, the 1/8 and the 1/16 head at the size of the frames.
+    def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """Compute the logits of the main, the 1/8 and the 1/16 head at the size of the frames.
 
         Args:
             frames (Tensor): (N, 3, H, W), RGB in [0, 1].
@@ -40,18 +43,18 @@ class FaceParsingNet(BiSeNet):
         """
         return tuple(resize(head, frames.shape[2:]) for head in self.heads(frames))
 
-    def features(self, frames, size):
-        """The three heads at ``size``, concatenated; (N, 3, H, W) -> (N, 3 * num_classes, *size)."""
+    def features(self, frames: Tensor, size: Sequence[int]) -> Tensor:
+        """Compute the three heads at ``size``, concatenated; (N, 3, H, W) -> (N, 3 * num_classes, *size)."""
         return torch.cat([resize(head, size) for head in self.heads(frames)], dim=1)
 
-    def heads(self, frames):
-        """Logits of the three heads, each at its own size (H / 8, H / 8, H / 16)."""
+    def heads(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute the logits of the three heads, each at its own size (H / 8, H / 8, H / 16)."""
         normalised = (frames.to(self.mean.dtype) - self.mean) / self.std
         shallow, context8, context16 = self.cp(normalised.to(self.conv_out.conv_out.weight.dtype))
         main, _ = self.conv_out(self.ffm(shallow, context8))
         return main, self.conv_out16(context8)[0], self.conv_out32(context16)[0]
 
 
-def resize(x, size):
-    """Bilinear with aligned corners, as BiSeNet resizes its own outputs."""
+def resize(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Resize bilinearly with aligned corners, as BiSeNet resizes its own outputs."""
     return F.interpolate(x, tuple(size), mode='bilinear', align_corners=True)

@@ -1,17 +1,16 @@
 """PGTFormer: restores degraded clips of faces (Xu et al., Beyond Alignment, IJCAI 2024)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any, cast
 
-import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from einops import rearrange
-from torch import nn
+from torch import Tensor, nn
 
 from ..argument_types import Count
 from .blocks import CodePredictor, TemporalFidelityRegulator, adain
-from .blocks.checkpointing import run
-from .blocks.frames import frame_by_frame
+from .blocks.frames import per_frame
 from .face_parsing_arch import FaceParsingNet
 from .ts_vqgan_arch import TSVQGAN
 
@@ -48,8 +47,8 @@ class PGTFormer(TSVQGAN):
         tfr_channels: Count = 32,
         adain: bool = True,
         num_classes: Count = 19,
-        **autoencoder,
-    ):
+        **autoencoder: Any,
+    ) -> None:
         super().__init__(**autoencoder)
         unknown = set(tfr_levels) - set(self.level_channels)
         if unknown:
@@ -72,7 +71,9 @@ class PGTFormer(TSVQGAN):
             }
         )
 
-    def forward(self, lq, fidelity=1.0, code_only=False, return_codes=False):
+    def forward(  # type: ignore[override]
+        self, lq: Tensor, fidelity: float = 1.0, code_only: bool = False, return_codes: bool = False
+    ) -> Tensor | tuple[Tensor, ...]:
         """Restore a clip.
 
         Args:
@@ -89,79 +90,71 @@ class PGTFormer(TSVQGAN):
             ValueError: For a shape the network was not built for.
         """
         latents, features = self.encode(lq)
-        features = {size: feature.detach() for size, feature in features.items()}
+        # Constants, so that the loss of pixels trains the regulators alone; features of other levels are freed here.
+        features = {size: features[size].detach() for size in self.regulated_levels}
         logits = self.predictor(latents, self.parsing_features(lq, latents.shape[2:4]))
         if code_only:
             return logits, latents
         out = self.restore(logits.argmax(-1), latents, features, fidelity)
         return (out, logits, latents) if return_codes else out
 
-    def parsing_features(self, frames, size):
-        """Face parsing of each frame at the size of the latents; (B, T, 3, H, W) -> (B * T, C, *size)."""
-        return frame_by_frame(partial(self.parsing_net.features, size=size), frames.flatten(0, 1))
+    def parsing_features(self, frames: Tensor, size: Sequence[int]) -> Tensor:
+        """Parse the face in each frame, at the size of the latents; (B, T, 3, H, W) -> (B * T, C, *size)."""
+        return per_frame(partial(self.parsing_net.features, size=size), frames.flatten(0, 1))
 
-    def frame_features(self, frame):
-        self.check_frame(frame)
-        x, levels = self.encoder.frame_levels(frame)
-        size = [side // self.stride for side in frame.shape[2:]]
-        return {
-            'encoder': x,
-            'parsing': self.parsing_net.features(frame, size),
-            'levels': {size: feature for size, feature in levels.items() if str(size) in self.regulators},
-        }
-
-    def restore_features(self, features, wanted=slice(None), fidelity=1.0):
-        x, levels = self.encoder.clip_levels(torch.cat([frame['encoder'] for frame in features]))
-        for size in features[0]['levels']:
-            levels[size] = [frame['levels'][size] for frame in features]
-        latents = self.fold_latents(x)
-        codes = self.predictor(latents, torch.cat([frame['parsing'] for frame in features])).argmax(-1)
-        features.clear()
-        return self.restore(codes, latents, levels, fidelity, wanted)
-
-    def restore(self, codes, latents, features, fidelity, wanted=slice(None)):
+    def restore(self, codes: Tensor, latents: Tensor, features: Mapping[int, Tensor], fidelity: float) -> Tensor:
         """Decode codes, corrected by the low-quality latents and features.
 
-        Codes, latents and features enter as constants: pixels teach the regulators alone, and
-        the backward pass ends at the coarsest of them. Features are taken out of their dict one
-        after the other, so that none is held longer than it is needed.
+        Codes and latents enter as constants: the backward pass of pixels ends at the coarsest regulator.
+
+        Args:
+            codes (Tensor): (B, T, h, w), int64.
+            latents (Tensor): (B, T, h, w, D).
+            features (Mapping[int, Tensor]): The encoder's features of the levels with regulators.
+            fidelity (float): The paper's w.
+
+        Returns:
+            Tensor: (B, T, 3, H, W).
         """
+        quantised = self.quantise(codes, latents)
+        if not fidelity:
+            return self.decode(quantised)
+        return self.decode(
+            quantised,
+            {size: partial(self.regulator(size), features[size], fidelity=fidelity) for size in self.regulated_levels},
+        )
+
+    def quantise(self, codes: Tensor, latents: Tensor) -> Tensor:
+        """Look codes (B, T, h, w) up, with the statistics of latents (B, T, h, w, D) where ``adain`` is on."""
         quantised = self.codebook.lookup(codes).detach()
-        if self.adain:
-            content, style = (
-                rearrange(x, 'b t h w d -> (b t) d h w') for x in (quantised, latents.detach().to(quantised.dtype))
-            )
-            quantised = rearrange(adain(content, style), '(b t) d h w -> b t h w d', t=self.num_frames)
+        if not self.adain:
+            return quantised
+        content, style = (
+            rearrange(x, 'b t h w d -> (b t) d h w') for x in (quantised, latents.detach().to(quantised.dtype))
+        )
+        return rearrange(adain(content, style), '(b t) d h w -> b t h w d', t=self.num_frames)
 
-        def fusion(size):
-            return lambda feature, wanted: run(
-                self.decoder.activation_checkpointing,
-                self.regulators[size],
-                features.pop(int(size)),
-                feature,
-                fidelity,
-                wanted,
-            )
+    @property
+    def regulated_levels(self) -> list[int]:
+        """Sizes of the levels with a temporal fidelity regulator."""
+        return [int(size) for size in self.regulators]
 
-        fuse = {int(size): fusion(size) for size in self.regulators} if fidelity else {}
-        return self.decode(quantised, fuse, wanted)
+    def regulator(self, size: int) -> TemporalFidelityRegulator:
+        """Return the temporal fidelity regulator of the level of this size."""
+        return cast(TemporalFidelityRegulator, self.regulators[str(size)])
 
-    def set_activation_checkpointing(self, enabled):
-        super().set_activation_checkpointing(enabled)
-        self.predictor.activation_checkpointing = enabled
-
-    def last_layer(self):
-        """Weight of the last layer that is trained: the decoder's, or with that frozen the finest regulator's."""
+    def last_layer(self) -> Tensor:
+        """Return the weight of the last trained layer: the decoder's, or with that frozen the finest regulator's."""
         weight = super().last_layer()
         if weight.requires_grad or not self.regulators:
             return weight
-        return self.regulators[max(self.regulators, key=int)].shift[-1].weight
+        return self.regulator(max(self.regulated_levels)).shift[-1].get_parameter('weight')
 
-    def load_autoencoder(self, state):
+    def load_autoencoder(self, state: Mapping[str, Tensor]) -> None:
         """Start from a trained TS-VQGAN: its encoder, codebook and decoder.
 
         Args:
-            state (dict[str, Tensor]): State dict of a :class:`TSVQGAN` of the same size.
+            state (Mapping[str, Tensor]): State dict of a :class:`TSVQGAN` of the same size.
         """
         own = self.state_dict()
         own.update(self.own_state_dict(state))

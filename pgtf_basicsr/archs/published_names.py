@@ -1,6 +1,9 @@
-"""Tensor names of the published PGTFormer checkpoints, and what they are called here."""
+"""Tensor names of the published PGTFormer checkpoints, and the names they have here."""
 
 import re
+from collections.abc import Mapping
+
+from torch import Tensor
 
 __all__ = ['own_state_dict']
 
@@ -36,14 +39,14 @@ RULES = tuple(
 )
 
 
-def own_state_dict(state):
-    """Return a state dict with the names of this package.
+def own_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of a state dict to the names of this package.
 
     The published checkpoint holds two things more than a network needs: the index tables of
     the position biases, which follow from sizes, and a last codebook row that is never chosen.
 
     Args:
-        state (dict[str, Tensor]): Published names, own names, or a part of either.
+        state (Mapping[str, Tensor]): Published names, own names, or a part of either.
 
     Returns:
         dict[str, Tensor]: The same tensors under own names.

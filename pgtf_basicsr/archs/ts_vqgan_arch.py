@@ -1,15 +1,17 @@
 """TS-VQGAN: the autoencoder of stage I, which learns a codebook of clean faces in motion."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from einops import rearrange
-from torch import nn
+from torch import Tensor, nn
 
 from ..argument_types import Count, Counts, Positive, Share
 from .blocks import Codebook, Decoder, Encoder
+from .blocks.checkpointing import Checkpointed
 from .published_names import own_state_dict
+from .requirements import InputRequirements
 
 __all__ = ['TSVQGAN']
 
@@ -20,6 +22,7 @@ class TSVQGAN(nn.Module):
 
     Attributes:
         image_size (int), num_frames (int): As given.
+        requirements (InputRequirements): The clips that the network accepts.
         stride (int): Pixels a latent spans on each side; height and width are multiples of it.
 
     Args:
@@ -31,7 +34,7 @@ class TSVQGAN(nn.Module):
         swin_levels (tuple[int]): Levels with Swin layers; the middle always has them.
         num_heads (int): Heads of the Swin layers.
         window_size (int): Side of the Swin windows, in positions.
-        mlp_ratio (float): Width of the Swin MLPs.
+        mlp_ratio (float): Width of the Swin MLPs over their channels.
         z_channels (int): Channels between encoder or decoder and the latents.
         codebook_size (int): Number N of codes.
         codebook_dim (int): Channels D of latents and codes.
@@ -52,11 +55,12 @@ class TSVQGAN(nn.Module):
         codebook_size: Count = 1024,
         codebook_dim: Count = 512,
         codebook_decay: Share = 0.99,
-    ):
+    ) -> None:
         super().__init__()
         self.image_size = image_size
         self.num_frames = num_frames
-        self.stride = 2 ** (len(multipliers) - 1)
+        self.requirements = InputRequirements.of_levels(len(multipliers), num_frames)
+        self.stride = self.requirements.multiple_of
         self.level_channels = {image_size // 2**i: width * factor for i, factor in enumerate(multipliers)}
         unknown = set(swin_levels) - set(self.level_channels)
         if unknown:
@@ -69,7 +73,7 @@ class TSVQGAN(nn.Module):
         self.from_latents = nn.Conv2d(codebook_dim, z_channels, 1)
         self.decoder = Decoder(self.level_channels, swin_levels, z_channels, swin)
 
-    def forward(self, gt):
+    def forward(self, gt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruct a clip; in training mode the codebook learns from it.
 
         Args:
@@ -87,105 +91,48 @@ class TSVQGAN(nn.Module):
         quantised, commitment_loss, codes = self.codebook(latents)
         return self.decode(quantised), commitment_loss, codes
 
-    def encode_codes(self, frames):
-        """Codes of a clip; (B, T, 3, H, W) -> (B, T, h, w) int64."""
+    def encode_codes(self, frames: Tensor) -> Tensor:
+        """Encode a clip to its codes; (B, T, 3, H, W) -> (B, T, h, w) int64."""
         return self.codebook.nearest(self.encode(frames)[0].float())
 
-    def decode_codes(self, codes):
-        """Frames of codes; (B, T, h, w) int64 -> (B, T, 3, H, W)."""
+    def decode_codes(self, codes: Tensor) -> Tensor:
+        """Decode codes to frames; (B, T, h, w) int64 -> (B, T, 3, H, W)."""
         return self.decode(self.codebook.lookup(codes))
 
-    def encode(self, frames):
-        """Latents (B, T, h, w, D) of a clip and the encoder's features {level: (B * T, C, H', W')}."""
-        self.check_clip(frames)
-        features, levels = self.encoder(frames.flatten(0, 1))
-        return self.fold_latents(features), levels
+    def encode(self, frames: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+        """Encode a clip to latents (B, T, h, w, D) and the encoder's features {level: (B * T, C, H', W')}."""
+        self.requirements.check_clip(frames, type(self).__name__)
+        x, features = self.encoder(frames.flatten(0, 1))
+        return self.latents_of(x), features
 
-    def fold_latents(self, features):
-        """Latents (B, T, h, w, D) of what the encoder gives for B * T frames."""
-        return rearrange(self.to_latents(features), '(b t) d h w -> b t h w d', t=self.num_frames)
+    def latents_of(self, x: Tensor) -> Tensor:
+        """Map the encoder's output for B * T frames to latents (B, T, h, w, D)."""
+        return rearrange(self.to_latents(x), '(b t) d h w -> b t h w d', t=self.num_frames)
 
-    def decode(self, latents, fuse=None, wanted=slice(None)):
-        """Frames (B, wanted, 3, H, W) of latents (B, T, h, w, D); for ``fuse`` see :class:`Decoder`."""
+    def decode(self, latents: Tensor, fuse: Mapping[int, Callable[[Tensor], Tensor]] | None = None) -> Tensor:
+        """Decode latents (B, T, h, w, D) to frames (B, T, 3, H, W); for ``fuse`` see :class:`Decoder`."""
+        return self.decoder(self.decoder_input(latents), fuse).unflatten(0, (-1, self.num_frames))
+
+    def decoder_input(self, latents: Tensor) -> Tensor:
+        """Map latents (B, T, h, w, D) to the decoder's input for B * T frames."""
         # Contiguous for the sake of GroupNorm, as in Swin3DLayer.
         x = rearrange(latents, 'b t h w d -> (b t) d h w').contiguous()
-        x = self.from_latents(x.to(self.from_latents.weight.dtype))
-        return self.decoder(x, fuse, wanted).unflatten(0, (len(latents), -1))
+        return self.from_latents(x.to(self.from_latents.weight.dtype))
 
-    def frame_features(self, frame):
-        """What the network computes of each frame by itself, for :meth:`restore_features`.
-
-        A frame of several windows needs it once.
-
-        Args:
-            frame (Tensor): (1, 3, H, W), RGB in [0, 1].
-
-        Returns:
-            dict: Tensors.
-
-        Raises:
-            ValueError: For a size the network was not built for.
-        """
-        self.check_frame(frame)
-        return {'encoder': self.encoder.frame_levels(frame)[0]}
-
-    def restore_features(self, features, wanted=slice(None)):
-        """Do what is left of a pass, and of that what the wanted frames need; the result has the bits of a whole pass.
-
-        Args:
-            features (list[dict]): Of :meth:`frame_features`, for B * T frames, those of a clip next to each other.
-                The list is emptied, so that nothing is held longer than it is needed.
-            wanted (slice): Which of the T frames to decode. Default: all.
-
-        Returns:
-            Tensor: (B, wanted, 3, H, W).
-        """
-        x = torch.cat([frame['encoder'] for frame in features])
-        features.clear()
-        latents = self.fold_latents(self.encoder.clip_levels(x)[0])
-        return self.decode(self.codebook(latents)[0], wanted=wanted)
-
-    def check_clip(self, frames):
-        """Raise a ValueError that says what fits, if ``frames`` does not."""
-        if frames.dim() != 5 or frames.shape[1] != self.num_frames or not self.fits(frames):
-            raise ValueError(
-                f'{type(self).__name__} cannot take a clip of shape {tuple(frames.shape)}: it takes '
-                f'(B, {self.num_frames}, 3, H, W) {self.fitting_sizes()}'
-            )
-
-    def check_frame(self, frame):
-        """Raise a ValueError that says what fits, if ``frame`` does not."""
-        if frame.dim() != 4 or not self.fits(frame):
-            raise ValueError(
-                f'{type(self).__name__} cannot take a frame of shape {tuple(frame.shape)}: it takes '
-                f'(1, 3, H, W) {self.fitting_sizes()}'
-            )
-
-    def fits(self, frames):
-        """Whether channels, height and width of (..., C, H, W) are what the network takes."""
-        channels, height, width = frames.shape[-3:]
-        return (
-            channels == 3
-            and not (height % self.stride or width % self.stride)
-            and (height * width >= 2 * self.stride**2)
-        )
-
-    def fitting_sizes(self):
-        return f'with H and W multiples of {self.stride} that make at least two latents'
-
-    def last_layer(self):
-        """Weight of the last layer; the adaptive adversarial weight compares gradients there."""
+    def last_layer(self) -> Tensor:
+        """Return the weight of the last layer; the adaptive adversarial weight compares gradients there."""
         return self.decoder.conv_out.weight
 
-    def set_activation_checkpointing(self, enabled):
-        """Trade time for memory in training: compute the activations of each level, and of what is as large, twice."""
-        self.encoder.activation_checkpointing = enabled
-        self.decoder.activation_checkpointing = enabled
+    def set_activation_checkpointing(self, enabled: bool) -> None:
+        """Trade time for memory in training: compute the activations of all large layers twice."""
+        for module in self.modules():
+            if isinstance(module, Checkpointed):
+                module.activation_checkpointing = enabled
 
-    def own_state_dict(self, state):
-        """State dict under this package's names, from published names or own ones."""
+    def own_state_dict(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the tensors of a state dict with published or own names to own names."""
         return own_state_dict(state)
 
-    def load_state_dict(self, state_dict, strict=True, assign=False):
-        """As torch's, for this package's tensor names and the published ones."""
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load as torch does, for this package's tensor names and the published ones."""
         return super().load_state_dict(self.own_state_dict(state_dict), strict=strict, assign=assign)

@@ -1,16 +1,16 @@
-"""Frozen image classifiers that perceptual losses look through.
+"""Frozen image classifiers whose features perceptual losses compare.
 
-No weights are downloaded: they come from a file named in the options or lie in the torch hub cache
-already.
+No weights are downloaded: they come from a file named in the options or from the torch hub cache.
 """
 
 import pickle
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import UserError
 from .shapes import check_same_shape, fold_frames
@@ -21,32 +21,43 @@ __all__ = ['FrozenBackboneLoss', 'load_backbone']
 class FrozenBackboneLoss(nn.Module):
     """Base of losses that compare frames by the features of a frozen network.
 
-    A subclass builds its network, calls ``freeze`` and defines ``distance(pred, target)``, which
-    takes (N, 3, H, W) in [0, 1] and returns a scalar.
+    A subclass builds its network, calls ``freeze`` and defines ``distance``.
 
     Args:
         min_size (int): Shortest side of a frame, in pixels, that the network can take.
         loss_weight (float): Factor of the loss.
     """
 
-    def __init__(self, min_size, loss_weight):
+    def __init__(self, min_size: int, loss_weight: float) -> None:
         super().__init__()
         self.min_size = min_size
         self.loss_weight = loss_weight
 
-    def freeze(self):
-        """Take the network out of training for good."""
+    def distance(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Compute the distance, a scalar, of frames (N, 3, H, W) in [0, 1]."""
+        raise NotImplementedError
+
+    def freeze(self) -> None:
+        """Freeze the network for good."""
         self.requires_grad_(False)
         self.eval()
 
-    def train(self, mode=True):
-        """Stay in evaluation mode: a frozen network has no other."""
+    def train(self, mode: bool = True) -> 'FrozenBackboneLoss':
+        """Stay in evaluation mode, the only one of a frozen network."""
         return super().train(False)
 
-    def forward(self, pred, target):
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
         """Compare RGB frames (N, 3, H, W) or (B, T, 3, H, W) in [0, 1].
 
-        Returns a scalar; ValueError when shapes differ or frames are smaller than ``min_size``.
+        Args:
+            pred (Tensor): Restored frames.
+            target (Tensor): Real frames, of the same shape.
+
+        Returns:
+            Tensor: Scalar.
+
+        Raises:
+            ValueError: When shapes differ or frames are smaller than ``min_size``.
         """
         check_same_shape(pred, target)
         pred, target = fold_frames(pred), fold_frames(target.detach())
@@ -59,12 +70,12 @@ class FrozenBackboneLoss(nn.Module):
         return self.loss_weight * self.distance(pred, target)
 
 
-def load_backbone(features, weights, default_filename):
-    """Fill the layers of a torchvision classifier from a file.
+def load_backbone(features: nn.Module, weights: str | Path | None, default_filename: str) -> None:
+    """Load the layers of a torchvision classifier from a file.
 
     The file is a ``.safetensors`` or a torch file with torchvision's names, ``features.0.weight``,
-    or without the prefix, ``0.weight``.  Tensors that ``features`` does not have, such as the
-    classifier's, are left aside.
+    or without the prefix, ``0.weight``. Tensors that ``features`` does not have, such as the
+    classifier's, are ignored.
 
     Args:
         features (nn.Module): The layers, numbered as in torchvision; filled in place.
@@ -88,7 +99,7 @@ def load_backbone(features, weights, default_filename):
     features.load_state_dict({name: stored[name] for name in expected})
 
 
-def _find_weights(weights, default_filename):
+def _find_weights(weights: str | Path | None, default_filename: str) -> Path:
     cached = Path(torch.hub.get_dir(), 'checkpoints', default_filename)
     path = cached if weights is None else Path(weights).expanduser()
     if not path.is_file():
@@ -99,7 +110,7 @@ def _find_weights(weights, default_filename):
     return path
 
 
-def _read_tensors(path):
+def _read_tensors(path: Path) -> Mapping[str, Tensor]:
     try:
         if path.suffix == '.safetensors':
             return load_file(path)
@@ -112,6 +123,6 @@ def _read_tensors(path):
     return tensors
 
 
-def _some(faults, limit=4):
+def _some(faults: Sequence[str], limit: int = 4) -> str:
     more = f', and {len(faults) - limit} more' if len(faults) > limit else ''
     return ', '.join(faults[:limit]) + more

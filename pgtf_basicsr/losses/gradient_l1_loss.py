@@ -2,7 +2,7 @@
 
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .shapes import check_clip, check_same_shape
@@ -14,13 +14,13 @@ __all__ = ['GradientL1Loss']
 class GradientL1Loss(nn.Module):
     """L1 of a video plus L1 of its differences between frames, columns and rows.
 
-    With Δ the difference of neighbours along an axis::
+    With Δ the difference of adjacent values along an axis::
 
         mean |pred − target| + Σ over t, x, y of weight · mean |Δ pred − Δ target|
 
     The published stage IV names such a loss (``GRADL1Loss``) and three numbers, 0.2, 0.05 and 0.05,
-    without saying which is which.  Assumed here: they are the weights in time, along x and along y,
-    beside a pixel term of weight 1.  It takes the place of the pixel loss, not a place next to it.
+    without saying which is which. Assumed here: they are the weights in time, along x and along y,
+    beside a pixel term of weight 1. It replaces the pixel loss.
 
     Args:
         temporal_weight (float): Weight of the differences between frames.
@@ -35,12 +35,12 @@ class GradientL1Loss(nn.Module):
         horizontal_weight: float = 0.05,
         vertical_weight: float = 0.05,
         loss_weight: float = 1.0,
-    ):
+    ) -> None:
         super().__init__()
         self.axis_weights = {1: temporal_weight, -1: horizontal_weight, -2: vertical_weight}
         self.loss_weight = loss_weight
 
-    def forward(self, pred, target):
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
         """Compare two videos (B, T, C, H, W) in [0, 1]; ValueError when T is below 2 or shapes differ."""
         check_same_shape(pred, target)
         check_clip(pred)

@@ -2,7 +2,7 @@
 
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..argument_types import Counts
@@ -25,34 +25,37 @@ class MSRLLoss(nn.Module):
         loss_weight (float): Factor of the loss.
     """
 
-    def __init__(self, scales: Counts = (1, 2, 3), loss_weight: float = 1.0):
+    def __init__(self, scales: Counts = (1, 2, 3), loss_weight: float = 1.0) -> None:
         super().__init__()
         if not scales or any(not isinstance(scale, int) or scale < 1 for scale in scales):
             raise UserError(f'MSRLLoss: scales must be a list of integers of 1 or more, got {scales}')
         self.scales = tuple(scales)
         self.loss_weight = loss_weight
 
-    def forward(self, pred, target):
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
         """Compare two videos (B, T, C, H, W) in [0, 1]; ValueError when T is below 2 or shapes differ."""
         check_same_shape(pred, target)
         target = target.detach()
-        loss = sum(F.l1_loss(temporal_difference(pred, n), temporal_difference(target, n)) for n in self.scales)
-        return self.loss_weight * loss / len(self.scales)
+        losses = [F.l1_loss(temporal_difference(pred, n), temporal_difference(target, n)) for n in self.scales]
+        return self.loss_weight * sum(losses[1:], losses[0]) / len(self.scales)
 
 
-def temporal_difference(video, scale):
-    """Differences of adjacent frames, downsampled by an integer factor.
+def temporal_difference(video: Tensor, scale: int) -> Tensor:
+    """Compute differences of adjacent frames, downsampled by an integer factor.
 
-    Downsampling averages blocks of ``scale`` × ``scale`` pixels.  Where a side is no multiple of
-    ``scale``, the last block averages the pixels that are left, so that every pixel counts.  It is
+    Downsampling averages blocks of ``scale`` × ``scale`` pixels. Where a side is not a multiple of
+    ``scale``, the last block averages the remaining pixels, so that every pixel counts. It is
     linear, hence the difference is downsampled instead of the frames.
 
     Args:
-        video (Tensor): (B, T, C, H, W) with T of 2 or more, else ValueError.
+        video (Tensor): (B, T, C, H, W) with T of 2 or more.
         scale (int): The factor.
 
     Returns:
         Tensor: (B, T − 1, C, ⌈H / scale⌉, ⌈W / scale⌉), later frame minus earlier.
+
+    Raises:
+        ValueError: For another shape.
     """
     check_clip(video)
     difference = torch.diff(video, dim=1)

@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 from basicsr.utils.registry import LOSS_REGISTRY
-from torch import nn
+from torch import Tensor, nn
 
 from .lpips_loss import LPIPSLoss
 from .shapes import check_clip, check_same_shape
@@ -33,13 +33,13 @@ class TemporalLPIPSLoss(nn.Module):
         net: Literal['vgg', 'alex'] = 'vgg',
         weights: str | None = None,
         loss_weight: float = 1.0,
-    ):
+    ) -> None:
         super().__init__()
         self.lpips = LPIPSLoss(net, weights)
         self.tgrad_weight = tgrad_weight
         self.loss_weight = loss_weight
 
-    def forward(self, pred, target):
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
         """Compare two videos (B, T, 3, H, W) in [0, 1]; ValueError when T is below 2 or shapes differ."""
         check_same_shape(pred, target)
         check_clip(pred)

@@ -152,7 +152,7 @@ class VideoFaceModel(TrainableModel):
     # ------------------------------------------------------------- validation
 
     def restoration_options(self):
-        """Options of the network's ``restore_features`` in validation."""
+        """Options of the network in validation, as of `restoration.streaming.restore_frames`."""
         return {}
 
     def input_frame(self, lq, gt):
@@ -224,8 +224,8 @@ class VideoFaceModel(TrainableModel):
         """What a function of windows (B, T, 3, H, W) gives for the middle frame of each, a frame after the other."""
         num_frames = self.get_bare_model(self.net_g).num_frames
 
-        def results(features, wanted):
-            return function(torch.cat(features).unflatten(0, (-1, num_frames)))[:, wanted]
+        def results(features, output_frames):
+            return function(torch.cat(features).unflatten(0, (-1, num_frames)))[:, output_frames]
 
         return run_windows(lambda frame: frame, results, frames, num_frames, **self.streaming_options())
 

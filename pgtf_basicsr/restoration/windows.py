@@ -1,21 +1,27 @@
-"""Windows of frames over a stream, and what they give put together again."""
+"""Windows of frames over a stream, and their results blended into one stream again."""
 
 import math
 from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import repeat
+from typing import TypeVar
+
+from torch import Tensor
 
 __all__ = ['blend', 'sliding_windows', 'strided_windows']
 
+Frame = TypeVar('Frame')
 
-def sliding_windows(frames, num_frames):
-    """Yield for every frame the window of `num_frames` frames with that frame in the middle.
 
-    The middle of T frames is index T // 2.  The first and last frame are repeated at the edges,
-    so that also clips shorter than T have one window a frame.  Only what the next window shares with
-    this one is held, and no more of `frames` is taken than that needs.
+def sliding_windows(frames: Iterable[Frame], num_frames: int) -> Iterator[list[Frame]]:
+    """Yield for every frame the window of T frames with that frame in the middle.
+
+    The middle of T frames is index T // 2. The first and last frame are repeated at the edges,
+    so that clips shorter than T have one window a frame as well. Only frames that the next window
+    needs are held, and no more of ``frames`` is taken than that needs.
 
     Args:
-        frames (Iterable): frames of any type.
+        frames (Iterable): Frames of any type.
         num_frames (int): T, at least 1.
 
     Yields:
@@ -23,28 +29,28 @@ def sliding_windows(frames, num_frames):
     """
     before = num_frames // 2
     after = num_frames - 1 - before
-    window = deque()
+    window: deque[Frame] = deque()
     for frame in _repeat_edges(frames, before, after):
         window.append(frame)
         if len(window) == num_frames:
             yield [window.popleft(), *window]
 
 
-def strided_windows(frames, num_frames, stride):
-    """Yield windows of `num_frames` frames, each `stride` frames after the last, that cover all frames.
+def strided_windows(frames: Iterable[Frame], num_frames: int, stride: int) -> Iterator[tuple[int, list[Frame]]]:
+    """Yield windows of T frames, each ``stride`` frames after the last, that cover all frames.
 
-    The last window ends with the last frame, so it may start less than `stride` frames after the
-    one before.  A clip shorter than T has one window, in which its last frame is repeated.
+    The last window ends with the last frame, so it may start less than ``stride`` frames after the
+    one before. A clip shorter than T has one window, in which its last frame is repeated.
 
     Args:
-        frames (Iterable): frames of any type.
+        frames (Iterable): Frames of any type.
         num_frames (int): T.
         stride (int): 1 to T.
 
     Yields:
         tuple: The index of the first frame, and a list of T frames.
     """
-    recent = deque(maxlen=num_frames)
+    recent: deque[Frame] = deque(maxlen=num_frames)
     count = covered = 0
     for count, frame in enumerate(frames, 1):
         recent.append(frame)
@@ -57,21 +63,22 @@ def strided_windows(frames, num_frames, stride):
         yield count - num_frames, list(recent)
 
 
-def blend(windows, num_frames):
-    """Put frames of overlapping windows together to a stream, from one to the next by a raised cosine.
+def blend(windows: Iterable[tuple[int, Iterable[Tensor]]], num_frames: int) -> Iterator[Tensor]:
+    """Blend frames of overlapping windows into one stream, from one window to the next by a raised cosine.
 
-    Position i of T has the weight sin^2(pi (i + 1/2) / T) over the sum of the weights of all that
-    have this frame.  A frame of a single window stays as it is.
+    Position i of T has the weight sin^2(pi (i + 1/2) / T) over the sum of the weights of all windows that
+    have this frame. A frame of a single window stays as it is.
 
     Args:
-        windows (Iterable): pairs of the index of the first frame, and T frames (tensors); indices grow.
+        windows (Iterable): Pairs of the index of the first frame, and T frames (tensors); indices grow.
         num_frames (int): T.
 
     Yields:
         Tensor: A frame, as soon as the next window starts behind it.
     """
     weights = [math.sin(math.pi * (i + 0.5) / num_frames) ** 2 for i in range(num_frames)]
-    pending, done = deque(), 0
+    pending: deque[list[tuple[float, Tensor]]] = deque()
+    done = 0
     for first, window in windows:
         while done < first:
             yield _weighted_mean(pending.popleft())
@@ -82,13 +89,14 @@ def blend(windows, num_frames):
     yield from map(_weighted_mean, pending)
 
 
-def _weighted_mean(versions):
+def _weighted_mean(versions: list[tuple[float, Tensor]]) -> Tensor:
     if len(versions) == 1:
         return versions[0][1]
-    return sum(weight * frame for weight, frame in versions) / sum(weight for weight, _ in versions)
+    weighted = [weight * frame for weight, frame in versions]
+    return sum(weighted[1:], weighted[0]) / sum(weight for weight, _ in versions)
 
 
-def _repeat_edges(frames, before, after):
+def _repeat_edges(frames: Iterable[Frame], before: int, after: int) -> Iterator[Frame]:
     last = None
     for index, last in enumerate(frames):
         if index == 0:

@@ -1,4 +1,4 @@
-"""Attention against the formula in double precision."""
+"""Attention against the formula in fp64."""
 
 import math
 
@@ -45,7 +45,7 @@ def test_bias_is_added_to_scores(windows, dtype):
     )
 
 
-def test_half_precision_has_gradients():
+def test_bf16_has_gradients():
     query, key, value = draw(2, 48, torch.bfloat16)
     query.requires_grad_()
     attention(query, key, value).float().square().sum().backward()

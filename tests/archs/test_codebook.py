@@ -1,4 +1,4 @@
-"""Learning of the codebook."""
+"""Updates of the codebook."""
 
 import torch
 
@@ -27,7 +27,7 @@ def test_gradient_goes_straight_through():
     torch.testing.assert_close(latents.grad, 2 * (latents - codebook.weight[codes]).detach() / latents.numel())
 
 
-def test_evaluation_learns_nothing():
+def test_evaluation_changes_no_code():
     codebook = Codebook(10, 4).eval()
     before = {name: tensor.clone() for name, tensor in codebook.state_dict().items()}
     codebook(torch.randn(6, 4))

@@ -1,4 +1,4 @@
-"""Networks made fast for inference against the same networks in double precision."""
+"""Networks arranged for inference against the same networks in fp64."""
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from pgtf_basicsr.archs import TSVQGAN, PGTFormer, inference
+from pgtf_basicsr.archs import TSVQGAN, PGTFormer
 from pgtf_basicsr.archs.blocks import Downsample, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, Upsample
-from pgtf_basicsr.archs.inference import FASTER, for_inference, strips
-from pgtf_basicsr.archs.inference.winograd import TiledConvolution, convolve_upsampled
+from pgtf_basicsr.archs.inference import COUNTERPARTS, for_inference, row_tiles, stream
+from pgtf_basicsr.archs.inference.counterpart import replace
+from pgtf_basicsr.archs.inference.temporal_fusion import regulate_frames
+from pgtf_basicsr.archs.inference.winograd import WinogradConvolution, convolve_upsampled
 from pgtf_basicsr.restoration.streaming import restore_frames
 
 from ..helpers import parity
@@ -30,10 +32,10 @@ def with_effect(module):
     return module.eval()
 
 
-@pytest.fixture(params=[2**22, 2**14, 2**11], ids=['whole', 'strips', 'narrow strips'])
-def strip(request, monkeypatch):
-    """Sizes of strips, from whole maps to two rows."""
-    monkeypatch.setattr(strips, 'STRIP', request.param)
+@pytest.fixture(params=[2**22, 2**14, 2**11], ids=['whole', 'tiles', 'narrow tiles'])
+def tile(request, monkeypatch):
+    """Sizes of row tiles, from whole feature maps to two rows."""
+    monkeypatch.setattr(row_tiles, 'TILE_BYTES', request.param)
 
 
 MODULES = {
@@ -54,30 +56,23 @@ MODULES = {
         lambda: TemporalFidelityRegulator(128, 3),
         lambda: (torch.randn(6, 128, 12, 10), torch.randn(6, 128, 12, 10), 0.7),
     ),
-    'regulator, middle frame': (
-        lambda: TemporalFidelityRegulator(128, 3),
-        lambda: (list(torch.randn(6, 128, 12, 10).split(1)), torch.randn(6, 128, 12, 10), 0.7, slice(1, 2)),
-    ),
 }
 
 
 def to(inputs, dtype):
-    return [
-        x.to(dtype) if isinstance(x, torch.Tensor) else [y.to(dtype) for y in x] if isinstance(x, list) else x
-        for x in inputs
-    ]
+    return [x.to(dtype) if isinstance(x, torch.Tensor) else x for x in inputs]
 
 
 @pytest.mark.parametrize('name', MODULES)
 @torch.no_grad()
-def test_modules_compute_the_same(name, strip):
+def test_modules_compute_the_same(name, tile):
     torch.manual_seed(0)
     make, draw = MODULES[name]
     module, inputs = with_effect(make()), draw()
     exact = copy.deepcopy(module).double()(*to(inputs, torch.float64))
     root = torch.nn.Sequential(copy.deepcopy(module))
-    inference.replace(root)
-    assert type(root[0]) is FASTER[type(module)]
+    replace(root, COUNTERPARTS)
+    assert type(root[0]) is COUNTERPARTS[type(module)]
     torch.testing.assert_close(root[0](*inputs).double(), exact, rtol=1e-5, atol=1e-5)
 
 
@@ -87,17 +82,17 @@ def test_convolutions_in_tiles_are_as_exact_as_plain_ones(size):
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(96, 64, 3, padding=(0, 1))
     x = torch.randn(16, 96, size[0] + 2, size[1]) + 3
-    tiled = TiledConvolution(conv)(strips.channels_last(x))
+    tiled = WinogradConvolution(conv)(row_tiles.channels_last(x))
     plain, exact = conv(x), copy.deepcopy(conv).double()(x.double())
     assert tiled.shape == plain.shape and tiled.is_contiguous(memory_format=torch.channels_last)
     assert (tiled - exact).norm() <= 2 * (plain - exact).norm()
-    # Of a map of 2x2 plain sums have four taps in place of nine, and half the error.
+    # Of a feature map of 2x2 plain sums have four taps in place of nine, and half the error.
     assert size == (2, 2) or (tiled - exact).abs().max() <= 2 * (plain - exact).abs().max()
 
 
 @pytest.mark.parametrize('size', [(1, 8), (2, 7), (9, 4)])
 @torch.no_grad()
-def test_upsampling_in_tiles_is_as_exact_as_a_plain_one(size, strip):
+def test_upsampling_in_tiles_is_as_exact_as_a_plain_one(size, tile):
     torch.manual_seed(0)
     upsample, x = Upsample(96), torch.randn(2, 96, *size) + 3
     tiled = convolve_upsampled(x, upsample.conv)
@@ -106,14 +101,14 @@ def test_upsampling_in_tiles_is_as_exact_as_a_plain_one(size, strip):
     assert (tiled - exact).abs().max() <= 2 * (plain - exact).abs().max()
 
 
-def test_half_precision_in_tiles_is_nearly_as_exact_as_plain():
+def test_bf16_in_tiles_is_nearly_as_exact_as_plain():
     """Tiles are rounded as well, and so are their products."""
     torch.manual_seed(0)
     conv, x = torch.nn.Conv2d(128, 128, 3, padding=(0, 1)), torch.randn(1, 128, 34, 32)
     with torch.no_grad():
         exact = copy.deepcopy(conv).double()(x.double())
-        conv, x = conv.bfloat16(), strips.channels_last(x.bfloat16())
-        plain, tiled = ((y - exact).norm() for y in (conv(x), TiledConvolution(conv)(x)))
+        conv, x = conv.bfloat16(), row_tiles.channels_last(x.bfloat16())
+        plain, tiled = ((y - exact).norm() for y in (conv(x), WinogradConvolution(conv)(x)))
     assert tiled < 3 * plain < 0.02 * exact.norm()
 
 
@@ -126,8 +121,8 @@ def test_memory_of_tiles_is_of_one_thread():
         results = []
         for mode in (torch.inference_mode, torch.no_grad):
             with mode():
-                tiled = TiledConvolution(conv)
-                results += [tiled(strips.channels_last(x)).clone() for _ in range(5)]
+                tiled = WinogradConvolution(conv)
+                results += [tiled(row_tiles.channels_last(x)).clone() for _ in range(5)]
         return torch.cat(results)
 
     with ThreadPoolExecutor(4) as threads:
@@ -136,45 +131,59 @@ def test_memory_of_tiles_is_of_one_thread():
 
 
 @torch.no_grad()
-def test_regulators_hold_no_frame_that_is_not_wanted():
+def test_a_regulator_fuses_the_output_frames_alone(tile):
     torch.manual_seed(0)
-    root = torch.nn.Sequential(TemporalFidelityRegulator(32, 3).eval())
-    inference.replace(root)
+    regulator = with_effect(TemporalFidelityRegulator(128, 3))
+    e, d = torch.randn(2, 6, 128, 12, 10)
+    exact = copy.deepcopy(regulator).double()(e.double(), d.double(), 0.7)
+    arranged = copy.deepcopy(regulator)
+    replace(arranged, COUNTERPARTS)
+    for net in (regulator, arranged):
+        for output_frames, expected in [(slice(1, 2), exact[1::3]), (slice(None), exact)]:
+            out = regulate_frames(net, e.split(1), iter(d.clone().split(1)), output_frames, 0.7)
+            torch.testing.assert_close(out.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_regulators_hold_output_frames_alone():
+    torch.manual_seed(0)
+    regulator = TemporalFidelityRegulator(32, 3).eval()
+    replace(regulator, COUNTERPARTS)
     made, held = [], []
 
     def frames():
         for _ in range(6):
             held.append([i for i, storage in enumerate(made) if not storage.expired()])
-            frame = strips.channels_last(torch.randn(1, 32, 8, 8))
+            frame = row_tiles.channels_last(torch.randn(1, 32, 8, 8))
             made.append(StorageWeakRef(frame.untyped_storage()))
             yield frame
             del frame
 
-    out = root[0](torch.randn(6, 32, 8, 8), frames(), wanted=slice(1, 2))
+    out = regulate_frames(regulator, torch.randn(6, 32, 8, 8).split(1), frames(), slice(1, 2))
     assert out.shape == (2, 32, 8, 8)
     # Of two clips the middle frames.
     assert held == [[], [], [1], [1], [1], [1, 4]]
 
 
 @torch.no_grad()
-def test_statistics_of_large_maps_are_exact():
-    """A mean that is large beside the deviation is what single precision loses."""
+def test_statistics_of_large_feature_maps_are_exact():
+    """A mean that is large beside the deviation is what fp32 loses."""
     x = torch.randn(1, 32, 256, 512) + 30
     norm = torch.nn.GroupNorm(8, 32, eps=1e-6)
-    ((factor, summand),) = strips.normalise(norm, [x])
+    ((factor, summand),) = row_tiles.normalise(norm, [x])
     exact = norm.double()(x.double())
     assert (x.double() * factor + summand - exact).abs().max() < 2e-5
 
 
 @torch.no_grad()
-def test_a_network_is_as_exact_as_before(strip):
-    """No farther from double precision than twice what single precision is."""
+def test_a_network_is_as_exact_as_before(tile):
+    """No farther from fp64 than twice what the plain network in fp32 is."""
     torch.manual_seed(0)
     net = with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16)))
     clip = torch.rand(2, 3, 3, 48, 64)
     exact, plain = copy.deepcopy(net).double()(clip.double()), net(clip)
     fast = for_inference(copy.deepcopy(net))(clip)
-    # Where single precision happens to be near, rounding of a few steps of the largest value is allowed.
+    # Where the plain network happens to be near, rounding of a few steps of the largest value is allowed.
     bound = 2 * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()
     assert (fast - exact).abs().max() <= bound
 
@@ -205,7 +214,7 @@ def test_a_fast_autoencoder_reconstructs_the_same():
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 @torch.no_grad()
-def test_half_precision_keeps_logits_in_single(dtype):
+def test_bf16_and_fp16_keep_logits_in_fp32(dtype):
     torch.manual_seed(0)
     net = with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16)))
     clip = torch.rand(1, 3, 3, 32, 32)
@@ -224,8 +233,9 @@ def test_parity_at_full_size():
     net.load_state_dict(parity.network_state('pgtformer'))
     net = for_inference(net)
     clip = parity.clip()
-    features = [net.frame_features(frame) for frame in clip[0].split(1)]
-    assert deviation(net.restore_features(features)[0], 'pgtformer_w1_out') < 2e-4
+    streamed = stream(net)
+    features = [streamed.frame_features(frame) for frame in clip[0].split(1)]
+    assert deviation(streamed.restore(features)[0], 'pgtformer_w1_out') < 2e-4
     logits, latents = net(clip, code_only=True)
     assert deviation(logits[0][:, :, :, None], 'pgtformer_w1_logits') < 5e-5
     assert deviation(latents[0], 'pgtformer_w1_lq_feat') < 5e-5

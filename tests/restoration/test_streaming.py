@@ -89,7 +89,7 @@ def test_each_frame_is_seen_by_itself_once(frames):
         seen.append(frame)
         return frame
 
-    middle = run_windows(features, lambda window, wanted: torch.cat(window)[None][:, wanted], frames, 3)
+    middle = run_windows(features, lambda window, output_frames: torch.cat(window)[None][:, output_frames], frames, 3)
     assert all(map(torch.equal, middle, frames))
     assert len(seen) == len(frames)
 
@@ -103,8 +103,8 @@ def test_no_frame_is_taken_before_it_is_needed(frames, stride):
             taken.append(frame)
             yield frame
 
-    def same(window, wanted):
-        return torch.cat(window).unflatten(0, (-1, 3))[:, wanted]
+    def same(window, output_frames):
+        return torch.cat(window).unflatten(0, (-1, 3))[:, output_frames]
 
     identity = run_windows(lambda frame: frame, same, counted(), 3, stride, batch_size=2)
     for index, _ in enumerate(identity):
@@ -119,8 +119,8 @@ def test_while_a_window_is_at_work_only_what_others_need_is_kept_beside(frames, 
         alive.add(feature := frame.clone())
         return feature
 
-    def results(window, wanted):
-        result = torch.cat(window)[None][:, wanted]
+    def results(window, output_frames):
+        result = torch.cat(window)[None][:, output_frames]
         window.clear()
         kept.append(len(alive))
         return result
@@ -133,7 +133,10 @@ def test_restored_frames_are_ordinary_tensors_without_gradient(frames):
     weight = torch.ones(1, requires_grad=True)
     frame = next(
         run_windows(
-            lambda frame: weight * frame, lambda window, wanted: weight * torch.cat(window)[None][:, wanted], frames, 3
+            lambda frame: weight * frame,
+            lambda window, output_frames: weight * torch.cat(window)[None][:, output_frames],
+            frames,
+            3,
         )
     )
     assert not frame.requires_grad and not frame.is_inference()
@@ -143,4 +146,4 @@ def test_restored_frames_are_ordinary_tensors_without_gradient(frames):
 @pytest.mark.parametrize('stride', [0, 4])
 def test_strides_must_fit(frames, stride):
     with pytest.raises(ValueError, match='stride must be from 1 to 3'):
-        list(run_windows(lambda frame: frame, lambda window, wanted: window, frames, 3, stride))
+        list(run_windows(lambda frame: frame, lambda window, output_frames: window, frames, 3, stride))

@@ -1,4 +1,4 @@
-"""What the networks are made of; usable on their own."""
+"""The blocks that the networks are made of; usable on their own."""
 
 from .adain import adain
 from .autoencoder import Decoder, Encoder

@@ -1,15 +1,16 @@
 """Adaptive instance normalisation (Huang and Belongie, 2017)."""
 
 import torch
+from torch import Tensor
 
 __all__ = ['adain']
 
 
-def adain(content, style, eps=1e-5):
-    """Give ``content`` the mean and standard deviation that ``style`` has, per sample and channel.
+def adain(content: Tensor, style: Tensor, eps: float = 1e-5) -> Tensor:
+    """Give ``content`` the mean and standard deviation of ``style``, per sample and channel.
 
     Args:
-        content (Tensor): (N, C, H, W) with at least two positions.
+        content (Tensor): (N, C, H, W) at least two positions.
         style (Tensor): (N, C, H', W').
         eps (float): Added to the unbiased variance of both under the root. Default: 1e-5.
 

@@ -1,22 +1,23 @@
-"""Attention of many heads."""
+"""Multi-head attention."""
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 __all__ = ['attention']
 
-HALF = (torch.bfloat16, torch.float16)
+HALF_TYPES = (torch.bfloat16, torch.float16)
 # Scores that are held at a time, to stay in a CPU's cache.
 SCORES = 2**21
 # What their rows are a multiple of: odd numbers are slower.
 ROWS = 64
 
 
-def attention(query, key, value, bias=None):
-    """softmax(q k^T / sqrt(D) + bias) v.
+def attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Compute softmax(q k^T / sqrt(D) + bias) v.
 
-    That is torch's scaled_dot_product_attention, but for half precision on a CPU without gradients: there its kernels
-    take about twice as long as the products of matrices themselves.
+    It is torch's scaled_dot_product_attention, except for bf16 and fp16 on a CPU without gradients: there its kernels
+    take about twice as long as the matrix products themselves.
 
     Args:
         query, key, value (Tensor): (N, heads, tokens, D).
@@ -25,19 +26,20 @@ def attention(query, key, value, bias=None):
     Returns:
         Tensor: (N, heads, tokens, D).
     """
-    if query.dtype not in HALF or query.device.type != 'cpu' or torch.is_grad_enabled():
+    if query.dtype not in HALF_TYPES or query.device.type != 'cpu' or torch.is_grad_enabled():
         return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
     shape, scale = query.shape, query.shape[-1] ** -0.5
     if bias is not None:
         bias = bias.expand(len(query), -1, -1, -1).flatten(0, 1)
-    # Heads next to each other in memory make strides for which caches are bad.
+    # Caches are bad at the strides of heads that lie next to each other in memory.
     query, key, value = (x.flatten(0, 1).contiguous() for x in (query, key, value))
     # As many heads as fit, or one and some of its queries.
     tokens = key.shape[1]
     heads = max(1, min(len(query), SCORES // tokens**2))
     rows = min(tokens, max(1, SCORES // tokens // ROWS) * ROWS)
-    # Taken once: memory that is new takes longer to get than to fill.
-    out, scores, weights = torch.empty_like(query), *query.new_empty(2, heads, rows, tokens)
+    # Allocated once: new memory takes longer to get than to fill.
+    out = torch.empty_like(query)
+    scores, weights = query.new_empty(2, heads, rows, tokens)
     for first in range(0, len(query), heads):
         for start in range(0, tokens, rows):
             part = slice(first, first + heads), slice(start, start + rows)

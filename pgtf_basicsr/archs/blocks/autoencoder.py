@@ -1,99 +1,86 @@
 """Encoder and decoder of the TS-VQGAN: convolutions in each frame, Swin attention across frames."""
 
-from functools import partial
-from itertools import chain
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, cast
 
-import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from .checkpointing import run
-from .frames import across_frames, join_frames, select, split_frames
+from .checkpointing import Checkpointed
+from .frames import across_frames, per_frame
 from .residual import Downsample, ResidualBlock, Upsample, group_norm
 from .swin3d import Swin3DLayer
 
-__all__ = ['Decoder', 'Encoder']
+__all__ = ['Decoder', 'Encoder', 'Level', 'Middle', 'SwinLevel']
 
 
-class Encoder(nn.Module):
-    """Frames to latents, with the features of each level on the way.
-
-    The finest levels, up to the first one with Swin layers, see each frame by itself: what they make of a frame can
-    be kept for every window that the frame is in.
+class Encoder(Checkpointed):
+    """Encode frames to latents, with the features of each level on the way.
 
     Args:
-        levels (dict[int, int]): Channels of each level by the level's size, finest first,
+        levels (Mapping[int, int]): Channels of each level by the level's size, finest first,
             e.g. {512: 64, 256: 128, 128: 256, 64: 256, 32: 512}.
-        swin_levels (tuple[int]): Sizes of the levels with Swin layers.
+        swin_levels (Collection[int]): Sizes of the levels with Swin layers.
         out_channels (int): Channels of the latents.
-        swin (dict): Arguments of :class:`Swin3DLayer` but the channels.
+        swin (Mapping): Arguments of :class:`Swin3DLayer` but the channels.
         blocks_per_level (int): Residual blocks a level. Default: 1.
     """
 
-    def __init__(self, levels, swin_levels, out_channels, swin, blocks_per_level=1):
+    def __init__(
+        self,
+        levels: Mapping[int, int],
+        swin_levels: Collection[int],
+        out_channels: int,
+        swin: Mapping[str, Any],
+        blocks_per_level: int = 1,
+    ) -> None:
         super().__init__()
-        self.activation_checkpointing = False
         self.sizes = tuple(levels)
-        self.num_frame_levels = next((i for i, size in enumerate(levels) if size in swin_levels), len(levels))
         channels = tuple(levels.values())
         self.conv_in = nn.Conv2d(3, channels[0], 3, padding=1)
-        self.levels = nn.ModuleList(
-            [
-                Level(
-                    before,
-                    after,
-                    blocks_per_level,
-                    swin if size in swin_levels else None,
-                    Downsample(after) if size != self.sizes[-1] else nn.Identity(),
-                )
-                for size, before, after in zip(self.sizes, channels[:1] + channels[:-1], channels)
-            ]
+        self.levels = module_list(
+            make_level(
+                before,
+                after,
+                blocks_per_level,
+                swin if size in swin_levels else None,
+                Downsample(after) if size != self.sizes[-1] else nn.Identity(),
+            )
+            for size, before, after in zip(self.sizes, channels[:1] + channels[:-1], channels)
         )
         self.middle = Middle(channels[-1], swin)
         self.norm_out = group_norm(channels[-1])
         self.conv_out = nn.Conv2d(channels[-1], out_channels, 3, padding=1)
 
-    def forward(self, frames):
-        """(B * T, 3, H, W) -> (B * T, out_channels, h, w) and {size of level: feature}."""
-        pieces, features = zip(*map(self.frame_levels, split_frames(frames)))
-        of_frames = {size: join_frames([piece[size] for piece in features], len(frames)) for size in features[0]}
-        x, of_clips = self.clip_levels(join_frames(pieces, len(frames)))
-        return x, of_frames | of_clips
-
-    def frame_levels(self, frames):
-        """The levels that see each frame by itself.
+    def forward(self, frames: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+        """Encode folded clips.
 
         Args:
-            frames (Tensor): (N, 3, H, W).
+            frames (Tensor): (B * T, 3, H, W).
 
         Returns:
-            tuple: Their output (N, C, H', W') and {size of level: feature (N, C, H', W')}.
+            tuple: Latents (B * T, out_channels, h, w), and the features of each level before it is downsampled,
+            {size of level: (B * T, C, H', W')}.
         """
-        frames = frames.to(self.conv_in.weight.dtype)
-        return self._levels(self.conv_in(frames), slice(self.num_frame_levels))
+        x = per_frame(self.stem, frames)
+        features = {}
+        for size, level in zip(self.sizes, self.levels):
+            x = features[size] = level(x)
+            if size != self.sizes[-1]:
+                x = self.run_per_frame([level.resample], x)
+        return self.tail(self.middle(x)), features
 
-    def clip_levels(self, x):
-        """The rest: output of :meth:`frame_levels` for B * T frames to (B * T, out_channels, h, w) and features."""
-        x, features = self._levels(x, slice(self.num_frame_levels, None))
-        x = run(self.activation_checkpointing, self.middle, x)
-        return self.tail(x), features
+    def stem(self, frames: Tensor) -> Tensor:
+        """Convolve frames, in the type of the weights."""
+        return self.conv_in(frames.to(self.conv_in.weight.dtype))
 
-    def tail(self, x):
-        """Last normalisation, activation and convolution."""
+    def tail(self, x: Tensor) -> Tensor:
+        """Normalise, activate and convolve the output of the middle."""
         return self.conv_out(F.silu(self.norm_out(x)))
 
-    def _levels(self, x, which):
-        features = {}
-        for size, level in zip(self.sizes[which], self.levels[which]):
-            x = features[size] = run(self.activation_checkpointing, level, x)
-            x = run(self.activation_checkpointing, level.resample, x)
-        return x, features
 
-
-class Decoder(nn.Module):
-    """Latents to frames; what a caller passes as ``fuse`` may change the features of each level.
-
-    What comes after the last exchange between frames is computed for those frames alone that are asked for.
+class Decoder(Checkpointed):
+    """Decode latents to frames.
 
     Args:
         levels, swin_levels, swin: As of :class:`Encoder`.
@@ -101,139 +88,129 @@ class Decoder(nn.Module):
         blocks_per_level (int): Residual blocks a level. Default: 2.
     """
 
-    def __init__(self, levels, swin_levels, in_channels, swin, blocks_per_level=2):
+    def __init__(
+        self,
+        levels: Mapping[int, int],
+        swin_levels: Collection[int],
+        in_channels: int,
+        swin: Mapping[str, Any],
+        blocks_per_level: int = 2,
+    ) -> None:
         super().__init__()
-        self.activation_checkpointing = False
         self.sizes = tuple(levels)
         channels = tuple(levels.values())
-        self.num_frames = swin['num_frames']
+        self.num_frames: int = swin['num_frames']
         self.conv_in = nn.Conv2d(in_channels, channels[-1], 3, padding=1)
         self.middle = Middle(channels[-1], swin)
         # Indexed as in the encoder, so that level 0 is the finest in both.
-        self.levels = nn.ModuleList(
-            [
-                Level(
-                    before,
-                    after,
-                    blocks_per_level,
-                    swin if size in swin_levels else None,
-                    Upsample(after) if size != self.sizes[0] else nn.Identity(),
-                )
-                for size, before, after in zip(self.sizes, channels[1:] + channels[-1:], channels)
-            ]
+        self.levels = module_list(
+            make_level(
+                before,
+                after,
+                blocks_per_level,
+                swin if size in swin_levels else None,
+                Upsample(after) if size != self.sizes[0] else nn.Identity(),
+            )
+            for size, before, after in zip(self.sizes, channels[1:] + channels[-1:], channels)
         )
         self.norm_out = group_norm(channels[0])
         self.conv_out = nn.Conv2d(channels[0], 3, 3, padding=1)
 
-    def forward(self, latents, fuse=None, wanted=slice(None)):
-        """Decode latents.
+    def forward(self, latents: Tensor, fuse: Mapping[int, Callable[[Tensor], Tensor]] | None = None) -> Tensor:
+        """Decode folded clips.
 
         Args:
             latents (Tensor): (B * T, in_channels, h, w).
-            fuse (dict[int, callable] | None): By size of level, what is called as fuse[size](feature, wanted) after
-                the level, before it is upsampled; returns the feature to go on with, of the wanted frames alone.
-                ``feature`` is (B * T, C, H, W), without gradients an iterator of pieces (n, C, H, W) of that.
-            wanted (slice): Which of the T frames of each clip to decode. Default: all.
+            fuse (Mapping[int, Callable] | None): By size of level, what corrects the features of that level,
+                (B * T, C, H', W'), before they are upsampled. Default: nothing.
 
         Returns:
-            Tensor: Frames, (B * wanted, 3, H, W).
+            Tensor: Frames, (B * T, 3, H, W).
         """
         fuse = fuse or {}
-        x = run(self.activation_checkpointing, self.middle, self.conv_in(latents))
-        last_exchange = min(
-            (i for i, level in enumerate(self.levels) if level.swin or self.sizes[i] in fuse),
-            default=len(self.levels) - 1,
-        )
-        for i in reversed(range(last_exchange, len(self.levels))):
-            x, fusion = self.rise(i, x), fuse.get(self.sizes[i])
-            # Without gradients a fusion gets frames as they are made, and keeps those that it needs.
-            if torch.is_grad_enabled() or not fusion:
-                x = join_frames(x, len(latents))
-            if fusion:
-                x = fusion(x, wanted if i == last_exchange else slice(None))
-            elif i == last_exchange:
-                x = select(x, wanted, self.num_frames)
-        # With checkpointing, what is computed again in the backward pass is that of one frame.
-        pieces, count = list(split_frames(x, self.activation_checkpointing)), len(x)
-        del x
-        return join_frames(self.finish(last_exchange, pieces), count)
+        x = self.middle(self.conv_in(latents))
+        for size, level in zip(reversed(self.sizes), reversed(self.levels)):
+            x = level(x)
+            if size in fuse:
+                x = self.run(fuse[size], x)
+            if size != self.sizes[0]:
+                x = self.run_per_frame([level.resample], x)
+        return self.run_per_frame([self.tail], x)
 
-    def rise(self, i, x):
-        """Yield the output of level i in pieces of some frames, (n, C, H, W), from that of the one below it."""
-        if self.levels[i].swin:
-            yield run(self.activation_checkpointing, self.level_of_clips, i, x)
-        else:
-            yield from map(partial(self.level_of_frames, i), split_frames(x, self.activation_checkpointing))
-
-    def level_of_clips(self, i, x):
-        """Output of level i from that of the one below it."""
-        # Step by step, so that nobody holds the input of the level, the largest map there is, to its end.
-        for step in self.steps(i):
-            x = step(x)
-        return x
-
-    def level_of_frames(self, i, x):
-        """The same where it has no Swin layers; with checkpointing every step is computed again by itself."""
-        for step in self.steps(i):
-            x = run(self.activation_checkpointing, step, x)
-        return x
-
-    def steps(self, i):
-        """From the output of the level below level i to its own."""
-        if i + 1 < len(self.levels):
-            yield self.levels[i + 1].resample
-        yield from self.levels[i].steps()
-
-    def finish(self, i, pieces):
-        """Yield frames from the output of level i, a list of pieces that is emptied."""
-        while pieces:
-            x = pieces.pop(0)
-            for step in chain(*map(self.steps, reversed(range(i))), [self.tail]):
-                x = run(self.activation_checkpointing, step, x)
-            yield x
-            del x
-
-    def tail(self, x):
-        """Last normalisation, activation and convolution."""
+    def tail(self, x: Tensor) -> Tensor:
+        """Normalise, activate and convolve the output of the finest level."""
         return self.conv_out(F.silu(self.norm_out(x)))
 
 
-class Level(nn.Module):
-    """Residual blocks of one size, each followed by a Swin layer where ``swin`` is given.
+class Level(Checkpointed):
+    """Residual blocks of one size: per-frame layers.
 
-    ``resample`` leads to the next level and is called by the owner, who needs the features
-    before it.
+    Args:
+        in_channels (int): Channels of the input.
+        channels (int): Channels of the output.
+        num_blocks (int): Residual blocks.
+        resample (nn.Module): What leads to the next level. The owner calls it, for it needs the features before.
     """
 
-    def __init__(self, in_channels, channels, num_blocks, swin, resample):
+    def __init__(self, in_channels: int, channels: int, num_blocks: int, resample: nn.Module) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            [ResidualBlock(in_channels if i == 0 else channels, channels) for i in range(num_blocks)]
+            ResidualBlock(in_channels if i == 0 else channels, channels) for i in range(num_blocks)
         )
-        self.swin = nn.ModuleList([Swin3DLayer(channels, **swin) for _ in range(num_blocks)] if swin else [])
         self.resample = resample
 
-    def steps(self):
-        """What the level does, one function of a map after the other."""
-        for i, block in enumerate(self.blocks):
-            yield block
-            if self.swin:
-                yield partial(across_frames, self.swin[i])
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, channels, H, W)."""
+        return self.run_per_frame(self.blocks, x)
 
-    def forward(self, x):
-        for step in self.steps():
-            x = step(x)
+
+class SwinLevel(Level):
+    """Residual blocks of one size, each followed by a Swin layer, in which the frames of a clip see each other.
+
+    Args:
+        in_channels, channels, num_blocks, resample: As of :class:`Level`.
+        swin (Mapping): Arguments of :class:`Swin3DLayer` but the channels.
+    """
+
+    def __init__(
+        self, in_channels: int, channels: int, num_blocks: int, resample: nn.Module, swin: Mapping[str, Any]
+    ) -> None:
+        super().__init__(in_channels, channels, num_blocks, resample)
+        self.swin = nn.ModuleList(Swin3DLayer(channels, **swin) for _ in range(num_blocks))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B * T, in_channels, H, W) -> (B * T, channels, H, W)."""
+        for block, swin in zip(self.blocks, self.swin):
+            x = self.run(block, x)
+            x = self.run(across_frames, swin, x)
         return x
 
 
-class Middle(nn.Module):
+class Middle(Checkpointed):
     """Residual block, Swin layer, residual block at the size of the latents."""
 
-    def __init__(self, channels, swin):
+    def __init__(self, channels: int, swin: Mapping[str, Any]) -> None:
         super().__init__()
         self.block1 = ResidualBlock(channels, channels)
         self.swin = Swin3DLayer(channels, **swin)
         self.block2 = ResidualBlock(channels, channels)
 
-    def forward(self, x):
-        return self.block2(across_frames(self.swin, self.block1(x)))
+    def forward(self, x: Tensor) -> Tensor:
+        """(B * T, C, h, w) -> (B * T, C, h, w)."""
+        x = self.run(self.block1, x)
+        x = self.run(across_frames, self.swin, x)
+        return self.run(self.block2, x)
+
+
+def make_level(
+    in_channels: int, channels: int, num_blocks: int, swin: Mapping[str, Any] | None, resample: nn.Module
+) -> Level:
+    """Build a level with Swin layers of these arguments, or without where there are none."""
+    if swin is None:
+        return Level(in_channels, channels, num_blocks, resample)
+    return SwinLevel(in_channels, channels, num_blocks, resample, swin)
+
+
+def module_list(levels: Iterable[Level]) -> Sequence[Level]:
+    """Register levels in a ModuleList, typed by what is in it."""
+    return cast(Sequence[Level], nn.ModuleList(levels))

@@ -1,17 +1,17 @@
 """Code predictor of the parsing-guided temporal-coherent transformer (TPCP)."""
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
-from torch import nn
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from .attention import attention
-from .checkpointing import run
+from .checkpointing import Checkpointed
 
-__all__ = ['CodePredictor']
+__all__ = ['CodePredictor', 'PredictorLayer']
 
 
-class CodePredictor(nn.Module):
+class CodePredictor(Checkpointed):
     """Predict a codebook index for each latent of a clip, from all its latents and face parsing.
 
     Tokens are the latents of all frames in the order (t, y, x); attention is over all of them.
@@ -28,18 +28,24 @@ class CodePredictor(nn.Module):
     """
 
     def __init__(
-        self, latent_channels, parsing_channels, codebook_size, width=512, num_layers=9, num_heads=8, mlp_width=1024
-    ):
+        self,
+        latent_channels: int,
+        parsing_channels: int,
+        codebook_size: int,
+        width: int = 512,
+        num_layers: int = 9,
+        num_heads: int = 8,
+        mlp_width: int = 1024,
+    ) -> None:
         super().__init__()
-        self.activation_checkpointing = False
         self.position = nn.Conv2d(parsing_channels, width, 1)
         self.embedding = nn.Linear(latent_channels, width)
         self.layers = nn.ModuleList([PredictorLayer(width, num_heads, mlp_width) for _ in range(num_layers)])
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, codebook_size, bias=False)
 
-    def forward(self, latents, parsing):
-        """Return the logits of the codes.
+    def forward(self, latents: Tensor, parsing: Tensor) -> Tensor:
+        """Predict the logits of the codes.
 
         Args:
             latents (Tensor): (B, T, h, w, D).
@@ -52,8 +58,8 @@ class CodePredictor(nn.Module):
         position = rearrange(self.position(parsing), '(b t) c h w -> b (t h w) c', b=batch)
         x = self.embedding(latents.flatten(1, 3))
         for layer in self.layers:
-            x = run(self.activation_checkpointing, layer, x, position)
-        # Logits of likely codes differ by less than half precision resolves.
+            x = self.run(layer, x, position)
+        # Logits of likely codes differ by less than bf16 and fp16 resolve.
         with torch.autocast(x.device.type, enabled=False):
             return self.head(self.norm(x.to(self.norm.weight.dtype))).unflatten(1, (frames, height, width))
 
@@ -61,9 +67,7 @@ class CodePredictor(nn.Module):
 class PredictorLayer(nn.Module):
     """Pre-norm self-attention, with the position code added to queries and keys, and an MLP."""
 
-    project = staticmethod(F.linear)
-
-    def __init__(self, width, num_heads, mlp_width):
+    def __init__(self, width: int, num_heads: int, mlp_width: int) -> None:
         super().__init__()
         self.self_attn = nn.MultiheadAttention(width, num_heads, batch_first=True)
         self.linear1 = nn.Linear(width, mlp_width)
@@ -71,14 +75,19 @@ class PredictorLayer(nn.Module):
         self.norm1 = nn.LayerNorm(width)
         self.norm2 = nn.LayerNorm(width)
 
-    def forward(self, x, position):
+    def forward(self, x: Tensor, position: Tensor) -> Tensor:
         """x and position: (B, tokens, width) -> (B, tokens, width)."""
         value = self.norm1(x)
         x = x + self._attend(value + position, value)
         return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
 
-    def _attend(self, query, value):
-        """What self_attn(query, query, value) gives."""
+    @staticmethod
+    def project(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Map tokens linearly to queries and keys, or to values."""
+        return F.linear(x, weight, bias)
+
+    def _attend(self, query: Tensor, value: Tensor) -> Tensor:
+        """Compute self_attn(query, query, value)."""
         attn, width = self.self_attn, value.shape[-1]
         weights, biases = (x.split((2 * width, width)) for x in (attn.in_proj_weight, attn.in_proj_bias))
         query_key, value = (self.project(x, weight, bias) for x, weight, bias in zip((query, value), weights, biases))

@@ -2,16 +2,16 @@
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 from torch import distributed as dist
-from torch import nn
 
 __all__ = ['Codebook']
 
 
 class Codebook(nn.Module):
-    """Nearest of N codes for each latent, with the straight-through gradient.
+    """Quantise latents to the nearest of N codes, with the straight-through gradient.
 
-    In training mode every call is a step of learning: with counts and sums of the latents z
+    In training mode every call updates the codebook: with counts and sums of the latents z
     that fell to each code, over all ranks,
 
         size <- decay * size + (1 - decay) * count,    sum <- decay * sum + (1 - decay) * sum(z),
@@ -20,8 +20,8 @@ class Codebook(nn.Module):
 
         weight = sum / (n * (size + eps) / (n + N * eps)).
 
-    Sizes start at 0, so the first step takes the codes from data.  All ranks hold the same
-    codebook after every step.  What a call returns was gathered before its own step.
+    Sizes start at 0, so the first step takes the codes from data. All ranks hold the same
+    codebook after every step. A call returns codes and vectors of before its own step.
 
     Args:
         size (int): Number N of codes.
@@ -31,7 +31,11 @@ class Codebook(nn.Module):
         eps (float): Smoothing of the sizes. Default: 1e-5.
     """
 
-    def __init__(self, size, channels, decay=0.99, restart=True, eps=1e-5):
+    weight: Tensor
+    code_size: Tensor
+    code_sum: Tensor
+
+    def __init__(self, size: int, channels: int, decay: float = 0.99, restart: bool = True, eps: float = 1e-5) -> None:
         super().__init__()
         self.decay = decay
         self.restart = restart
@@ -40,7 +44,7 @@ class Codebook(nn.Module):
         self.register_buffer('code_size', torch.zeros(size))
         self.register_buffer('code_sum', torch.zeros(size, channels))
 
-    def forward(self, latents):
+    def forward(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Quantise latents; in training mode, learn from them.
 
         Args:
@@ -51,7 +55,7 @@ class Codebook(nn.Module):
             commitment_loss (Tensor): mean((z - sg z_q)^2), a scalar.
             codes (Tensor): (...), int64.
         """
-        # Distances of near codes differ by less than half precision resolves.
+        # Distances of near codes differ by less than bf16 and fp16 resolve.
         with torch.autocast(latents.device.type, enabled=False):
             latents = latents.float()
             codes = self.nearest(latents)
@@ -61,19 +65,19 @@ class Codebook(nn.Module):
                 self._learn(latents.detach().flatten(0, -2), codes.flatten())
             return latents + (quantised - latents).detach(), commitment_loss, codes
 
-    def nearest(self, latents):
-        """Index of the code with the smallest Euclidean distance; (..., D) -> (...) int64."""
+    def nearest(self, latents: Tensor) -> Tensor:
+        """Find the index of the code with the smallest Euclidean distance; (..., D) -> (...) int64."""
         # |z - e|^2 = |z|^2 + |e|^2 - 2 z.e, and |z|^2 does not change the order.
         half_norm = self.weight.square().sum(1) / 2
         return torch.addmm(-half_norm, latents.flatten(0, -2), self.weight.t()).argmax(1).view(latents.shape[:-1])
 
-    def lookup(self, codes):
-        """Vectors of codes; (...) int64 -> (..., D)."""
+    def lookup(self, codes: Tensor) -> Tensor:
+        """Look up the vectors of codes; (...) int64 -> (..., D)."""
         return F.embedding(codes, self.weight)
 
     @torch.no_grad()
-    def _learn(self, latents, codes):
-        # Neither bincount nor indices by mask: for them a GPU would have to be waited for.
+    def _learn(self, latents: Tensor, codes: Tensor) -> None:
+        # Neither bincount nor indices by mask: the CPU would have to wait for the GPU.
         count = torch.zeros_like(self.code_size).index_add_(0, codes, torch.ones_like(latents[:, 0]))
         total = torch.zeros_like(self.code_sum).index_add_(0, codes, latents)
         if dist.is_initialized():
@@ -91,7 +95,7 @@ class Codebook(nn.Module):
         self.weight.copy_(self.code_sum / smoothed[:, None])
 
 
-def random_latents(latents, number):
+def random_latents(latents: Tensor, number: int) -> Tensor:
     """Draw ``number`` latents from those of all ranks, the same on every rank.
 
     Where there are fewer latents than that, they are tiled and the copies get a little noise.
@@ -99,7 +103,7 @@ def random_latents(latents, number):
     not grow with the number of ranks.
 
     Args:
-        latents (Tensor): (M, D), this rank's; all ranks have as many.
+        latents (Tensor): (M, D), of this rank; all ranks have as many.
         number (int): How many to draw.
 
     Returns:

@@ -5,20 +5,20 @@ import functools
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from torch import nn
+from torch import Tensor, nn
 
 from .attention import attention
 
 __all__ = ['Swin3DLayer']
 
-# What shifted windows add to the score of two tokens that are not neighbours in the picture.
+# What shifted windows add to the score of two tokens that are not neighbours in the image.
 OUTSIDE = -100.0
 
 
 class Swin3DLayer(nn.Module):
     """Two Swin blocks, the second with windows shifted by half their side.
 
-    A window is ``window_size`` x ``window_size`` positions over all frames.  A side no longer
+    A window is ``window_size`` x ``window_size`` positions over all frames. A side no longer
     than that is one window, unshifted.
 
     Args:
@@ -29,8 +29,11 @@ class Swin3DLayer(nn.Module):
         mlp_ratio (float): Width of the MLP over ``channels``. Default: 1.
     """
 
-    def __init__(self, channels, num_frames, num_heads=8, window_size=4, mlp_ratio=1.0):
+    def __init__(
+        self, channels: int, num_frames: int, num_heads: int = 8, window_size: int = 4, mlp_ratio: float = 1.0
+    ) -> None:
         super().__init__()
+        self.num_frames = num_frames
         self.blocks = nn.ModuleList(
             [
                 Swin3DBlock(channels, num_frames, num_heads, window_size, shift, mlp_ratio)
@@ -38,19 +41,21 @@ class Swin3DLayer(nn.Module):
             ]
         )
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """(B, T, C, H, W) -> (B, T, C, H, W)."""
         x = rearrange(x, 'b t c h w -> b t h w c')
         for block in self.blocks:
             x = block(x)
-        # Left as a view, x would be channels-last, in which torch's GroupNorm is inaccurate on large maps.
+        # Left as a view, x would be channels-last, in which torch's GroupNorm is inaccurate on large feature maps.
         return rearrange(x, 'b t h w c -> b t c h w').contiguous()
 
 
 class Swin3DBlock(nn.Module):
     """Pre-norm window attention and a pre-norm MLP, each added to its input; (B, T, H, W, C)."""
 
-    def __init__(self, channels, num_frames, num_heads, window_size, shift, mlp_ratio):
+    def __init__(
+        self, channels: int, num_frames: int, num_heads: int, window_size: int, shift: int, mlp_ratio: float
+    ) -> None:
         super().__init__()
         self.window_size = window_size
         self.shift = shift
@@ -59,18 +64,20 @@ class Swin3DBlock(nn.Module):
         self.norm2 = nn.LayerNorm(channels)
         self.mlp = MLP(channels, int(channels * mlp_ratio))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, H, W, C) -> (B, T, H, W, C)."""
         x = x + self._attend(self.norm1(x))
         return x + self.mlp(self.norm2(x))
 
-    def windows(self, height, width):
-        """(Height, width) of the windows of a map, and their shifts; a short side is one window, unshifted."""
-        return zip(
-            *((self.window_size, self.shift) if side > self.window_size else (side, 0) for side in (height, width))
+    def windows(self, height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return (height, width) of windows and of their shifts; a short side is one window, unshifted."""
+        (rows, down), (columns, right) = (
+            (self.window_size, self.shift) if side > self.window_size else (side, 0) for side in (height, width)
         )
+        return (rows, columns), (down, right)
 
-    def _attend(self, x):
-        """Attention within windows, padded with zeros to whole windows and rolled by the shift."""
+    def _attend(self, x: Tensor) -> Tensor:
+        """Attend within windows, padded with zeros to whole windows and rolled by the shift."""
         batch, frames, height, width = x.shape[:4]
         window, shift = self.windows(height, width)
         x = F.pad(x, (0, 0, 0, -width % window[1], 0, -height % window[0]))
@@ -94,7 +101,7 @@ class Swin3DBlock(nn.Module):
 class WindowAttention(nn.Module):
     """Multi-head attention inside windows with a learned bias for each relative position."""
 
-    def __init__(self, channels, num_frames, num_heads, window_size):
+    def __init__(self, channels: int, num_frames: int, num_heads: int, window_size: int) -> None:
         super().__init__()
         if channels % num_heads:
             raise ValueError(f'{channels} channels cannot be split into {num_heads} heads')
@@ -108,14 +115,14 @@ class WindowAttention(nn.Module):
         self.kv = nn.Linear(channels, 2 * channels)
         self.proj = nn.Linear(channels, channels)
 
-    def bias(self, window):
-        """Bias of each pair of tokens of a window of (height, width); (1, heads, tokens, tokens)."""
+    def bias(self, window: tuple[int, int]) -> Tensor:
+        """Return the bias of each pair of tokens of a window of (height, width); (1, heads, tokens, tokens)."""
         index = relative_position_index(
             self.num_frames, *window, self.window_size, self.relative_position_bias_table.device
         )
         return rearrange(self.relative_position_bias_table[index], 'l k m -> 1 m l k')
 
-    def forward(self, x, bias):
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """Attend among the tokens of each window.
 
         Args:
@@ -134,20 +141,21 @@ class WindowAttention(nn.Module):
 class MLP(nn.Module):
     """Linear, GELU (erf), Linear."""
 
-    def __init__(self, channels, hidden):
+    def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(channels, hidden)
         self.fc2 = nn.Linear(hidden, channels)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., C)."""
         return self.fc2(F.gelu(self.fc1(x)))
 
 
-# Both tables depend on sizes alone.  They are made outside inference mode, because a tensor
+# Both tables depend on sizes alone. They are made outside inference mode, because a tensor
 # born in it could not take part in a later training step.
 @functools.lru_cache(maxsize=64)
 @torch.inference_mode(False)
-def relative_position_index(num_frames, height, width, window_size, device):
+def relative_position_index(num_frames: int, height: int, width: int, window_size: int, device: torch.device) -> Tensor:
     """Return the row of the bias table for each (query, key) of a window.
 
     The table is laid out for full windows of ``window_size``; smaller windows use the rows of
@@ -167,8 +175,10 @@ def relative_position_index(num_frames, height, width, window_size, device):
 
 @functools.lru_cache(maxsize=64)
 @torch.inference_mode(False)
-def shift_mask(num_frames, rows, columns, window, shift, device):
-    """Return -100 for tokens that share a shifted window but not a region of the picture, else 0.
+def shift_mask(
+    num_frames: int, rows: int, columns: int, window: tuple[int, int], shift: tuple[int, int], device: torch.device
+) -> Tensor:
+    """Return -100 for tokens that share a shifted window but not a region of the image, else 0.
 
     Returns:
         Tensor: (rows * columns, tokens, tokens) float32.

@@ -4,9 +4,9 @@ from functools import partial
 
 import torch
 from einops import rearrange
-from torch import nn
+from torch import Tensor, nn
 
-from .frames import frame_by_frame, join_frames, select
+from .frames import per_frame
 from .residual import ResidualBlock
 
 __all__ = ['TemporalFidelityRegulator']
@@ -15,7 +15,7 @@ __all__ = ['TemporalFidelityRegulator']
 class TemporalFidelityRegulator(nn.Module):
     """Scale and shift decoder features d by what encoder features e of all frames say.
 
-    The result is d + w * (d * scale + shift).  Scale and shift come from e, d and a temporal
+    The result is d + w * (d * scale + shift). Scale and shift come from e, d and a temporal
     feature in which the reduced e and d of all frames are mixed.
 
     Args:
@@ -24,7 +24,7 @@ class TemporalFidelityRegulator(nn.Module):
         temporal_channels (int): Channels a frame has in the temporal feature. Default: 32.
     """
 
-    def __init__(self, channels, num_frames, temporal_channels=32):
+    def __init__(self, channels: int, num_frames: int, temporal_channels: int = 32) -> None:
         super().__init__()
         self.num_frames = num_frames
         self.reduce_encoder = nn.Conv2d(channels, temporal_channels, 1)
@@ -32,49 +32,39 @@ class TemporalFidelityRegulator(nn.Module):
         self.mix_frames = nn.Conv2d(2 * num_frames * temporal_channels, num_frames * temporal_channels, 1)
         self.mix_channels = nn.Conv2d(temporal_channels, temporal_channels, 1)
         self.block = ResidualBlock(2 * channels + temporal_channels, channels)
-        self.scale = self._modulation(channels)
-        self.shift = self._modulation(channels)
+        self.scale = modulation(channels)
+        self.shift = modulation(channels)
 
-    def forward(self, encoder_feature, decoder_feature, fidelity=1.0, wanted=slice(None)):
+    def forward(self, encoder_feature: Tensor, decoder_feature: Tensor, fidelity: float = 1.0) -> Tensor:
         """Fuse two features of the same size.
 
         Args:
-            encoder_feature (Tensor | Iterable[Tensor]): e, (B * T, C, H, W), frames of a clip next to each other; or
-                pieces of some frames, (n, C, H, W).
-            decoder_feature (Tensor | Iterable[Tensor]): d, of the same shape.
+            encoder_feature (Tensor): e, (B * T, C, H, W), frames of a clip next to each other.
+            decoder_feature (Tensor): d, of the same shape.
             fidelity (float): w; 0 returns d unchanged. Default: 1.
-            wanted (slice): Which of the T frames to fuse; all of them are seen. Default: all.
 
         Returns:
-            Tensor: (B * wanted, C, H, W).
+            Tensor: (B * T, C, H, W).
         """
-        if not isinstance(encoder_feature, torch.Tensor):
-            encoder_feature = torch.cat(list(encoder_feature))
-        if not isinstance(decoder_feature, torch.Tensor):
-            decoder_feature = join_frames(decoder_feature, len(encoder_feature))
+        temporal = self.temporal_feature(encoder_feature, decoder_feature)
+        return per_frame(partial(self.modulate, fidelity=fidelity), encoder_feature, decoder_feature, temporal)
+
+    def temporal_feature(self, encoder_feature: Tensor, decoder_feature: Tensor) -> Tensor:
+        """Mix the reduced features of all frames of a clip; (B * T, C, H, W) twice -> (B * T, C', H, W)."""
         reduced = [self.reduce_encoder(encoder_feature), self.reduce_decoder(decoder_feature)]
         clip = torch.cat([rearrange(x, '(b t) c h w -> b (t c) h w', t=self.num_frames) for x in reduced], dim=1)
-        temporal = rearrange(self.mix_frames(clip), 'b (t c) h w -> (b t) c h w', t=self.num_frames)
-        encoder_feature, decoder_feature, temporal = (
-            select(x, wanted, self.num_frames) for x in (encoder_feature, decoder_feature, temporal)
-        )
-        return frame_by_frame(
-            partial(self.modulate, fidelity=fidelity), encoder_feature, decoder_feature, self.mix_channels(temporal)
-        )
+        mixed = rearrange(self.mix_frames(clip), 'b (t c) h w -> (b t) c h w', t=self.num_frames)
+        return self.mix_channels(mixed)
 
-    def modulate(self, encoder_feature, decoder_feature, temporal, fidelity):
-        """The result of frames whose temporal feature is known."""
+    def modulate(self, encoder_feature: Tensor, decoder_feature: Tensor, temporal: Tensor, fidelity: float) -> Tensor:
+        """Fuse features of frames, (N, C, H, W), whose temporal feature, (N, C', H, W), is known."""
         x = self.block(torch.cat([encoder_feature, decoder_feature, temporal], dim=1))
         return decoder_feature + fidelity * (decoder_feature * self.scale(x) + self.shift(x))
 
-    @staticmethod
-    def _modulation(channels):
-        """Two convolutions, the last one starting at zero: an untrained regulator changes nothing."""
-        layers = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(channels, channels, 3, padding=1),
-        )
-        nn.init.zeros_(layers[2].weight)
-        nn.init.zeros_(layers[2].bias)
-        return layers
+
+def modulation(channels: int) -> nn.Sequential:
+    """Build two convolutions, the last one starting at zero: an untrained regulator changes nothing."""
+    first, last = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+    for parameter in last.parameters():
+        nn.init.zeros_(parameter)
+    return nn.Sequential(first, nn.LeakyReLU(0.2, inplace=True), last)

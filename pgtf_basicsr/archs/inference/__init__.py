@@ -1,49 +1,55 @@
-"""Makes a trained network fast: the same weights and results to rounding, in operators that cannot be trained."""
-
-from functools import partial
+"""Trained networks arranged for inference: fast operators that cannot be trained, and streams of frames."""
 
 import torch
 from torch import nn
 
 from .. import blocks
-from .convolution import Downsample, ResidualBlock, Upsample, arranged, last_convolution
-from .linear import Linear, linear
+from ..blocks.swin3d import Swin3DBlock as PlainSwin3DBlock
+from ..ts_vqgan_arch import TSVQGAN
+from .convolution import Decoder, Downsample, Encoder, ResidualBlock, Upsample
+from .counterpart import Counterpart, replace
+from .linear import Linear, PredictorLayer
 from .memory import release_free_memory
-from .strips import channels_last
-from .swin3d import Swin3DLayer
+from .row_tiles import channels_last
+from .streaming import stream
+from .swin3d import Swin3DBlock, Swin3DLayer
 from .temporal_fusion import TemporalFidelityRegulator
 
-__all__ = ['for_inference']
+__all__ = ['COUNTERPARTS', 'for_inference', 'stream']
 
-# What stays in single precision.
+# Tensors that stay in fp32.
 EXACT = ('codebook.', 'predictor.norm.', 'predictor.head.', 'parsing_net.mean', 'parsing_net.std')
 
-FASTER = {
+COUNTERPARTS: dict[type[nn.Module], type[Counterpart]] = {
     nn.Linear: Linear,
     nn.modules.linear.NonDynamicallyQuantizableLinear: Linear,
     blocks.ResidualBlock: ResidualBlock,
     blocks.Upsample: Upsample,
     blocks.Downsample: Downsample,
     blocks.Swin3DLayer: Swin3DLayer,
+    PlainSwin3DBlock: Swin3DBlock,
+    blocks.PredictorLayer: PredictorLayer,
     blocks.TemporalFidelityRegulator: TemporalFidelityRegulator,
+    blocks.Encoder: Encoder,
+    blocks.Decoder: Decoder,
 }
 
 
-def for_inference(net, dtype=torch.float32):
+def for_inference(net: TSVQGAN, dtype: torch.dtype = torch.float32) -> TSVQGAN:
     """Turn a network, in place, into one that restores faster and cannot be trained.
 
-    Maps are channels-last. Convolutions run a strip of rows at a time, together with the normalisation and activation
-    before them. On a CPU 3x3 convolutions take 4/9 of the multiplications, those after upsampling 1/4, and products of
-    matrices are left to the faster of torch's two libraries. Bias and mask of windows are built once, the four that
-    serve maps of any size. In single precision results stay as close to exact arithmetic as those of the network
-    before. In half precision sums of normalisations, codes and logits stay in single precision.
+    Feature maps are channels-last. Convolutions run a tile of rows at a time, together with the normalisation and
+    activation before them. On a CPU 3x3 convolutions take 4/9 of the multiplications, those after upsampling 1/4, and
+    matrix products are left to the faster of torch's two libraries. Bias and mask of windows are built once, the four
+    that serve feature maps of any size. In fp32 results stay as close to exact arithmetic as those of the network
+    before. In bf16 and fp16 sums of normalisations, codes and logits stay in fp32.
 
     Args:
         net (TSVQGAN | PGTFormer): In evaluation mode.
-        dtype (torch.dtype): float32, bfloat16 or float16, of weights and maps. Default: float32.
+        dtype (torch.dtype): float32, bfloat16 or float16, of weights and feature maps. Default: float32.
 
     Returns:
-        nn.Module: ``net``.
+        TSVQGAN | PGTFormer: ``net``.
     """
     net.requires_grad_(False)
     for name, tensor in [*net.named_parameters(), *net.named_buffers()]:
@@ -52,19 +58,7 @@ def for_inference(net, dtype=torch.float32):
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.data = channels_last(module.weight.data)
-        elif isinstance(module, blocks.PredictorLayer):
-            module.project = linear
-    replace(net)
-    for coder in (net.encoder, net.decoder):
-        coder.tail = partial(last_convolution, coder.norm_out, arranged(coder.conv_out))
+    replace(net, COUNTERPARTS)
     # What the weights in their former order had.
     release_free_memory(torch.device('cpu'))
     return net
-
-
-def replace(module):
-    """Replace modules below ``module`` by their faster counterparts."""
-    for name, child in module.named_children():
-        replace(child)
-        if type(child) in FASTER:
-            setattr(module, name, FASTER[type(child)](child))

@@ -1,122 +1,164 @@
-"""What a frame passes by itself: normalisations, activations and convolutions in strips."""
+"""Per-frame layers, a row tile at a time: normalisations, activations and convolutions."""
+
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
+from .. import blocks
+from .counterpart import Counterpart
 from .memory import release_free_memory
-from .strips import activate, channels_last, convolve, new_map, normalise, strips
-from .winograd import TiledConvolution, convolve_upsampled, taps_first
+from .row_tiles import activate, channels_last, convolve, new_feature_map, normalise, row_tiles
+from .winograd import WinogradConvolution, convolve_upsampled, taps_first
 
-__all__ = ['Downsample', 'ResidualBlock', 'Upsample', 'arranged', 'last_convolution', 'without_row_padding']
+__all__ = ['Decoder', 'Downsample', 'Encoder', 'ResidualBlock', 'Upsample', 'arrange_weights', 'without_row_padding']
 
-# Channels from which on convolutions are faster in tiles, in these types.
-TILED_CHANNELS = 128
-TILED_TYPES = (torch.float32, torch.bfloat16)
+# Channels from which on Winograd's convolutions are faster, in these types.
+WINOGRAD_CHANNELS = 128
+WINOGRAD_TYPES = (torch.float32, torch.bfloat16)
 
 
-class ResidualBlock(nn.Module):
+class Encoder(Counterpart, blocks.Encoder):
+    """As :class:`~pgtf_basicsr.archs.blocks.Encoder`, whose last layers go by row tiles."""
+
+    def prepare(self) -> None:
+        """Arrange weights in memory as they are used."""
+        arrange_weights(self.conv_out)
+
+    def tail(self, x: Tensor) -> Tensor:
+        """Normalise, activate and convolve the output of the middle."""
+        return last_convolution(self.norm_out, self.conv_out, x)
+
+
+class Decoder(Counterpart, blocks.Decoder):
+    """As :class:`~pgtf_basicsr.archs.blocks.Decoder`, whose last layers go by row tiles."""
+
+    def prepare(self) -> None:
+        """Arrange weights in memory as they are used."""
+        arrange_weights(self.conv_out)
+
+    def tail(self, x: Tensor) -> Tensor:
+        """Normalise, activate and convolve the output of the finest level."""
+        return last_convolution(self.norm_out, self.conv_out, x)
+
+
+class ResidualBlock(Counterpart, blocks.ResidualBlock):
     """As :class:`~pgtf_basicsr.archs.blocks.ResidualBlock`; the input may come in parts of its channels."""
 
-    def __init__(self, block):
-        super().__init__()
-        self.norm1, self.norm2 = block.norm1, block.norm2
-        self.conv1, self.conv2 = arranged(block.conv1), arranged(block.conv2)
-        self.shortcut = block.shortcut
+    def prepare(self) -> None:
+        """Arrange weights in memory as they are used."""
+        arrange_weights(self.conv1)
+        arrange_weights(self.conv2)
 
-    def forward(self, *parts):
-        parts = [channels_last(part) for part in parts]
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Parts (N, C_i, H, W) -> (N, out_channels, H, W)."""
+        parts = tuple(channels_last(part) for part in parts)
 
-        def shortcut(frames, rows):
-            pieces = [part[frames, :, rows] for part in parts]
-            return self.shortcut(pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1))
+        def shortcut(frames: slice, rows: slice) -> Tensor:
+            tiles = [part[frames, :, rows] for part in parts]
+            return self.shortcut(tiles[0] if len(tiles) == 1 else torch.cat(tiles, dim=1))
 
         hidden = normalised_convolution(self.norm1, self.conv1, parts)
         # Written over what is read: rows above are no longer needed.
         return normalised_convolution(self.norm2, self.conv2, [hidden], out=hidden, add=shortcut)
 
 
-def normalised_convolution(norm, conv, parts, out=None, add=None):
-    """conv(SiLU(norm(x))), plus what ``add`` gives for (frames, rows); x in parts of its channels."""
+def normalised_convolution(
+    norm: nn.GroupNorm,
+    conv: nn.Conv2d,
+    parts: Sequence[Tensor],
+    out: Tensor | None = None,
+    add: Callable[[slice, slice], Tensor] | None = None,
+) -> Tensor:
+    """Compute conv(SiLU(norm(x))), plus what ``add`` returns for (frames, rows).
+
+    Args:
+        norm (nn.GroupNorm): Of all channels.
+        conv (nn.Conv2d): 3x3, with padding 1.
+        parts (Sequence[Tensor]): x in parts of its channels, (N, C_i, H, W).
+        out (Tensor | None): Where the result goes, (N, C', H, W); may be x. Default: a new feature map.
+        add (Callable | None): Called as add(frames, rows) for a summand of these rows. Default: nothing is added.
+
+    Returns:
+        Tensor: ``out``.
+    """
     affine = normalise(norm, parts)
-    out = new_map(parts[0], conv.out_channels) if out is None else out
+    result_map = new_feature_map(parts[0], conv.out_channels) if out is None else out
     ends = [sum(part.shape[1] for part in parts[: i + 1]) for i in range(len(parts))]
 
-    def fill(frames, rows, target):
+    def fill(frames: slice, rows: slice, target: Tensor) -> None:
         for part, (factor, summand), end in zip(parts, affine, ends):
             activate(part[frames, :, rows], factor[frames], summand[frames], target[:, end - part.shape[1] : end])
 
-    def finish(frames, rows, result):
+    def finish(frames: slice, rows: slice, result: Tensor) -> None:
         if add is None:
-            out[frames, :, rows] = result
+            result_map[frames, :, rows] = result
         else:
-            torch.add(result, add(frames, rows), out=out[frames, :, rows])
+            torch.add(result, add(frames, rows), out=result_map[frames, :, rows])
 
     convolve(without_row_padding(conv), parts[0], ends[-1], fill, finish)
-    return out
+    return result_map
 
 
-def last_convolution(norm, conv, x):
-    """The tail of encoder and decoder."""
+def last_convolution(norm: nn.GroupNorm, conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """Compute the last layers of encoder or decoder."""
     release_free_memory(x.device)
     return normalised_convolution(norm, conv, [channels_last(x)])
 
 
-def without_row_padding(conv, slot=0):
-    """A 3x3 convolution that pads columns alone; for ``slot`` see :class:`TiledConvolution`."""
+def without_row_padding(conv: nn.Conv2d, slot: int = 0) -> Callable[[Tensor], Tensor]:
+    """Return a 3x3 convolution that pads columns alone; for ``slot`` see :class:`WinogradConvolution`."""
 
-    def convolution(x):
+    def convolution(x: Tensor) -> Tensor:
         return F.conv2d(x, conv.weight, conv.bias, padding=(0, 1))
 
-    if not goes_in_tiles(conv):
+    if not suits_winograd(conv):
         return convolution
-    tiled = TiledConvolution(conv, slot)
-    return lambda x: convolution(x) if x.shape[2] % 2 or x.shape[3] % 2 else tiled(x)
+    winograd = WinogradConvolution(conv, slot)
+    return lambda x: convolution(x) if x.shape[2] % 2 or x.shape[3] % 2 else winograd(x)
 
 
-def goes_in_tiles(conv):
-    """Whether a convolution is of the kind that is faster in tiles. Libraries of GPUs choose for themselves."""
+def suits_winograd(conv: nn.Conv2d) -> bool:
+    """Tell whether Winograd's algorithm makes a convolution faster. Libraries of GPUs choose for themselves."""
     return (
         conv.kernel_size == (3, 3)
         and conv.stride == (1, 1)
         and conv.weight.device.type == 'cpu'
-        and (conv.weight.dtype in TILED_TYPES and min(conv.in_channels, conv.out_channels) >= TILED_CHANNELS)
+        and (conv.weight.dtype in WINOGRAD_TYPES and min(conv.in_channels, conv.out_channels) >= WINOGRAD_CHANNELS)
     )
 
 
-def arranged(conv):
-    """The convolution, with weights in memory as :func:`without_row_padding` needs them."""
-    if goes_in_tiles(conv):
+def arrange_weights(conv: nn.Conv2d) -> None:
+    """Arrange the weights of a convolution in memory as :func:`without_row_padding` needs them."""
+    if suits_winograd(conv):
         conv.weight.data = taps_first(conv.weight.data)
-    return conv
 
 
-class Upsample(nn.Module):
+class Upsample(Counterpart, blocks.Upsample):
     """As :class:`~pgtf_basicsr.archs.blocks.Upsample`, on a CPU at a quarter of the work."""
 
-    def __init__(self, upsample):
-        super().__init__()
-        self.conv = arranged(upsample.conv)
+    def prepare(self) -> None:
+        """Arrange weights in memory as they are used."""
+        arrange_weights(self.conv)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, 2H, 2W)."""
         release_free_memory(x.device)
         if x.device.type == 'cpu':
             return convolve_upsampled(x, self.conv)
         return self.conv(F.interpolate(channels_last(x), scale_factor=2.0, mode='nearest'))
 
 
-class Downsample(nn.Module):
-    """As :class:`~pgtf_basicsr.archs.blocks.Downsample`; only strips are padded."""
+class Downsample(Counterpart, blocks.Downsample):
+    """As :class:`~pgtf_basicsr.archs.blocks.Downsample`; only row tiles are padded."""
 
-    def __init__(self, downsample):
-        super().__init__()
-        self.conv = downsample.conv
-
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H / 2, W / 2)."""
         x = channels_last(x)
-        out = new_map(x, self.conv.out_channels, x.shape[2] // 2, x.shape[3] // 2)
-        for frames, rows in strips(out, 4 * self.conv.in_channels):
-            piece = x[frames, :, 2 * rows.start : 2 * rows.stop + 1]
-            missing = 2 * (rows.stop - rows.start) + 1 - piece.shape[2]
-            out[frames, :, rows] = self.conv(channels_last(F.pad(piece, (0, 1, 0, missing))))
+        out = new_feature_map(x, self.conv.out_channels, x.shape[2] // 2, x.shape[3] // 2)
+        for frames, rows in row_tiles(out, 4 * self.conv.in_channels):
+            tile = x[frames, :, 2 * rows.start : 2 * rows.stop + 1]
+            missing = 2 * (rows.stop - rows.start) + 1 - tile.shape[2]
+            out[frames, :, rows] = self.conv(channels_last(F.pad(tile, (0, 1, 0, missing))))
         return out

@@ -2,22 +2,22 @@
 
 import torch
 from einops import rearrange
-from torch import nn
+from torch import Tensor
 
+from .. import blocks
+from ..blocks.swin3d import Swin3DBlock as PlainBlock
 from ..blocks.swin3d import shift_mask
-from .strips import row_strips, strip_size
+from .counterpart import Counterpart
+from .row_tiles import split_rows, tile_size
 
-__all__ = ['Swin3DLayer']
+__all__ = ['Swin3DBlock', 'Swin3DLayer']
 
 
-class Swin3DLayer(nn.Module):
+class Swin3DLayer(Counterpart, blocks.Swin3DLayer):
     """As :class:`~pgtf_basicsr.archs.blocks.Swin3DLayer`, some rows of windows at a time."""
 
-    def __init__(self, layer):
-        super().__init__()
-        self.blocks = nn.ModuleList(map(Swin3DBlock, layer.blocks))
-
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C, H, W) -> (B, T, C, H, W)."""
         tokens = rearrange(x, 'b t c h w -> b t h w c').clone(memory_format=torch.contiguous_format)
         for block in self.blocks:
             for clip in tokens:
@@ -25,33 +25,35 @@ class Swin3DLayer(nn.Module):
         return rearrange(tokens, 'b t h w c -> b t c h w')
 
 
-class Swin3DBlock(nn.Module):
+class Swin3DBlock(Counterpart, PlainBlock):
     """A block over a clip (T, H, W, C), in place.
 
     Rows of windows do not see each other. Those of the last row and of the last column, into which a shift brings the
-    other end of the picture, have a mask: four tables of bias and mask serve a map of any size.
+    other end of the image, have a mask: four tables of bias and mask serve feature maps of any size.
     """
 
-    def __init__(self, block):
-        super().__init__()
-        self.norm1, self.attn, self.norm2, self.mlp = block.norm1, block.attn, block.norm2, block.mlp
-        self.windows = block.windows
-        self.biases = {}
+    def prepare(self) -> None:
+        """Make room for the tables of bias and mask."""
+        self.biases: dict[tuple[object, ...], Tensor] = {}
 
-    def forward(self, clip):
+    def forward(self, clip: Tensor) -> Tensor:
+        """(T, H, W, C) -> the same tensor, overwritten."""
         height, width = clip.shape[1:3]
         window, shift = self.windows(height, width)
         rows = -(-height // window[0])
         alike = rows - 1 if shift[0] else rows
-        groups = row_strips(alike, max(1, strip_size(clip) // clip[:, : window[0]].numel()))
+        groups = split_rows(alike, max(1, tile_size(clip) // clip[:, : window[0]].numel()))
         for group in [*groups, slice(alike, rows)] if shift[0] else groups:
             positions = [
                 (y + shift[0]) % (rows * window[0]) for y in range(group.start * window[0], group.stop * window[0])
             ]
             self.attend(clip, positions, window, shift, group.start == alike)
+        return clip
 
-    def attend(self, clip, positions, window, shift, last_row):
-        """Let the rows at ``positions``, some of which may lie below the picture, attend to each other."""
+    def attend(
+        self, clip: Tensor, positions: list[int], window: tuple[int, int], shift: tuple[int, int], last_row: bool
+    ) -> None:
+        """Let the rows at ``positions``, some of which may lie below the image, attend to each other."""
         frames, height, width = clip.shape[:3]
         inside = [i for i, y in enumerate(positions) if y < height]
         adjoining = positions[-1] > positions[0]
@@ -86,8 +88,10 @@ class Swin3DBlock(nn.Module):
             # Then it was a copy.
             clip[:, where] = x
 
-    def bias(self, window, shift, last_row, last_column, like):
-        """Bias and mask of a window, (1, heads, tokens, tokens)."""
+    def bias(
+        self, window: tuple[int, int], shift: tuple[int, int], last_row: bool, last_column: bool, like: Tensor
+    ) -> Tensor:
+        """Return bias and mask of a window, (1, heads, tokens, tokens)."""
         key = window, shift, last_row, last_column, like.dtype, like.device
         if key not in self.biases:
             bias = self.attn.bias(window)

@@ -1,92 +1,140 @@
-"""The temporal fidelity regulator, frame by frame and in strips."""
+"""The temporal fidelity regulator, frame by frame and by row tiles."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from ..blocks.frames import join_frames
-from .convolution import arranged, without_row_padding
-from .strips import channels_last, convolve, new_map, strips
+from .. import blocks
+from ..blocks.frames import join_frames, per_frame, select_frames
+from .convolution import arrange_weights, without_row_padding
+from .counterpart import Counterpart
+from .row_tiles import channels_last, convolve, new_feature_map, row_tiles
 
-__all__ = ['TemporalFidelityRegulator']
+__all__ = ['TemporalFidelityRegulator', 'regulate_frames']
 
 
-class TemporalFidelityRegulator(nn.Module):
+def regulate_frames(
+    regulator: blocks.TemporalFidelityRegulator,
+    encoder_frames: Sequence[Tensor],
+    decoder_frames: Iterator[Tensor],
+    output_frames: slice = slice(None),
+    fidelity: float = 1.0,
+) -> Tensor:
+    """Run a regulator, plain or arranged for inference, for some of the T frames of each clip; all of them are seen.
+
+    Args:
+        regulator (TemporalFidelityRegulator): Of T frames.
+        encoder_frames (Sequence[Tensor]): e, B * T feature maps (1, C, H, W), frames of a clip next to each other.
+        decoder_frames (Iterator[Tensor]): d, as many.
+        output_frames (slice): Which of the T frames to fuse. Default: all.
+        fidelity (float): w. Default: 1.
+
+    Returns:
+        Tensor: (B * T', C, H, W).
+    """
+    if isinstance(regulator, TemporalFidelityRegulator):
+        return regulator.regulate_frames(encoder_frames, decoder_frames, output_frames, fidelity)
+    features = torch.cat(list(encoder_frames)), join_frames(decoder_frames, len(encoder_frames))
+    selected = [
+        select_frames(x, output_frames, regulator.num_frames)
+        for x in (*features, regulator.temporal_feature(*features))
+    ]
+    return per_frame(partial(regulator.modulate, fidelity=fidelity), *selected)
+
+
+class TemporalFidelityRegulator(Counterpart, blocks.TemporalFidelityRegulator):
     """As :class:`~pgtf_basicsr.archs.blocks.TemporalFidelityRegulator`, frame by frame, mixed as they come.
 
-    What is kept of decoder features is overwritten with the result.
+    Decoder features of the output frames are overwritten with the result.
     """
 
-    def __init__(self, regulator):
-        super().__init__()
-        self.num_frames = regulator.num_frames
-        self.reduce_encoder, self.reduce_decoder = regulator.reduce_encoder, regulator.reduce_decoder
-        self.mix_frames, self.mix_channels = regulator.mix_frames, regulator.mix_channels
-        self.block = regulator.block
-        # Both see the same map, so their first convolutions are one.
-        self.first = arranged(side_by_side(regulator.scale[0], regulator.shift[0]))
-        self.second = nn.ModuleList(map(arranged, (regulator.scale[2], regulator.shift[2])))
+    def prepare(self) -> None:
+        """Make one convolution of the first ones of scale and shift, for both see the same feature map."""
+        first_scale, last_scale, first_shift, last_shift = (
+            cast(nn.Conv2d, layers[i]) for layers in (self.scale, self.shift) for i in (0, 2)
+        )
+        self.first = side_by_side(first_scale, first_shift)
+        self.last_scale, self.last_shift = last_scale, last_shift
+        del self.scale, self.shift
+        for conv in (self.first, self.last_scale, self.last_shift):
+            arrange_weights(conv)
 
-    def forward(self, encoder_feature, decoder_feature, fidelity=1.0, wanted=slice(None)):
-        encoder_frames, decoder_frames = list(each_frame(encoder_feature)), each_frame(decoder_feature)
+    def forward(self, encoder_feature: Tensor, decoder_feature: Tensor, fidelity: float = 1.0) -> Tensor:
+        """Fuse two features of the same size, (B * T, C, H, W), into one of that size."""
+        return self.regulate_frames(encoder_feature.split(1), iter(decoder_feature.split(1)), fidelity=fidelity)
+
+    def regulate_frames(
+        self,
+        encoder_frames: Sequence[Tensor],
+        decoder_frames: Iterator[Tensor],
+        output_frames: slice = slice(None),
+        fidelity: float = 1.0,
+    ) -> Tensor:
+        """Fuse frames as they are made, see :func:`regulate_frames`; others than output frames are not held."""
         kept = []
         for first in range(0, len(encoder_frames), self.num_frames):
-            kept += self.mix(encoder_frames[first : first + self.num_frames], decoder_frames, wanted)
-        # The end is reached: who makes the frames no longer holds what the last one was made of.
+            kept += self.mix(encoder_frames[first : first + self.num_frames], decoder_frames, output_frames)
+        # At its end the iterator frees the input of the last frame.
         next(decoder_frames, None)
         results = []
         while kept:
             encoder_frame, decoder_frame, temporal = kept.pop(0)
-            self.modulate(decoder_frame, self.block(encoder_frame, decoder_frame, temporal), fidelity)
+            self.fuse(decoder_frame, self.block(encoder_frame, decoder_frame, temporal), fidelity)
             results.append(decoder_frame)
         return join_frames(results, len(results))
 
-    def mix(self, encoder_frames, decoder_frames, wanted):
-        """Take a clip's frames as they are made; the wanted ones, each with its temporal feature."""
+    def mix(
+        self, encoder_frames: Sequence[Tensor], decoder_frames: Iterator[Tensor], output_frames: slice
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Take a clip's frames as they are made; return the output frames, e, d and temporal feature of each."""
         channels = self.mix_channels.in_channels
         weight, bias = (
-            x.unflatten(0, (self.num_frames, channels))[wanted].flatten(0, 1)
-            for x in (self.mix_frames.weight, self.mix_frames.bias)
+            x.unflatten(0, (self.num_frames, channels))[output_frames].flatten(0, 1)
+            for x in self.mix_frames.parameters()
         )
         weights = weight.unflatten(1, (2, self.num_frames, channels))
-        kept = []
-        for i, encoder_frame in enumerate(encoder_frames):
-            decoder_frame = next(decoder_frames)
+        kept, mixed = [], weight
+        for i, encoder_frame in enumerate(map(channels_last, encoder_frames)):
+            decoder_frame = channels_last(next(decoder_frames))
             if i == 0:
-                mixed = new_map(decoder_frame, len(bias)).copy_(bias[:, None, None])
+                mixed = new_feature_map(decoder_frame, len(bias)).copy_(bias[:, None, None])
             share = weights[:, :, i].flatten(1, 2)
-            for _, rows in strips(decoder_frame, decoder_frame.shape[1]):
+            for _, rows in row_tiles(decoder_frame, decoder_frame.shape[1]):
                 reduced = torch.cat(
                     [self.reduce_encoder(encoder_frame[:, :, rows]), self.reduce_decoder(decoder_frame[:, :, rows])],
                     dim=1,
                 )
                 mixed[:, :, rows] += F.conv2d(reduced, share)
-            if i in range(self.num_frames)[wanted]:
+            if i in range(self.num_frames)[output_frames]:
                 kept.append((encoder_frame, decoder_frame))
-            # Nobody holds it while the next one is made.
+            # Freed before the next one is computed.
             del decoder_frame
         return [
             (*frames, self.mix_channels(channels_last(part)))
             for frames, part in zip(kept, mixed.split(channels, dim=1))
         ]
 
-    def modulate(self, feature, x, fidelity):
+    def fuse(self, feature: Tensor, x: Tensor, fidelity: float) -> None:
         """feature <- feature + fidelity * (feature * scale(x) + shift(x))."""
-        hidden = new_map(x, self.first.out_channels)
+        hidden = new_feature_map(x, self.first.out_channels)
 
-        def copy(source):
+        def copy(source: Tensor) -> Callable[[slice, slice, Tensor], Tensor]:
             return lambda frames, rows, target: target.copy_(source[frames, :, rows])
 
-        def bend(frames, rows, result):
+        def rectify(frames: slice, rows: slice, result: Tensor) -> None:
             hidden[frames, :, rows] = F.leaky_relu(result, 0.2, inplace=True)
 
-        def apply(frames, rows, result):
+        def apply(frames: slice, rows: slice, result: list[Tensor]) -> None:
             scale, shift = result
-            piece = feature[frames, :, rows]
-            piece.add_(shift.addcmul_(piece, scale), alpha=fidelity)
+            tile = feature[frames, :, rows]
+            tile.add_(shift.addcmul_(tile, scale), alpha=fidelity)
 
-        convolve(without_row_padding(self.first), x, x.shape[1], copy(x), bend)
-        second = [without_row_padding(conv, slot) for slot, conv in enumerate(self.second)]
+        convolve(without_row_padding(self.first), x, x.shape[1], copy(x), rectify)
+        second = [without_row_padding(conv, slot) for slot, conv in enumerate((self.last_scale, self.last_shift))]
         convolve(
             lambda x: [conv(half) for conv, half in zip(second, x.chunk(2, dim=1))],
             hidden,
@@ -96,17 +144,10 @@ class TemporalFidelityRegulator(nn.Module):
         )
 
 
-def each_frame(feature):
-    """Frames (1, C, H, W), channels-last, of a map or of pieces (n, C, H, W) of it."""
-    for piece in [feature] if isinstance(feature, torch.Tensor) else feature:
-        yield from channels_last(piece).split(1)
-        # Nobody holds it while the next one is made.
-        del piece
-
-
-def side_by_side(a, b):
-    """Two convolutions of the same map as one."""
-    conv = nn.Conv2d(a.in_channels, 2 * a.out_channels, a.kernel_size, padding=a.padding, device='meta')
-    conv.weight = nn.Parameter(torch.cat([a.weight, b.weight]), requires_grad=False)
-    conv.bias = nn.Parameter(torch.cat([a.bias, b.bias]), requires_grad=False)
+def side_by_side(a: nn.Conv2d, b: nn.Conv2d) -> nn.Conv2d:
+    """Join two convolutions of the same feature map into one."""
+    conv = nn.Conv2d(a.in_channels, 2 * a.out_channels, 3, padding=1, device='meta')
+    for name in ('weight', 'bias'):
+        joined = torch.cat([a.get_parameter(name), b.get_parameter(name)])
+        setattr(conv, name, nn.Parameter(joined, requires_grad=False))
     return conv

@@ -3,8 +3,8 @@
 F(2x2, 3x3): four outputs of a square see a tile of 4x4 inputs. In the basis of B, the convolution of a tile is a
 product of 16 values with 16 weights, of which A makes the four outputs: Y = A^T [(G w G^T) * (B^T x B)] A. Over
 channels that is 16 products of matrices, with 4/9 of the multiplications. All coefficients but those of the weights are
-0, 1 and -1, so in single precision nothing is lost: sums over channels are shorter than those of a plain convolution,
-and nearer to the exact ones. In half precision tiles and products are rounded, too, for about 2.4 times the error.
+0, 1 and -1, so in fp32 nothing is lost: sums over channels are shorter than those of a plain convolution, and nearer to
+the exact ones. In bf16 and fp16 tiles and products are rounded, too, for about 2.4 times the error.
 
 After nearest-neighbour upsampling the middle two inputs of a tile are the same one, and along each axis one of the four
 products is with their difference, 0: nine are left, 1/4 of the multiplications.
@@ -12,13 +12,15 @@ products is with their difference, 0: nine are left, 1/4 of the multiplications.
 
 import math
 import threading
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
+from torch import Tensor, nn
 
 from .linear import pointwise
-from .strips import channels_last, new_map, strips
+from .row_tiles import channels_last, new_feature_map, row_tiles
 
-__all__ = ['TiledConvolution', 'convolve_upsampled', 'taps_first']
+__all__ = ['WinogradConvolution', 'convolve_upsampled', 'taps_first']
 
 G = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], device='cpu')
 G_UPSAMPLED = torch.tensor([[1, 0, 0], [1, 1, 1], [0, 0, 1.0]], device='cpu')
@@ -27,11 +29,11 @@ G_UPSAMPLED = torch.tensor([[1, 0, 0], [1, 1, 1], [0, 0, 1.0]], device='cpu')
 class Workspace(threading.local):
     """Memory that is used again and again: to get it anew takes longer than what is computed in it."""
 
-    def __init__(self):
-        self.buffers = {}
+    def __init__(self) -> None:
+        self.buffers: dict[tuple[str, torch.dtype], Tensor] = {}
 
-    def __call__(self, name, like, *shape):
-        """An uninitialised tensor of the type of another one; it is that of the last call with this name."""
+    def __call__(self, name: str, like: Tensor, *shape: int) -> Tensor:
+        """Return an uninitialised tensor of the type of another one: that of the last call with this name."""
         key, count = (name, like.dtype), math.prod(shape)
         if key not in self.buffers or len(self.buffers[key]) < count:
             # Outside inference mode: born in it, it could not be written to later without.
@@ -43,48 +45,54 @@ class Workspace(threading.local):
 workspace = Workspace()
 
 
-class TiledConvolution:
-    """A 3x3 convolution that pads columns with zeros, and rows not at all.
+class WinogradConvolution:
+    """Convolve 3x3 by F(2x2, 3x3); it pads columns with zeros, and rows not at all.
 
     Args:
         conv (nn.Conv2d): With weights (K, C, 3, 3), best those of :func:`taps_first`.
         slot (int): Convolutions whose results are needed at the same time have different ones. Default: 0.
     """
 
-    def __init__(self, conv, slot=0):
+    def __init__(self, conv: nn.Conv2d, slot: int = 0) -> None:
         self.slot = slot
         self.weights = tile_weights(conv.weight, G)
-        self.bias = conv.bias
+        self.bias, self.channels = conv.bias, conv.out_channels
 
-    def __call__(self, x):
-        """Maps (N, C, H + 2, W), channels-last, H and W even, to (N, K, H, W), overwritten by the next call."""
+    def __call__(self, x: Tensor) -> Tensor:
+        """(N, C, H + 2, W), channels-last, H and W even -> (N, K, H, W), overwritten by the next call."""
         x = x.permute(0, 2, 3, 1)
         n, height, width, _ = x.shape
-        out = workspace(f'outputs {self.slot}', x, n, height - 2, width, len(self.bias))
+        out = workspace(f'outputs {self.slot}', x, n, height - 2, width, self.channels)
         multiply(x, to_tiles, self.weights, self.bias, out)
         return out.permute(0, 3, 1, 2)
 
 
-def taps_first(weight):
-    """The same weights (K, C, 3, 3), in memory as (3, 3, K, C), from which those of tiles are made fastest."""
+def taps_first(weight: Tensor) -> Tensor:
+    """Return the weights (K, C, 3, 3), in memory as (3, 3, K, C), from which those of tiles are made fastest."""
     return weight.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1)
 
 
-def tile_weights(weight, basis):
-    """Weights (K, C, 3, 3) in the basis of tiles, (a, a, K, C) of a basis (a, 3)."""
+def tile_weights(weight: Tensor, basis: Tensor) -> Tensor:
+    """Transform weights (K, C, 3, 3) to the basis of tiles, (a, a, K, C) of a basis (a, 3)."""
     shape, side = weight.shape[:2], len(basis)
     weights = torch.kron(basis, basis).to(weight.dtype) @ weight.permute(2, 3, 0, 1).reshape(9, -1)
     return weights.view(side, side, *shape)
 
 
-def multiply(x, transform, weights, bias, out):
-    """Multiply the tiles of maps by weights, and write what they make and the bias into the maps ``out``.
+def multiply(
+    x: Tensor,
+    transform: Callable[[Tensor, int, Tensor], Iterator[Tensor]],
+    weights: Tensor,
+    bias: Tensor | None,
+    out: Tensor,
+) -> None:
+    """Multiply the tiles of feature maps by weights, and write the result and the bias into the feature maps ``out``.
 
     One tile is there at a time: what is computed of it is computed in the cache.
 
     Args:
         x (Tensor): (N, H', W', C), of which columns are padded here.
-        transform (callable): Yields a maps of the tiles along a dimension; a is 4, or 3 of an upsampled map.
+        transform (Callable): Yields a transforms of the tiles along a dimension; a is 4, or 3 after upsampling.
         weights (Tensor): (a, a, K, C).
         bias (Tensor): (K,).
         out (Tensor): (N, 2H, 2W, K).
@@ -105,8 +113,8 @@ def multiply(x, transform, weights, bias, out):
     from_tiles(rows, squares)
 
 
-def from_tiles(products, out):
-    """A^T along a dimension: of 4 or 3 maps, the first two of which may be overwritten, the two of ``out``."""
+def from_tiles(products: Sequence[Tensor], out: Tensor) -> Tensor:
+    """Apply A^T along a dimension: 4 or 3 products, the first two of them overwritten, to the two of ``out``."""
     first, second, third, *fourth = products
     if fourth:
         torch.add(first.add_(second), third, out=out[0])
@@ -117,8 +125,8 @@ def from_tiles(products, out):
     return out
 
 
-def to_tiles(x, dim, out):
-    """B^T along a dimension: of 2 n + 2 values four times n; each in turn is in ``out`` when it is yielded."""
+def to_tiles(x: Tensor, dim: int, out: Tensor) -> Iterator[Tensor]:
+    """Apply B^T along a dimension: 2 n + 2 values to four times n; each in turn is in ``out`` when it is yielded."""
     even, odd = x.unflatten(dim, (-1, 2)).unbind(dim + 1)
     count = even.shape[dim] - 1
     first, third, second, fourth = (values.narrow(dim, start, count) for values in (even, odd) for start in (0, 1))
@@ -128,7 +136,7 @@ def to_tiles(x, dim, out):
     yield torch.sub(second, fourth, out=out)
 
 
-def convolve_upsampled(x, conv):
+def convolve_upsampled(x: Tensor, conv: nn.Conv2d) -> Tensor:
     """Double height and width by nearest neighbour, then convolve 3x3 with padding 1, in one.
 
     Args:
@@ -138,22 +146,22 @@ def convolve_upsampled(x, conv):
     Returns:
         Tensor: (N, K, 2H, 2W), channels-last.
     """
-    n, channels, height, width = x.shape
+    _, channels, height, width = x.shape
     weights = tile_weights(conv.weight, G_UPSAMPLED)
-    out = new_map(x, conv.out_channels, 2 * height, 2 * width)
-    maps, result = channels_last(x).permute(0, 2, 3, 1), out.permute(0, 2, 3, 1)
-    for frames, rows in strips(x, 2 * channels):
+    out = new_feature_map(x, conv.out_channels, 2 * height, 2 * width)
+    values, result = channels_last(x).permute(0, 2, 3, 1), out.permute(0, 2, 3, 1)
+    for frames, rows in row_tiles(x, 2 * channels):
         first, last = max(rows.start - 1, 0), min(rows.stop + 1, height)
         count = rows.stop - rows.start
-        padded = workspace('padded', maps, frames.stop - frames.start, count + 2, width, channels)
+        padded = workspace('padded', values, frames.stop - frames.start, count + 2, width, channels)
         padded[:, 0] = padded[:, -1] = 0
-        padded[:, first - rows.start + 1 : last - rows.start + 1] = maps[frames, first:last]
+        padded[:, first - rows.start + 1 : last - rows.start + 1] = values[frames, first:last]
         multiply(padded, to_upsampled_tiles, weights, conv.bias, result[frames, 2 * rows.start : 2 * rows.stop])
     return out
 
 
-def to_upsampled_tiles(x, dim, out):
-    """The same of n + 2 values, three times n: differences to the one before and the one after, and itself."""
+def to_upsampled_tiles(x: Tensor, dim: int, out: Tensor) -> Iterator[Tensor]:
+    """Apply it to n upsampled values of n + 2, three times n: differences to the one before and after, and itself."""
     before, middle, after = (x.narrow(dim, start, x.shape[dim] - 2) for start in (0, 1, 2))
     yield torch.sub(before, middle, out=out)
     yield out.copy_(middle)

@@ -1,0 +1,169 @@
+"""Convolutions a tile of rows at a time, for inference: what lies between two convolutions stays in the cache.
+
+A feature map of 64 channels at 512x512 has 67 MB. Normalising it, its activation and a padded copy would each read and
+write that much memory; a row tile is still in the cache when the next convolution reads it. Feature maps are
+channels-last, in which convolutions are fastest, and in which torch's own GroupNorm is inaccurate: it sums up whole
+feature maps in fp32.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = [
+    'activate',
+    'channels_last',
+    'convolve',
+    'new_feature_map',
+    'normalise',
+    'row_tiles',
+    'split_rows',
+    'tile_size',
+]
+
+# Bytes of a row tile on a CPU.
+TILE_BYTES = 2**22
+# Values that are summed up in fp32 before fp64 takes over.
+BLOCK = 2**18
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """Return the tensor (N, C, H, W) with channels last in memory; no copy where they are."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def tile_size(x: Tensor) -> int:
+    """Return how many values a row tile may have: on a CPU it fits into the cache, other devices take all rows."""
+    return TILE_BYTES // x.element_size() if x.device.type == 'cpu' else sys.maxsize
+
+
+def new_feature_map(
+    like: Tensor, channels: int, height: int | None = None, width: int | None = None, frames: int | None = None
+) -> Tensor:
+    """Allocate a feature map on the device and of the type of another one; sizes not given are the other one's."""
+    n, _, h, w = like.shape
+    return torch.empty(
+        (frames or n, channels, height or h, width or w),
+        dtype=like.dtype,
+        device=like.device,
+        memory_format=torch.channels_last,
+    )
+
+
+def row_tiles(x: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
+    """Cut feature maps into tiles of some frames, or of some rows of a frame.
+
+    Args:
+        x (Tensor): (N, C, H, W).
+        channels (int): Channels of what is kept of a tile.
+
+    Yields:
+        tuple: A slice of frames and a slice of rows.
+    """
+    n, _, height, width = x.shape
+    limit = tile_size(x)
+    frames = max(1, min(n, limit // (channels * height * width)))
+    # Even, for what takes rows in pairs.
+    rows = height if frames > 1 else max(2, min(height, limit // (channels * width) // 2 * 2))
+    for first in range(0, n, frames):
+        for top in split_rows(height, rows):
+            yield slice(first, min(first + frames, n)), top
+
+
+def split_rows(height: int, rows: int) -> list[slice]:
+    """Split ``height`` rows into slices of up to ``rows`` rows."""
+    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
+
+
+def convolve(
+    convolution: Callable[[Tensor], Any],
+    x: Tensor,
+    channels: int,
+    fill: Callable[[slice, slice, Tensor], object],
+    finish: Callable[[slice, slice, Any], object],
+) -> None:
+    """Run a 3x3 convolution of padding 1 over feature maps that exist a row tile at a time.
+
+    Args:
+        convolution (Callable): Maps (n, channels, r + 2, W) to (n, C', r, W): it pads columns, not rows.
+        x (Tensor): (N, ., H, W): number and size of the feature maps.
+        channels (int): Channels of the input of the convolution.
+        fill (Callable): Called as fill(frames, rows, target) to write those rows of the convolution's input
+            into ``target`` (n, channels, rows, W); every row once, from top to bottom.
+        finish (Callable): Called as finish(frames, rows, result) with the convolution's output; it may overwrite
+            these rows of what ``fill`` reads.
+    """
+    height = x.shape[2]
+    buffer, kept = x, 0
+    for frames, rows in row_tiles(x, channels):
+        count = rows.stop - rows.start
+        if rows.start == 0:
+            buffer = new_feature_map(x, channels, height=count + 2, frames=frames.stop - frames.start)
+            buffer[:, :, 0] = 0
+            filled, first = 1, 0
+        else:
+            # The last row of the tile before, and the one below it that was there for its sake.
+            buffer[:, :, :2] = buffer[:, :, kept : kept + 2].clone()
+            filled, first = 2, rows.start + 1
+        kept = count
+        target = buffer[:, :, : count + 2]
+        last = min(rows.stop + 1, height)
+        if first < last:
+            fill(frames, slice(first, last), target[:, :, filled : filled + last - first])
+        if rows.stop == height:
+            target[:, :, -1] = 0
+        finish(frames, rows, convolution(target))
+
+
+def normalise(norm: nn.GroupNorm, parts: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Compute a group normalisation as a factor and a summand for each channel of each frame.
+
+    Args:
+        norm (nn.GroupNorm): Of as many channels as the parts have together.
+        parts (Sequence[Tensor]): (N, C_i, H, W), taken as one feature map of all their channels.
+
+    Returns:
+        list[tuple[Tensor, Tensor]]: For each part factor and summand, (N, C_i, 1, 1) in fp32.
+    """
+    moments = [_moments(part) for part in parts]
+    mean, square = (torch.cat(values, dim=1) for values in zip(*moments))
+    frames, channels = mean.shape
+    mean, square = (x.view(frames, norm.num_groups, -1).mean(2) for x in (mean, square))
+    deviation = ((square - mean.square()).clamp_(min=0) + norm.eps).sqrt()
+    factor = norm.weight.double() / deviation.repeat_interleave(channels // norm.num_groups, dim=1)
+    summand = norm.bias.double() - factor * mean.repeat_interleave(channels // norm.num_groups, dim=1)
+    sizes = [part.shape[1] for part in parts]
+    return list(zip(*(x.float()[:, :, None, None].split(sizes, dim=1) for x in (factor, summand))))
+
+
+def _moments(x: Tensor) -> list[Tensor]:
+    """Compute the means of values and of their squares, (N, C) in fp64."""
+    # With statistics in fp32 beside them, those of a bf16 or fp16 feature map are in fp32 as well.
+    like = torch.zeros(x.shape[1], device=x.device)
+    rows = max(1, BLOCK // x[0, :, 0].numel()) if x.device.type == 'cpu' else x.shape[2]
+    result = []
+    for frame in channels_last(x).split(1):
+        tiles = frame.split(rows, dim=2)
+        # One pass without a copy of the feature map, variances about the mean of the tile.
+        mean, variance = (
+            torch.stack(values).double()
+            for values in zip(*(torch.batch_norm_update_stats(tile, like, like, 0.0) for tile in tiles))
+        )
+        # Made on the device: a GPU need not be waited for.
+        share = torch.full((len(tiles), 1), rows / x.shape[2], dtype=mean.dtype, device=x.device)
+        share[-1] = tiles[-1].shape[2] / x.shape[2]
+        result.append(((share * mean).sum(0), (share * (variance + mean.square())).sum(0)))
+    return [torch.stack(values) for values in zip(*result)]
+
+
+def activate(rows: Tensor, factor: Tensor, summand: Tensor, target: Tensor) -> None:
+    """Write SiLU(factor * rows + summand) into ``target``, computed in fp32."""
+    if target.dtype == torch.float32:
+        torch.addcmul(summand, rows, factor, out=target)
+        F.silu(target, inplace=True)
+    else:
+        target.copy_(F.silu(torch.addcmul(summand, rows.float(), factor), inplace=True))
