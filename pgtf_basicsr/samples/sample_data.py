@@ -14,7 +14,7 @@ exactly; or a user's own video is cut into clips.  Both give
 import json
 import shutil
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -268,7 +268,7 @@ def _write_test_videos(test, size, seed):
             'dataroot_gt': test / 'GT',
             'dataroot_landmarks': landmarks if landmarks.exists() else None,
             'gt_size': size,
-            'degradation': asdict(SAMPLE_DEGRADATION),
+            'degradation': SAMPLE_DEGRADATION,
             'seed': seed,
         }
     )
