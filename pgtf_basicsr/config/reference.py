@@ -42,7 +42,7 @@ def reference_page() -> str:
             section = section_in(type_of(field))
             if section is not None:
                 parts += sections_of(section, key, 3)
-    for title, registry, left_out in (
+    for title, registry, skipped in (
         ('Networks', ARCH_REGISTRY, ()),
         ('Losses', LOSS_REGISTRY, ()),
         ('Metrics', METRIC_REGISTRY, COMPARED),
@@ -50,7 +50,7 @@ def reference_page() -> str:
         parts.append(f'## {title}')
         for item in own(registry):
             parts += [f'### {item.__name__}', first_sentence(item)]
-            parts.append(table(argument_rows(item, arguments_of(item, left_out))))
+            parts.append(table(argument_rows(item, arguments_of(item, skipped))))
     parts.append('Metrics take `better` as well, higher or lower, where it is not known which are the better ones.')
     # Which there are depends on the version of torch.
     parts += [

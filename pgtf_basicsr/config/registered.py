@@ -114,7 +114,7 @@ def network_argument(section: dict[str, Any], name: str) -> Any:
 
 
 def _named(section, known, what):
-    """Name under ``type`` and what it stands for; refuse a section without one, or with an unknown one."""
+    """Return what ``type`` names; refuse a section without one, or with an unknown one."""
     if 'type' not in section:
         near = nearest('type', section)
         raise (

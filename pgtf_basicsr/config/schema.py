@@ -182,10 +182,8 @@ class RunOptions(Section):
         """
         if options.get('train'):
             yield from _training(options['train'])
-        if (
-            value(options, 'logger', 'wandb', 'project') is not None
-            and value(options, 'logger', 'use_tb_logger') is False
-        ):
+        logger = options.get('logger') or {}
+        if value(logger, 'wandb', 'project') is not None and logger.get('use_tb_logger') is False:
             yield ('logger', 'wandb', 'project'), ' needs logger.use_tb_logger: true'
         yield from _metrics(options, cls.can_measure)
 
@@ -213,9 +211,9 @@ def value(options: Any, *keys: str) -> Any:
 
 
 def _gpus(options):
-    wanted, present = options.get('num_gpu'), torch.cuda.device_count()
-    if isinstance(wanted, int) and wanted > present:
-        yield ('num_gpu',), f' is {wanted}, but {present} can be used here: set it to 0 for the CPU, or to auto'
+    chosen, present = options.get('num_gpu'), torch.cuda.device_count()
+    if isinstance(chosen, int) and chosen > present:
+        yield ('num_gpu',), f' is {chosen}, but {present} can be used here: set it to 0 for the CPU, or to auto'
 
 
 def _metrics(options, can_measure):
@@ -275,7 +273,7 @@ def _training(train):
 
 
 def _basicsr_models(options, is_train):
-    """What BasicSR's own models read without asking whether it is there."""
+    """Yield what BasicSR's own models read without a check that it is there."""
     for name, section in (options.get('train') or {}).items():
         if name.startswith('optim_') and is_train and isinstance(section, dict) and 'lr' not in section:
             yield ('train', name, 'lr'), ' is missing'

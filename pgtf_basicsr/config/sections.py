@@ -23,7 +23,7 @@ from typing_extensions import Self
 
 from ..errors import UserError
 from .mistakes import first_mistake
-from .value_types import FILE_CHECK, USE, as_in_yaml, nearest, refuse, shown
+from .value_types import USE, as_in_yaml, nearest, refuse, shown
 
 __all__ = ['Section', 'members_of', 'section_in', 'type_of']
 
@@ -68,7 +68,7 @@ class Section(BaseModel):
     def with_defaults(cls, options: dict[str, Any]) -> dict[str, Any]:
         """Copy options and add the defaults of what they leave out, in the sections that they have."""
         completed = dict(options)
-        for key, field in zip(cls.keys(), cls.model_fields.values()):
+        for key, field in zip(cls.described_keys(), cls.model_fields.values()):
             if key in completed:
                 section = section_in(type_of(field))
                 if section is not None and isinstance(completed[key], dict):
@@ -83,7 +83,7 @@ class Section(BaseModel):
         return cls.model_fields[key].default
 
     @classmethod
-    def keys(cls) -> list[str]:
+    def described_keys(cls) -> list[str]:
         """Return the described keys, as they stand in a file."""
         return [field.alias or name for name, field in cls.model_fields.items()]
 
@@ -94,7 +94,7 @@ class Section(BaseModel):
             return handler(value)
         if not isinstance(value, dict):
             refuse(f' is {shown(value)}; it must be a section with keys of its own')
-        described = cls.keys()
+        described = cls.described_keys()
         if info.context == USE and not cls.is_exact:
             takes_any = cls.model_config.get('extra') == 'allow'
             return handler({key: item for key, item in value.items() if takes_any or key in described})
@@ -111,13 +111,15 @@ class Section(BaseModel):
         for pattern, (kind, _) in cls.families.items():
             if fnmatchcase(key, pattern):
                 return kind
-        known = [name for name in cls.keys() if name not in value]
+        known = [name for name in cls.described_keys() if name not in value]
         near = nearest(key, known, cutoff=0.8 if cls.is_open else 0.6)
         if cls.is_open and not near:
             return Any
-        near = near or nearest(key, [*cls.keys(), *cls.families])
+        near = near or nearest(key, [*cls.described_keys(), *cls.families])
         hint = (
-            f'; did you mean {near}?' if near else f'; there are {", ".join([*(known or cls.keys()), *cls.families])}'
+            f'; did you mean {near}?'
+            if near
+            else f'; there are {", ".join([*(known or cls.described_keys()), *cls.families])}'
         )
         return _refused(f': there is no such option{hint}')
 

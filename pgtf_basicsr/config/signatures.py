@@ -18,7 +18,7 @@ __all__ = ['arguments_of', 'parameters_of']
 @functools.cache
 def arguments_of(
     item: Callable[..., Any],
-    left_out: tuple[str, ...] = (),
+    skipped: tuple[str, ...] = (),
     known: tuple[tuple[str, Any], ...] = (),
     closed: bool = False,
 ) -> type[Section]:
@@ -26,7 +26,7 @@ def arguments_of(
 
     Args:
         item (Callable): The class or function. A ``**kwargs`` of a constructor goes to the next class that has one.
-        left_out (tuple[str]): Arguments that no option gives.
+        skipped (tuple[str]): Arguments that no option gives.
         known (tuple): Pairs of an argument and its type, for those without annotation.
         closed (bool): Refuse unknown arguments even where the signature takes any.
 
@@ -38,7 +38,7 @@ def arguments_of(
     fields = {}
     for number, parameter in enumerate(parameters):
         name, default, annotation = parameter.name, parameter.default, parameter.annotation
-        if name in left_out:
+        if name in skipped:
             continue
         if name in known:
             kind = known[name]

@@ -29,7 +29,7 @@ _META_LINE = re.compile(
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip's name, its number of frames and, where known, their size and the number in the first one's name."""
+    """A clip: its name, its number of frames and, where known, their size and the number in the first one's name."""
 
     name: str
     num_frames: int

@@ -159,7 +159,7 @@ class DegradationParameters(Reported):
 
 
 class Degradation:
-    """Eq. 8 with parameters drawn from ``ranges``.
+    """Eq. 8 with parameters drawn from ``ranges``, by default those of VFHQ.
 
         degrade = Degradation(DegradationRanges(variant='bfvr_stc'))
         parameters = degrade.draw(np.random.default_rng(seed), len(frames))
@@ -168,8 +168,8 @@ class Degradation:
     or, a frame after the other, ``for frame in degrade.stream(frames, parameters)``.
     """
 
-    def __init__(self, ranges: DegradationRanges = DegradationRanges()) -> None:
-        self.ranges = ranges
+    def __init__(self, ranges: DegradationRanges | None = None) -> None:
+        self.ranges = ranges or DegradationRanges()
 
     def draw(self, rng: np.random.Generator, num_frames: int) -> DegradationParameters:
         """Draw the parameters of a clip of ``num_frames`` frames from the generator ``rng``."""
@@ -227,7 +227,7 @@ class Degradation:
         return size if self.ranges.resize_back else max(round(size / self.ranges.scale[0]), 1)
 
     def _low_resolution(self, parameters: DegradationParameters) -> Callable[..., np.ndarray]:
-        """Return what comes before the codec: a function from a frame, its noise and whether it is grey to a small frame."""
+        """Return what comes before the codec: a function of a frame, its noise and whether that is grey."""
         blur = self._blur(parameters)
         rng = np.random.default_rng(parameters.noise_seed)
 

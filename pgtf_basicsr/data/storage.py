@@ -162,12 +162,13 @@ class FrameLmdb:
 
     def list_frames(self, prefix: str) -> list[str]:
         """List the names of the frames whose keys begin with a prefix."""
-        names, start = [], prefix.encode()
+        names: list[str] = []
+        start = prefix.encode()
         with self._transaction() as transaction:
             cursor = transaction.cursor()
             if cursor.set_range(start):
-                for key in takewhile(lambda key: key.startswith(start), cursor.iternext(values=False)):
-                    names.append(key.removeprefix(start).decode(errors='replace'))
+                keys = takewhile(lambda key: key.startswith(start), cursor.iternext(values=False))
+                names = [key.removeprefix(start).decode(errors='replace') for key in keys]
         return [name for name in names if name.isdigit()]
 
     def locate(self, key: str) -> str:
@@ -301,7 +302,7 @@ class _NumberedClip:
         self.first = clip.first or 0
         self.names = self.names_of(clip.num_frames)
 
-    def names_of(self, num_frames):
+    def names_of(self, num_frames: int) -> list[str]:
         """List the names of the first frames."""
         return [f'{number:08d}' for number in range(self.first, self.first + num_frames)]
 

@@ -28,7 +28,7 @@ from .clip_files import ClipFiles
 from .clip_finding import find_clips
 from .clip_stream import ClipStream, with_size
 from .clips import landmark_path
-from .degradation import Degradation, DegradationParameters, DegradationRanges
+from .degradation import Degradation, DegradationParameters
 from .placement import PlacementRanges
 from .reports import Reported
 from .sampling import ClipTable, ClipWeights, WindowRanges, read_clip_weights
@@ -115,7 +115,7 @@ class VFHQDataset(Dataset):
             options.num_frame, options.interval, options.random_reverse, options.clip_ends == 'repeat'
         )
         self.placement = options.placement or (None if options.aligned else PlacementRanges())
-        self.degradation = Degradation(options.degradation or DegradationRanges())
+        self.degradation = Degradation(options.degradation)
 
         self.gt_clips = self._open_storage('dataroot_gt')
         self.lq_clips = self._open_storage('dataroot_lq')

@@ -25,8 +25,7 @@ class PGTFormerPath(VideoFacePath):
     pretrain_network_vqgan: ExistingFile | None = Field(None, description='weights of the teacher, made by stage I')
     param_key_vqgan: str | None = Field(None, description='key of the weights in that file')
     pretrain_network_parsing: ExistingFile | None = Field(
-        None,
-        description="the face parsing network's weights as facexlib stores them; without them stage 2 trains it jointly",
+        None, description='weights of the face parsing network, in the names of facexlib; ~: stage 2 trains it jointly'
     )
     param_key_parsing: str | None = Field(None, description='key of the weights in that file')
 

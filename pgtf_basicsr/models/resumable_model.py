@@ -24,8 +24,8 @@ class ResumableModel(BaseModel):
     """Base of models whose checkpoints hold all of a run.
 
     A subclass sets ``iteration`` in each iteration and ``stopping`` where its ranks have agreed to stop, implements
-    :meth:`network_files` and :meth:`check_last_step`, and has the attributes ``accumulate_iters``, ``net_d`` (or None) and
-    ``scaler``.
+    :meth:`network_files` and :meth:`check_last_step`, and has the attributes ``accumulate_iters``, ``net_d`` (or
+    None) and ``scaler``.
 
     Attributes:
         iteration (int): The last iteration that was made.

@@ -153,7 +153,7 @@ class TrainableModel(ValidatedModel):
             getattr(self.net_g, name).requires_grad_(False)
 
     def set_train_mode(self) -> None:
-        """Set training mode where network_g is trained; frozen modules stay in evaluation mode (statistics, codebook)."""
+        """Set training mode; frozen modules stay in evaluation mode (statistics, codebook)."""
         self.net_g.train()
         for name in self.frozen:
             getattr(self.get_bare_model(self.net_g), name).eval()

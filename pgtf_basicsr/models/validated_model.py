@@ -4,7 +4,6 @@ import os
 from typing import Any
 
 import numpy as np
-import torch
 from basicsr.utils import get_root_logger, imwrite
 from torch import nn
 from torch.utils.data import Dataset

@@ -220,13 +220,13 @@ class VideoFaceModel(TrainableModel):
         """Yield what a function of windows (B, T, 3, H, W) gives for the middle frame of each, frame by frame."""
         num_frames = self.get_bare_model(self.net_g).num_frames
 
-        def results(features, wanted):
-            return function(torch.cat(features).unflatten(0, (-1, num_frames)))[:, wanted]
+        def results(features, output_frames):
+            return function(torch.cat(features).unflatten(0, (-1, num_frames)))[:, output_frames]
 
         return run_windows(lambda frame: frame, results, frames, num_frames, **self.streaming_options())
 
     def codes(self, net: nn.Module, clip: ClipStream) -> Iterator[tuple[torch.Tensor, torch.Tensor] | None]:
-        """Yield for each frame of a clip the logits (h, w, N) and the codes (h, w) that they should predict, or None."""
+        """Yield for each frame the logits (h, w, N) and the codes (h, w) that they should predict, or None."""
         return repeat(None)
 
     def save_frame(self, frame: np.ndarray, data_set: str, clip: str, number: int) -> None:
