@@ -56,7 +56,12 @@ def message_of(error: ErrorDetails) -> str:
         return ': names of options are text; write it in quotes, or another one'
     if kind not in EXPECTED:
         return f' is {shown(value)}: {error["msg"]}'
-    return f' is {shown(value)}; it must be {EXPECTED[kind].format(**context)}'
+    # Pydantic shows the bounds of numbers as fractions.
+    limits = {
+        name: int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+        for name, limit in context.items()
+    }
+    return f' is {shown(value)}; it must be {EXPECTED[kind].format(**limits)}'
 
 
 def dotted(keys: Keys) -> str:

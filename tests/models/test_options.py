@@ -58,6 +58,7 @@ def options_of(model_type, **changes):
     for key in ('ema_decay', 'net_d_start_iter', 'commitment_weight'):
         # Given in the file; here they are left to their defaults.
         opt['train'].pop(key, None)
+    opt['val'].pop('batch_size', None)
     return opt
 
 
