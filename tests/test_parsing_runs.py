@@ -99,7 +99,7 @@ def test_the_quickstart_learns_and_stage_2_starts_from_it(tmp_path):
     weights = 'experiments/quickstart_parsing/models/net_g_latest.pth'
     stage_2 = quickstart.stage_options(2, **{'path:pretrain_network_parsing': weights})
     output = run(tmp_path, 'train', '-opt', quickstart.write_options(tmp_path, stage_2, 'stage2.yml'))
-    assert f'Loading FaceParsingNet from {weights}' in output and 'is trained along' not in output
+    assert f'Loading FaceParsingNet from {weights}' in output and 'is trained jointly' not in output
     given = torch.load(tmp_path / weights, weights_only=True)['params_ema']
     found = torch.load(tmp_path / 'experiments/quickstart_stage2/models/net_g_latest.pth', weights_only=True)['params']
     assert all(torch.equal(found[f'parsing_net.{name}'], tensor) for name, tensor in given.items())

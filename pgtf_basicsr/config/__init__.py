@@ -4,7 +4,7 @@
     file.override(['train:total_iter=100'])
     config.check(file, is_train=True)
 
-A registered data set or model that takes BasicSR's ``opt`` may bring its own description of it: see
+A registered dataset or model that takes BasicSR's ``opt`` may bring typed options of its own: see
 :mod:`pgtf_basicsr.config.schema`.
 """
 

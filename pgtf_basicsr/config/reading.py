@@ -1,5 +1,9 @@
 """Option files as plain dicts, and for every value the place where it was set."""
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
 import yaml
 
 from ..errors import UserError
@@ -20,18 +24,18 @@ class OptionFile:
         options (dict): Its options: dicts, lists and plain values, none of them shared.
     """
 
-    def __init__(self, path, options, places):
+    def __init__(self, path: str, options: dict[str, Any], places: dict[tuple[Any, ...], Any]) -> None:
         self.path = path
         self.options = options
         self._places = places
 
     @property
-    def is_for_training(self):
-        """Whether the file says how to train, or on what; else it is one for a test."""
+    def is_for_training(self) -> bool:
+        """Whether the file is for training: it says how to train, or on what. Else it is for a test."""
         datasets = self.options.get('datasets')
         return 'train' in self.options or (isinstance(datasets, dict) and 'train' in datasets)
 
-    def override(self, entries):
+    def override(self, entries: Iterable[str]) -> None:
         """Change options by BasicSR's ``--force_yml`` entries, such as ``train:ema_decay=0.99``.
 
         The value is read as YAML; nothing is evaluated.
@@ -52,7 +56,7 @@ class OptionFile:
             self._places = {place: where for place, where in self._places.items() if place[: len(path)] != path}
             self._places[path] = source
 
-    def place(self, path):
+    def place(self, path: tuple[Any, ...]) -> str:
         """Say where the value at ``path``, a tuple of keys, was set, or else the section around it.
 
         Returns:
@@ -63,8 +67,8 @@ class OptionFile:
             return self.path
         return f'{self.path}, line {where}' if isinstance(where, int) else f'{self.path}, {where}'
 
-    def line(self, path):
-        """Number of that line, by which mistakes are sorted; 0 where there is none."""
+    def line(self, path: tuple[Any, ...]) -> int:
+        """Return the number of that line, by which mistakes are sorted; 0 where there is none."""
         where = self._where(path)
         return where if isinstance(where, int) else 0
 
@@ -75,7 +79,7 @@ class OptionFile:
         return None
 
 
-def read(path):
+def read(path: str | Path) -> OptionFile:
     """Read an option file.
 
     Args:
@@ -101,12 +105,12 @@ def read(path):
     return OptionFile(path, options, places)
 
 
-def load(path):
+def load(path: str | Path) -> dict[str, Any]:
     """Read an option file and return its options alone, a dict; errors as of :func:`read`."""
     return read(path).options
 
 
-def parse(text, source):
+def parse(text: str, source: str) -> tuple[Any, dict[tuple[Any, ...], int]]:
     """Read YAML; returns the value, and a dict of where each value in it stands, by tuples of keys.
 
     Raises:
@@ -135,7 +139,7 @@ def parse(text, source):
 class Loader(SafeLoader):
     """The safe loader, with the line of values that have an impossible form, such as ``!!int x``."""
 
-    def construct_object(self, node, deep=False):
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
         except (LookupError, TypeError, ValueError) as error:
@@ -193,12 +197,13 @@ class Places:
         return self._entries[node]
 
 
-def refusal(problem, node):
+def refusal(problem: str, node: yaml.Node) -> yaml.YAMLError:
+    """Make an error with the line of a node."""
     return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
-def unshared(value):
-    """A copy in which nothing stands twice: what an alias named can be changed in one of its places."""
+def unshared(value: Any) -> Any:
+    """Copy a value so that nothing in it is shared: what an alias named can be changed in one of its places."""
     if isinstance(value, dict):
         return {key: unshared(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -206,7 +211,7 @@ def unshared(value):
     return value
 
 
-def one_line(text):
-    """A message or value without line breaks, and not longer than a line."""
+def one_line(text: object) -> str:
+    """Shorten a message or value to one line."""
     text = ' '.join(str(text).split())
     return text if len(text) <= 200 else f'{text[:200]}...'

@@ -2,25 +2,17 @@
 
 import inspect
 import re
-import types
 import typing
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import yaml
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
 
-from .registered import (
-    COMPARED,
-    SCHEDULERS,
-    UNSUITABLE,
-    ArgumentsOf,
-    arguments_of,
-    description_of,
-    is_own,
-    scheduler_arguments,
-)
+from .registered import COMPARED, SCHEDULERS, UNSUITABLE, description_of, is_own, scheduler_arguments
 from .schema import DataSetOptions, RunOptions
-from .sections import Section
+from .sections import Section, section_in, type_of
+from .signatures import arguments_of
 from .value_types import name_of
 
 __all__ = ['reference_page']
@@ -28,50 +20,41 @@ __all__ = ['reference_page']
 INTRODUCTION = """
 # Options
 
-All that an option file may hold, as `basicsr check-options --reference` writes it. `basicsr check-options FILE` tells
+All options of an option file, as `basicsr check-options --reference` writes them. `basicsr check-options FILE` reports
 all mistakes of a file. Where the default is –, the key must be given if its section is there; `~` stands for none.
 Sections that have a `type` take the arguments of what is registered under that name.
 """
 HEADER = '| option | value | default | meaning |\n|---|---|---|---|'
 
 
-def reference_page():
+def reference_page() -> str:
     """Return the page, in Markdown."""
     parts = [INTRODUCTION, '## Every option file', *sections_of(RunOptions, '', 3)]
     parts += ['### datasets.*', first_sentence(DataSetOptions), table(rows_of(DataSetOptions))]
     for model in own(MODEL_REGISTRY):
-        described = description_of(model, RunOptions)
         parts += [f'## Model {model.__name__}', first_sentence(model), 'It has these options besides, and no others:']
-        parts += sections_of(described, '', 3, RunOptions)
+        parts += sections_of(description_of(model, RunOptions), '', 3, RunOptions)
     for data_set in own(DATASET_REGISTRY):
         described = description_of(data_set, DataSetOptions)
-        parts += [
-            f'## Data set {data_set.__name__}',
-            first_sentence(data_set),
-            table(rows_of(described, DataSetOptions)),
-        ]
+        parts += [f'## Dataset {data_set.__name__}', first_sentence(data_set)]
+        parts.append(table(rows_of(described, DataSetOptions)))
         for key, field in described.model_fields.items():
-            parts += [
-                part
-                for item in tried_out(type_of(field))
-                for part in (f'### {key}', first_sentence(item), table(argument_rows(item, arguments_of(item))))
-            ]
-    for title, registry, left_out in (
+            section = section_in(type_of(field))
+            if section is not None:
+                parts += sections_of(section, key, 3)
+    for title, registry, skipped in (
         ('Networks', ARCH_REGISTRY, ()),
         ('Losses', LOSS_REGISTRY, ()),
         ('Metrics', METRIC_REGISTRY, COMPARED),
     ):
         parts.append(f'## {title}')
         for item in own(registry):
-            parts += [
-                f'### {item.__name__}',
-                first_sentence(item),
-                table(argument_rows(item, arguments_of(item, left_out))),
-            ]
+            parts += [f'### {item.__name__}', first_sentence(item)]
+            parts.append(table(argument_rows(item, arguments_of(item, skipped))))
     parts.append('Metrics take `better` as well, higher or lower, where it is not known which are the better ones.')
     # Which there are depends on the version of torch.
     parts += [
-        '## Optimisers',
+        '## Optimizers',
         f'Those of `torch.optim`, such as Adam, AdamW and SGD, with its arguments; all but {", ".join(UNSUITABLE)}.',
         '## Schedulers',
     ]
@@ -80,13 +63,13 @@ def reference_page():
     return '\n\n'.join(part.strip() for part in parts if part.strip()) + '\n'
 
 
-def own(registry):
-    """This package's registered items, by name."""
+def own(registry: Any) -> list[Any]:
+    """List this package's registered items, by name."""
     return [item for _, item in sorted(registry) if is_own(item)]
 
 
-def sections_of(described, path, level, known=None):
-    """Parts for a section and the sections in it; of what ``known`` describes alike, nothing."""
+def sections_of(described: type[Section], path: str, level: int, known: type[Section] | None = None) -> list[str]:
+    """List the parts for a section and the sections in it, without what ``known`` describes alike."""
     rows = rows_of(described, known)
     parts = []
     if rows:
@@ -100,8 +83,8 @@ def sections_of(described, path, level, known=None):
     return parts
 
 
-def rows_of(described, known=None):
-    """Rows for the keys of a description that ``known`` does not have alike."""
+def rows_of(described: type[Section], known: type[Section] | None = None) -> list[str]:
+    """List the rows for the keys of a description that ``known`` does not have alike."""
     rows = {}
     for item in filter(None, (described, known)):
         rows[item] = [
@@ -115,8 +98,8 @@ def rows_of(described, known=None):
     return [text for text in rows[described] if text not in rows.get(known, ())]
 
 
-def argument_rows(item, described):
-    """Rows for the arguments of a class or function."""
+def argument_rows(item: Callable[..., Any], described: type[Section]) -> list[str]:
+    """List the rows for the arguments of a class or function."""
     known = meanings(item)
     return [
         row(field.alias, type_of(field), field.default, known.get(field.alias, ''), '–' if field.is_required() else '')
@@ -124,17 +107,19 @@ def argument_rows(item, described):
     ]
 
 
-def row(name, kind, default, meaning, no_default):
-    cells = [f'`{name}`', name_of(kind), no_default or default_text(kind, default), meaning]
+def row(name: str, kind: Any, default: Any, meaning: str | None, no_default: str) -> str:
+    """Write the row of an option."""
+    cells = [f'`{name}`', name_of(kind), no_default or default_text(kind, default), meaning or '']
     return '| ' + ' | '.join(cell.replace('|', '\\|').replace('<', '&lt;') for cell in cells) + ' |'
 
 
-def table(rows):
+def table(rows: list[str]) -> str:
+    """Write a table, or nothing where there are no rows."""
     return '\n'.join([HEADER, *rows]) if rows else ''
 
 
-def default_text(kind, default):
-    """A default as it would stand in a file; empty where leaving the key out is not the same as any value."""
+def default_text(kind: Any, default: Any) -> str:
+    """Write a default as it would stand in a file; empty where leaving the key out is not the same as any value."""
     if default is inspect.Parameter.empty or (default is None and not takes_none(kind)):
         return ''
     if isinstance(default, tuple):
@@ -143,7 +128,8 @@ def default_text(kind, default):
     return '`~`' if default is None else f'`{text}`'
 
 
-def takes_none(kind):
+def takes_none(kind: Any) -> bool:
+    """Say whether ~ is a value of a type."""
     return (
         kind is typing.Any
         or type(None) in typing.get_args(kind)
@@ -151,40 +137,14 @@ def takes_none(kind):
     )
 
 
-def type_of(field):
-    """The type of a field with what pydantic keeps apart from it."""
-    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+def first_sentence(item: Any) -> str:
+    """Return the first paragraph of a docstring, in one line."""
+    return plain((inspect.getdoc(item) or '').partition('\n\n')[0])
 
 
-def members_of(kind):
-    """A type, those that a union holds, and what they are annotated with."""
-    yield kind
-    if typing.get_origin(kind) in (Annotated, typing.Union, types.UnionType):
-        for argument in typing.get_args(kind):
-            yield from members_of(argument)
-
-
-def section_in(kind):
-    """The description that a type stands for, or None."""
-    for member in members_of(kind):
-        if inspect.isclass(member) and issubclass(member, Section):
-            return member
-    return None
-
-
-def tried_out(kind):
-    """What the arguments of a section of this type are tried out on."""
-    return [member.func.item for member in members_of(kind) if isinstance(getattr(member, 'func', None), ArgumentsOf)]
-
-
-def first_sentence(item):
-    """First paragraph of a docstring, in one line."""
-    return plain(inspect.getdoc(item).partition('\n\n')[0])
-
-
-def meanings(item):
-    """Meanings of arguments: the sections Args and Attributes of the docstrings of a class and its ancestors."""
-    found = {}
+def meanings(item: Any) -> dict[str, str]:
+    """Read the meanings of arguments from the docstrings, Args and Attributes, of a class and its bases."""
+    found: dict[str, str] = {}
     for documented in reversed(getattr(item, '__mro__', (item,))):
         text = inspect.cleandoc(documented.__doc__ or '')
         for section in re.findall(r'^(?:Args|Attributes):\n((?:(?: .*)?\n?)*)', text, re.MULTILINE):
@@ -197,7 +157,7 @@ def meanings(item):
     return found
 
 
-def plain(text):
-    """Text of a docstring as Markdown, in one line."""
+def plain(text: str) -> str:
+    """Write the text of a docstring as Markdown, in one line."""
     text = re.sub(r':\w+:`~?([^`]+)`', r'`\1`', text)
     return ' '.join(text.replace('``', '`').split())

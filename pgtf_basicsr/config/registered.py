@@ -1,35 +1,35 @@
-"""Sections that name something by ``type`` and give its arguments: networks, losses, metrics, optimisers.
+"""Sections that name something by ``type`` and give its arguments: networks, losses, metrics, optimizers.
 
 What such a section may hold is read from the signature of what it names, BasicSR's and a plugin's own alike.
 """
 
-import dataclasses
 import functools
 import importlib
 import inspect
 import json
-import re
-import typing
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge, MinLen
 from basicsr.models import lr_scheduler
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
-from pydantic import AfterValidator, Field, create_model
+from pydantic import Field, create_model
 
 from ..argument_types import Count, NonNegative, Positive
+from .dataset_options import DataSetOptions
+from .mistakes import mistake_at
 from .registries import look_up
-from .sections import Section, mistake_at
+from .sections import Section
+from .signatures import arguments_of, parameters_of
 from .specification import specification_of
-from .value_types import ExistingFile, Words, nearest, refuse, shown, type_of_annotation, type_of_default
+from .value_types import FILE_CHECK, ExistingFile, Words, in_file_check, nearest, refuse, shown
 
 __all__ = [
     'COMPARED',
     'OPTIMIZERS',
     'SCHEDULERS',
     'UNSUITABLE',
-    'ArgumentsOf',
     'DataSet',
     'Loss',
     'Metric',
@@ -37,7 +37,6 @@ __all__ = [
     'Network',
     'Optimizer',
     'Scheduler',
-    'arguments_of',
     'description_of',
     'is_own',
     'look_up',
@@ -46,9 +45,9 @@ __all__ = [
 ]
 
 OWN = __name__.partition('.')[0]
-# What validation itself hands to a metric: pictures, or codes and what predicts them.
+# Arguments that validation itself gives a metric: images, or codes and the logits that predict them.
 COMPARED = ('img', 'img2', 'logits', 'codes')
-# These want something else than a convolutional network's gradients: a closure, matrices, sparse gradients.
+# Optimizers that need more than the gradients of a convolutional network: a closure, matrices, sparse gradients.
 UNSUITABLE = ('LBFGS', 'Muon', 'SparseAdam')
 OPTIMIZERS = {
     name: item
@@ -74,16 +73,16 @@ SCHEDULER_ARGUMENTS = {
 }
 
 
-def is_own(item):
-    """Whether a class or function is this package's."""
+def is_own(item: Any) -> bool:
+    """Say whether a class or function is this package's."""
     return item.__module__.partition('.')[0] == OWN
 
 
-def description_of(item, otherwise):
-    """The description that a registered class brings as ``option_types``, or ``otherwise``.
+def description_of(item: Any, otherwise: type[Section]) -> Any:
+    """Return the description that a registered class brings as ``option_types``, or ``otherwise``.
 
-    The attribute holds a class, or its place as 'package.module:Class', so that the description is
-    imported only when options are checked.
+    The attribute holds a class, or its place as 'package.module:Class', which is then imported when options are
+    checked.
     """
     described = getattr(item, 'option_types', otherwise)
     if isinstance(described, str):
@@ -92,120 +91,13 @@ def description_of(item, otherwise):
     return described
 
 
-@functools.cache
-def arguments_of(item, left_out=(), known=(), closed=False):
-    """Describe the arguments of a class or function.
-
-    Args:
-        item: The class or function. A ``**kwargs`` of a constructor goes to the next class that has one.
-        left_out (tuple[str]): Arguments that no option gives.
-        known (tuple): Pairs of an argument and its type, for what has no annotation.
-        closed (bool): Refuse unknown arguments even where the signature takes any.
-
-    Returns:
-        type: A :class:`Section` with a field for each argument.
-    """
-    parameters, takes_any = parameters_of(item)
-    known = dict(known)
-    fields = {}
-    for number, parameter in enumerate(parameters):
-        name, default, annotation = parameter.name, parameter.default, parameter.annotation
-        if name in left_out:
-            continue
-        if name in known:
-            kind = known[name]
-        elif annotation is parameter.empty:
-            kind = type_of_default(_documented_default(item, name) if default is parameter.empty else default)
-        else:
-            kind = type_of_annotation(annotation, default)
-        # A default is not checked; `...` is pydantic's word for a field without one.
-        fields[f'argument_{number}'] = (kind, Field(... if default is parameter.empty else default, alias=name))
-    described = create_model(item.__name__, __base__=Section, **fields)
-    described.is_open = takes_any and not closed
-    return described
-
-
-def parameters_of(item):
-    """Parameters that a class or function takes by name, and whether it takes any other besides.
-
-    Returns:
-        tuple: A list of inspect.Parameter, annotations resolved; a bool.
-    """
-    functions = [item]
-    if inspect.isclass(item):
-        functions = [vars(ancestor)['__init__'] for ancestor in item.__mro__ if '__init__' in vars(ancestor)]
-    found = {}
-    for function in functions:
-        takes_any = False
-        annotations = _annotations(function)
-        parameters = list(inspect.signature(function).parameters.values())
-        for parameter in parameters[1:] if inspect.isclass(item) else parameters:
-            if parameter.kind is parameter.VAR_KEYWORD:
-                takes_any = True
-            elif parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-                annotation = annotations.get(parameter.name, parameter.annotation)
-                default = _made_default(item, parameter)
-                found.setdefault(parameter.name, parameter.replace(annotation=annotation, default=default))
-        if not takes_any:
-            return list(found.values()), False
-    return list(found.values()), True
-
-
-def _documented_default(item, name):
-    """An example of what the docstring says a parameter is, for want of annotation and default; else None."""
-    known = {'bool': False, 'float': 0.5, 'int': 2, 'str': ''}
-    said = re.search(rf'^ *{name} \((bool|float|int|str)\):', item.__doc__ or '', re.MULTILINE)
-    return known[said[1]] if said else None
-
-
-def _made_default(item, parameter):
-    """Default of a parameter; that of a dataclass which makes it anew each time stands for something else."""
-    field = getattr(item, '__dataclass_fields__', {}).get(parameter.name)
-    makes_it = field is not None and field.default_factory is not dataclasses.MISSING
-    return field.default_factory() if makes_it else parameter.default
-
-
-def _annotations(function):
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except Exception:  # A plugin's annotations may name whatever its type checker alone can see.
-        return dict.fromkeys(getattr(function, '__annotations__', ()), inspect.Parameter.empty)
-
-
-class ArgumentsOf:
-    """Type of a section that holds the arguments of ``item`` and can be tried out, such as a dataclass'.
-
-    Each key is tried alone first, so that its mistake is told in its line.
-    """
-
-    def __init__(self, item, refusal):
-        self.item = item
-        self.refusal = refusal
-
-    def __call__(self, value):
-        arguments_of(self.item).model_validate(value)
-        for key, argument in value.items():
-            self._try({key: argument}, key)
-        self._try(value, None)
-        return value
-
-    def _try(self, arguments, key):
-        try:
-            self.item(**arguments)
-        except self.refusal as error:
-            _, _, complaint = str(error).partition(': ')
-            if key is None:
-                refuse(f': {complaint}')
-            raise mistake_at(key, f': {complaint}') from error
-
-
-def scheduler_arguments(scheduler):
+def scheduler_arguments(scheduler: Callable[..., Any]) -> type[Section]:
     """Describe the arguments of one of SCHEDULERS."""
     return arguments_of(scheduler, ('optimizer', 'last_epoch'), tuple(SCHEDULER_ARGUMENTS.items()))
 
 
-def network_argument(section, name):
-    """Argument of the network that ``section`` describes: as given there, or its default."""
+def network_argument(section: dict[str, Any], name: str) -> Any:
+    """Return an argument of the network that ``section`` describes: as given there, or its default."""
     if name in section:
         return section[name]
     network = look_up(ARCH_REGISTRY, section.get('type'))
@@ -214,7 +106,7 @@ def network_argument(section, name):
 
 
 def _named(section, known, what):
-    """Name under ``type`` and what it stands for; refuse a section without one, or with an unknown one."""
+    """Return what ``type`` names; refuse a section without one, or with an unknown one."""
     if 'type' not in section:
         near = nearest('type', section)
         raise (
@@ -309,10 +201,8 @@ def _scheduler(section):
 
 
 def _data_set(section):
-    from .schema import DataSetOptions
-
     data_set = _named(section, *_registered(DATASET_REGISTRY))
-    description_of(data_set, DataSetOptions).model_validate(section)
+    description_of(data_set, DataSetOptions).model_validate(section, context=FILE_CHECK)
     return section
 
 
@@ -322,10 +212,11 @@ def _model_type(name):
     return name
 
 
-Network = Annotated[dict, AfterValidator(_network), Words('network')]
-Loss = Annotated[dict, AfterValidator(_loss), Words('loss')]
-Metric = Annotated[dict, AfterValidator(_metric), Words('metric')]
-Optimizer = Annotated[dict, AfterValidator(_optimizer), Words('optimiser')]
-Scheduler = Annotated[dict, AfterValidator(_scheduler), Words('scheduler')]
-DataSet = Annotated[dict, AfterValidator(_data_set), Words('data set')]
-ModelType = Annotated[str, AfterValidator(_model_type), Words('model')]
+# Where options are used these stay dicts, which BasicSR's functions build things from.
+Network = Annotated[dict[str, Any], in_file_check(_network), Words('network')]
+Loss = Annotated[dict[str, Any], in_file_check(_loss), Words('loss')]
+Metric = Annotated[dict[str, Any], in_file_check(_metric), Words('metric')]
+Optimizer = Annotated[dict[str, Any], in_file_check(_optimizer), Words('optimizer')]
+Scheduler = Annotated[dict[str, Any], in_file_check(_scheduler), Words('scheduler')]
+DataSet = Annotated[dict[str, Any], in_file_check(_data_set), Words('dataset')]
+ModelType = Annotated[str, in_file_check(_model_type), Words('model')]

@@ -1,74 +1,152 @@
-"""What a described section of an option file is: typed keys, and an answer to keys that are not described."""
+"""Sections of an option file: typed keys, and an answer to keys that are not described."""
 
+import inspect
+import types
+import typing
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from typing_extensions import Self
 
-from .value_types import nearest, refuse, shown
+from ..errors import UserError
+from .mistakes import first_mistake
+from .value_types import USE, as_in_yaml, nearest, refuse, shown
 
-__all__ = ['Section', 'mistake_at']
+__all__ = ['Section', 'members_of', 'section_in', 'type_of']
 
 
 class Section(BaseModel):
-    """Base of descriptions: each field is a key, with its type, its default and what it means.
+    """Base of typed options: each field is a key, with its type, its default and what it means.
 
-    Keys that are not described are refused, with the described key that looks most like them.
+    The check of an option file validates sections against it, and the code reads its options from it::
+
+        options = RainOptions.from_options(opt, 'dataset rain')
+        options.drops
     """
 
-    model_config = ConfigDict(extra='forbid', strict=True, allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(extra='forbid', strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=())
 
     # Keys of one kind and many names, {'network_*': (type, meaning)}.
-    families: ClassVar[dict] = {}
-    # Whether keys may be somebody else's: then only those are refused that look like a described key misspelt.
+    families: ClassVar[dict[str, tuple[Any, str]]] = {}
+    # Whether keys may be somebody else's: the check then refuses only those that look like a described key misspelt.
     is_open: ClassVar[bool] = False
+    # Whether the code, too, refuses keys that are not described. Else it passes them over: BasicSR adds its own.
+    is_exact: ClassVar[bool] = False
+
+    @classmethod
+    def from_options(cls, options: dict[str, Any], where: str) -> Self:
+        """Read options from a plain dict, as BasicSR hands it to a registered class.
+
+        Nothing is looked for on the disk, and nothing is built: that is for the check of a file.
+
+        Args:
+            options (dict): The options. Paths, tuples and NumPy's numbers may stand for what YAML has in their place.
+            where (str): What a message begins with, such as 'dataset clips'.
+
+        Raises:
+            UserError: A value is missing or wrong; one line that names the first.
+        """
+        try:
+            return cls.model_validate(as_in_yaml(options), context=USE)
+        except ValidationError as error:
+            raise UserError(f'{where}: {first_mistake(error)}') from None
+
+    @classmethod
+    def with_defaults(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Copy options and add the defaults of what they leave out, in the sections that they have."""
+        completed = dict(options)
+        for key, field in zip(cls.described_keys(), cls.model_fields.values()):
+            if key in completed:
+                section = section_in(type_of(field))
+                if section is not None and isinstance(completed[key], dict):
+                    completed[key] = section.with_defaults(completed[key])
+            elif not field.is_required():
+                completed[key] = field.get_default(call_default_factory=True)
+        return completed
+
+    @classmethod
+    def default(cls, key: str) -> Any:
+        """Return the default of a described key."""
+        return cls.model_fields[key].default
+
+    @classmethod
+    def described_keys(cls) -> list[str]:
+        """Return the described keys, as they stand in a file."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
 
     @model_validator(mode='wrap')
     @classmethod
-    def _meet_other_keys(cls, value, handler):
+    def _read_keys(cls, value: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        if isinstance(value, cls):
+            return handler(value)
         if not isinstance(value, dict):
             refuse(f' is {shown(value)}; it must be a section with keys of its own')
-        described = cls.keys()
+        described = cls.described_keys()
+        if info.context == USE and not cls.is_exact:
+            takes_any = cls.model_config.get('extra') == 'allow'
+            return handler({key: item for key, item in value.items() if takes_any or key in described})
         others = {key: cls._type_of_other(key, value) for key in value if key not in described and isinstance(key, str)}
         if not others:
             return handler(value)
-        fields = {f'other_{i}': (kind, Field(alias=key)) for i, (key, kind) in enumerate(others.items())}
-        return create_model(cls.__name__, __base__=cls, **fields).model_validate(value)
+        fields: dict[str, Any] = {
+            f'other_{i}': (kind, Field(alias=key)) for i, (key, kind) in enumerate(others.items())
+        }
+        return create_model(cls.__name__, __base__=cls, **fields).model_validate(value, context=info.context)
 
     @classmethod
-    def keys(cls):
-        """The described keys, as they stand in a file."""
-        return [field.alias or name for name, field in cls.model_fields.items()]
-
-    @classmethod
-    def default(cls, key):
-        """Default of a described key; None where it has none."""
-        field = cls.model_fields.get(key)
-        return None if field is None or field.is_required() else field.default
-
-    @classmethod
-    def _type_of_other(cls, key, value):
+    def _type_of_other(cls, key: str, value: dict[str, Any]) -> Any:
         for pattern, (kind, _) in cls.families.items():
             if fnmatchcase(key, pattern):
                 return kind
-        known = [name for name in cls.keys() if name not in value]
+        known = [name for name in cls.described_keys() if name not in value]
         near = nearest(key, known, cutoff=0.8 if cls.is_open else 0.6)
         if cls.is_open and not near:
             return Any
-        near = near or nearest(key, [*cls.keys(), *cls.families])
-        hint = f'; did you mean {near}?' if near else f'; there are {", ".join([*known, *cls.families])}'
+        near = near or nearest(key, [*cls.described_keys(), *cls.families])
+        hint = (
+            f'; did you mean {near}?'
+            if near
+            else f'; there are {", ".join([*(known or cls.described_keys()), *cls.families])}'
+        )
         return _refused(f': there is no such option{hint}')
 
 
-def _refused(message):
+def section_in(kind: Any) -> type[Section] | None:
+    """Return the section that a type stands for, or None."""
+    for member in members_of(kind):
+        if inspect.isclass(member) and issubclass(member, Section):
+            return member
+    return None
+
+
+def members_of(kind: Any) -> Iterator[Any]:
+    """Yield a type, those that a union holds, and what they are annotated with."""
+    yield kind
+    if typing.get_origin(kind) in (Annotated, typing.Union, types.UnionType):
+        for argument in typing.get_args(kind):
+            yield from members_of(argument)
+
+
+def type_of(field: FieldInfo) -> Any:
+    """Return the type of a field with what pydantic keeps apart from it."""
+    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+
+
+def _refused(message: str) -> Any:
     def check(value):
         refuse(message)
 
     return Annotated[Any, AfterValidator(check)]
-
-
-def mistake_at(key, message):
-    """A ValidationError to raise in a validator of a section: the mistake is at its ``key``."""
-    kind = PydanticCustomError('refused', '{message}', {'message': message})
-    return ValidationError.from_exception_data('section', [InitErrorDetails(type=kind, loc=(key,), input=None)])

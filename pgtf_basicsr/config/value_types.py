@@ -1,194 +1,159 @@
-"""Types of option values, as strict as YAML allows: '3' is no number, true is none either, 3 is a float."""
+"""Types of option values, as strict as YAML allows: '3' is not a number, true is not one either, 3 is a float."""
 
 import difflib
 import inspect
 import os
 import types
 import typing
-from collections import abc
-from typing import Annotated, Any, Literal, Union
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NoReturn, Union, get_args
 
-from annotated_types import Len
-from pydantic import AfterValidator, TypeAdapter, ValidationError
-from pydantic_core import PydanticCustomError
+import numpy as np
+from pydantic import AfterValidator, GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 __all__ = [
+    'FILE_CHECK',
+    'MISSING_FILE',
+    'USE',
+    'Between',
     'ExistingFile',
     'ExistingPath',
     'NumberOfGPUs',
+    'OneOf',
     'RunName',
     'Words',
+    'as_in_yaml',
+    'existing_file',
+    'existing_path',
+    'in_file_check',
     'name_of',
     'nearest',
     'refuse',
     'shown',
-    'type_of_annotation',
-    'type_of_default',
 ]
 
+# What options are read for, as pydantic's context: the check of a file, which looks for the files that it names and
+# tries out what is registered as well; or their use, which looks at values alone.
+FILE_CHECK, USE = {'purpose': 'check'}, {'purpose': 'use'}
 MISSING_FILE = 'missing_file'
-PLAIN = (bool, int, float, str)
 BOUNDS = {'gt': 'above', 'ge': 'at least', 'lt': 'below', 'le': 'at most'}
 
 
-def refuse(message, kind='refused'):
-    """Raise a mistake in a validator; ``message`` goes on after the option's name, such as ': ...' or ' is ...'."""
+def refuse(message: str, kind: str = 'refused') -> NoReturn:
+    """Raise a mistake in a validator; ``message`` continues the option's name, such as ': ...' or ' is ...'."""
     # Pydantic fills in braces; text that comes from a file may hold some.
-    raise PydanticCustomError(kind, '{message}', {'message': message})
+    raise PydanticCustomError(kind, '{message}', {'message': message})  # type: ignore[arg-type]
 
 
-def nearest(name, known, cutoff=0.6):
-    """The known name that looks most like ``name``, or None."""
+def nearest(name: Any, known: Iterable[Any], cutoff: float = 0.6) -> str | None:
+    """Return the known name that looks most like ``name``, or None."""
     near = difflib.get_close_matches(str(name), [str(item) for item in known], n=1, cutoff=cutoff)
     return near[0] if near else None
 
 
-def shown(value):
-    """A value as it would stand in a file, cut where it is long."""
+def shown(value: Any) -> str:
+    """Show a value as it would stand in a file, cut where it is long."""
     if value is None or isinstance(value, bool):
         return '~' if value is None else str(value).lower()
     text = repr(value)
     return text if len(text) <= 60 else f'{text[:60]}...'
 
 
-def type_of_annotation(annotation, default=inspect.Parameter.empty):
-    """What a YAML value must be for a parameter annotated so; Any where the annotation does not tell.
-
-    Lists stand for all sequences.  Of a union, the members that YAML cannot give, such as tensors, are left out.
-    """
-    checked = _checked(annotation)
-    return checked | None if default is None and checked is not Any else checked
-
-
-def type_of_default(default):
-    """What a YAML value must be for a parameter without annotation, judged by its default.
-
-    Only what cannot be meant is refused: text, true or a section for a number, anything but true and false for
-    a switch.  A number may have a list of numbers in its place, an integer a fraction, and all of them null.
-    """
-    for kind, check in (
-        (bool, _switch),
-        ((int, float), _number_like(default)),
-        (str, _text),
-        ((list, tuple), _listed),
-        (dict, _section),
-    ):
-        if isinstance(default, kind):
-            return Annotated[Any, AfterValidator(check), Words(name_of(type(default)))]
-    return Any
+def as_in_yaml(value: Any) -> Any:
+    """Copy options with paths, tuples and NumPy's numbers replaced by what YAML has in their place."""
+    if isinstance(value, dict):
+        return {key: as_in_yaml(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_in_yaml(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
-def _checked(annotation):
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if annotation in PLAIN or annotation in (list, dict) or origin is Literal:
-        return annotation
-    if annotation in (tuple, abc.Sequence):
-        return list
-    if origin is Annotated:
-        inner = _checked(arguments[0])
-        return inner if inner is Any else Annotated[(inner, *arguments[1:])]
-    if origin in (list, abc.Sequence, abc.Iterable) or (origin is tuple and arguments[1:] == (...,)):
-        return list[_checked(arguments[0])]
-    if origin is tuple:
-        kinds = {_checked(argument) for argument in arguments}
-        return Annotated[list[kinds.pop() if len(kinds) == 1 else Any], Len(len(arguments), len(arguments))]
-    if origin is dict:
-        return dict[_checked(arguments[0]), _checked(arguments[1])]
-    if origin in (Union, types.UnionType):
-        return _union(arguments)
-    return Any
+def in_file_check(check: Callable[[Any], Any]) -> AfterValidator:
+    """Make a validator that does not run where options are used."""
+
+    def validate(value: Any, info: ValidationInfo) -> Any:
+        return value if info.context == USE else check(value)
+
+    return AfterValidator(validate)
 
 
-def _union(arguments):
-    kinds = list(dict.fromkeys(_checked(argument) for argument in arguments if argument is not type(None)))
-    kinds = [kind for kind in kinds if kind is not Any]
-    if float in kinds and int in kinds:
-        kinds.remove(int)
-    if not kinds:
-        return Any
-    kind = kinds[0] if len(kinds) == 1 else Annotated[Any, AfterValidator(_any_of(kinds))]
-    return kind | None if type(None) in arguments else kind
-
-
-def _any_of(kinds):
-    adapters = [TypeAdapter(kind, config={'strict': True}) for kind in kinds]
-
-    def check(value):
-        for adapter in adapters:
-            try:
-                return adapter.validate_python(value)
-            except ValidationError:
-                continue
-        refuse(f' is {shown(value)}; it must be {" or ".join(map(name_of, kinds))}')
-
-    return check
-
-
-def _switch(value):
-    if value is not None and not isinstance(value, bool) and value not in (0, 1):
-        refuse(f' is {shown(value)}; it must be true or false')
-    return value
-
-
-def _number_like(default):
-    def check(value):
-        is_flag = isinstance(value, bool) and isinstance(default, int) and default in (0, 1)
-        if isinstance(value, (str, dict)) or (isinstance(value, bool) and not is_flag):
-            refuse(f' is {shown(value)}; it must be a number')
-        return value
-
-    return check
-
-
-def _text(value):
-    if value is not None and not isinstance(value, str):
-        refuse(f' is {shown(value)}; it must be text')
-    return value
-
-
-def _listed(value):
-    if isinstance(value, (str, dict, bool)):
-        refuse(f' is {shown(value)}; it must be a list')
-    return value
-
-
-def _section(value):
-    if value is not None and not isinstance(value, dict):
-        refuse(f' is {shown(value)}; it must be a section with keys of its own')
-    return value
-
-
-def _existing_path(value):
+def existing_path(value: str) -> str:
+    """Refuse a path at which there is nothing."""
     if not os.path.exists(os.path.expanduser(value)):
         refuse(f': {value} does not exist (looked in {os.getcwd()})', MISSING_FILE)
     return value
 
 
-def _existing_file(value):
-    _existing_path(value)
+def existing_file(value: str) -> str:
+    """Refuse a path at which there is no file."""
+    existing_path(value)
     if not os.path.isfile(os.path.expanduser(value)):
-        refuse(f': {value} is no file', MISSING_FILE)
+        refuse(f': {value} is not a file', MISSING_FILE)
     return value
 
 
-def _number_of_gpus(value):
-    if value != 'auto' and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        refuse(f' is {shown(value)}; it must be a whole number from 0 on, or auto')
-    return value
+@dataclass(frozen=True)
+class Words:
+    """Metadata of a type: what the reference calls it, where its own name would not say it."""
+
+    words: str
 
 
-def _run_name(value):
-    # It becomes a folder below experiments/ or results/.
-    if not value.strip() or os.path.isabs(value) or '..' in value.split('/') or '\0' in value:
-        refuse(f' is {shown(value)}; it must be the name of a folder')
-    return value
+@dataclass(frozen=True)
+class OneOf:
+    """Metadata of a type: the values that there are."""
+
+    choices: tuple[Any, ...]
+
+    @property
+    def words(self) -> str:
+        return ', '.join(map(str, self.choices))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: Any) -> Any:
+        if value not in self.choices:
+            refuse(f' is {shown(value)}; it must be one of {self.words}')
+        return value
 
 
-def name_of(kind):
-    """A type in a user's words."""
+@dataclass(frozen=True)
+class Between:
+    """Metadata of a tuple of two numbers in order, both between low and high; a list in a file."""
+
+    low: float
+    high: float
+
+    @property
+    def words(self) -> str:
+        return f'[low, high] between {self.low:g} and {self.high:g}'
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        kind = get_args(source)[0]
+        of_numbers = (int,) if kind is int else (int, float)
+
+        def check(value: Any) -> Any:
+            are_numbers = isinstance(value, (list, tuple)) and all(
+                isinstance(item, of_numbers) and not isinstance(item, bool) for item in value
+            )
+            if not are_numbers or len(value) != 2 or not self.low <= value[0] <= value[1] <= self.high:
+                numbers = 'integers' if kind is int else 'numbers'
+                refuse(f' is {shown(value)}; it must be two {numbers} {self.words}')
+            return tuple(value)
+
+        return core_schema.no_info_plain_validator_function(check)
+
+
+def name_of(kind: Any) -> str:
+    """Name a type in a user's words."""
     words = {
         bool: 'true or false',
-        int: 'whole number',
+        int: 'integer',
         float: 'number',
         str: 'text',
         list: 'list',
@@ -196,18 +161,11 @@ def name_of(kind):
         tuple: 'list',
         Any: 'any',
     }
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    origin, arguments = typing.get_origin(kind), get_args(kind)
     if kind in words:
         return words[kind]
     if origin is Annotated:
-        named = [item.words for item in arguments[1:] if isinstance(item, Words)]
-        bounds = [
-            f'{words} {getattr(item, bound)}'
-            for item in arguments[1:]
-            for bound, words in BOUNDS.items()
-            if hasattr(item, bound)
-        ]
-        return ', '.join([named[0] if named else name_of(arguments[0]), *bounds])
+        return _name_of_annotated(arguments[0], arguments[1:])
     if origin is Literal:
         return ', '.join(argument if isinstance(argument, str) else shown(argument) for argument in arguments)
     if origin is list:
@@ -219,14 +177,30 @@ def name_of(kind):
     return 'section' if inspect.isclass(kind) else 'any'
 
 
-class Words:
-    """What a type is called in the reference, where its own name would not say it."""
+def _name_of_annotated(kind: Any, metadata: tuple[Any, ...]) -> str:
+    named = [item.words for item in metadata if hasattr(item, 'words')]
+    bounds = {bound: getattr(item, bound) for item in metadata for bound in BOUNDS if hasattr(item, bound)}
+    name = named[0] if named else name_of(kind)
+    if name.startswith('integer') and bounds.get('ge') == 1:
+        name = f'positive {name}'
+        del bounds['ge']
+    return ', '.join([name, *(f'{BOUNDS[bound]} {limit}' for bound, limit in bounds.items())])
 
-    def __init__(self, words):
-        self.words = words
+
+def _number_of_gpus(value):
+    if value != 'auto' and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        refuse(f' is {shown(value)}; it must be an integer, 0 or more, or auto')
+    return value
 
 
-ExistingPath = Annotated[str, AfterValidator(_existing_path), Words('file or folder')]
-ExistingFile = Annotated[str, AfterValidator(_existing_file), Words('file')]
-NumberOfGPUs = Annotated[Any, AfterValidator(_number_of_gpus), Words('whole number or auto')]
+def _run_name(value):
+    # It becomes a folder below experiments/ or results/.
+    if not value.strip() or os.path.isabs(value) or '..' in value.split('/') or '\0' in value:
+        refuse(f' is {shown(value)}; it must be the name of a folder')
+    return value
+
+
+ExistingPath = Annotated[str, in_file_check(existing_path), Words('file or folder')]
+ExistingFile = Annotated[str, in_file_check(existing_file), Words('file')]
+NumberOfGPUs = Annotated[Any, AfterValidator(_number_of_gpus), Words('integer or auto')]
 RunName = Annotated[str, AfterValidator(_run_name)]

@@ -9,6 +9,7 @@ meta_info.txt                   lines `<clip> <frames> (<height>,<width>,3) <num
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -25,7 +26,7 @@ _META_LINE = re.compile(
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip's name, its number of frames and, where known, their size and the number in the first one's name."""
+    """A clip: its name, its number of frames and, where known, their size and the number in the first one's name."""
 
     name: str
     num_frames: int
@@ -34,14 +35,14 @@ class Clip:
     first: int | None = None
 
 
-def read_meta_info(path):
-    """Clips of a list file with lines `<clip> <frames> (<height>,<width>,3) <first>` or `<clip>/<frames>`.
+def read_meta_info(path: str | Path) -> list[Clip]:
+    """Read a list of clips, lines `<clip> <frames> (<height>,<width>,3) <first>` or `<clip>/<frames>`.
 
     Returns:
-        list[Clip]: in the order of the lines; the longer form states everything, the shorter one name and length.
+        list[Clip]: In the order of the lines; the longer form states everything, the shorter one name and length.
 
     Raises:
-        UserError: the file is missing, or a line is something else.
+        UserError: The file is missing, or a line is something else.
     """
     clips = []
     for number, line in _numbered_lines(path, 'meta_info_file'):
@@ -60,28 +61,29 @@ def read_meta_info(path):
     return clips
 
 
-def write_meta_info(path, clips):
+def write_meta_info(path: str | Path, clips: Iterable[Clip]) -> None:
     """Write a list of clips that know their size and first frame, in the longer form that `read_meta_info` reads."""
     Path(path).write_text(
         ''.join(f'{clip.name} {clip.num_frames} ({clip.height},{clip.width},3) {clip.first}\n' for clip in clips)
     )
 
 
-def read_landmarks(path, frames=None):
-    """Five landmarks (5, 2) float64 by frame name.
+def read_landmarks(path: str | Path, frames: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+    """Read five landmarks (5, 2) float64 by frame name.
 
     Args:
-        path: the file.
-        frames: names of the frames to read; None reads all.  Those that the file does not have are not in the result.
+        path (str | Path): The file.
+        frames (Iterable[str], optional): Names of the frames to read; None reads all. Those that the file does not
+            have are not in the result.
 
     Raises:
-        DataError: the file is missing, or a line is something else.
+        DataError: The file is missing, or a line is something else.
     """
-    wanted = None if frames is None else set(frames)
+    chosen = None if frames is None else set(frames)
     landmarks = {}
     for number, line in _numbered_lines(path, 'dataroot_landmarks'):
         frame, _, values = line.lstrip().replace('\t', ' ').partition(' ')
-        if wanted is not None and frame not in wanted:
+        if chosen is not None and frame not in chosen:
             continue
         try:
             landmarks[frame] = np.array(values.split(), dtype=np.float64).reshape(5, 2)
@@ -90,7 +92,7 @@ def read_landmarks(path, frames=None):
     return landmarks
 
 
-def write_landmarks(path, landmarks):
+def write_landmarks(path: str | Path, landmarks: dict[str, np.ndarray]) -> None:
     """Write landmarks, a dict of (5, 2) arrays by frame name, as `read_landmarks` reads them."""
     lines = [' '.join([frame, *(f'{value:.3f}' for value in points.ravel())]) for frame, points in landmarks.items()]
     Path(path).write_text('\n'.join(lines) + '\n')
@@ -101,15 +103,16 @@ def frame_name(number: int) -> str:
     return f'{number:08d}'
 
 
-def landmark_path(root, clip_name):
-    """The file of a clip's landmarks, below a folder or a URL."""
+def landmark_path(root: str | Path, clip_name: str) -> str | Path:
+    """Return the file of a clip's landmarks, below a folder or a URL."""
     inside = resolve_inside(root, f'{clip_name}.txt', 'dataroot_landmarks')
     return url_below(root, f'{clip_name}.txt') if is_url(root) else inside
 
 
-def find_missing(root, names, option):
-    """Names below a folder that are not there, by one listing of each folder that they are in."""
-    listed, missing = {}, []
+def find_missing(root: str | Path, names: Iterable[str], option: str) -> list[str]:
+    """List the names below a folder that are not there, by one listing of each folder that they are in."""
+    listed: dict[Path, set[str]] = {}
+    missing = []
     for name in names:
         path = resolve_inside(root, name, option)
         if path.parent not in listed:
@@ -119,8 +122,8 @@ def find_missing(root, names, option):
     return missing
 
 
-def resolve_inside(root, name, option):
-    """``root / name``, where ``name`` comes from data and must not lead out of ``root``."""
+def resolve_inside(root: str | Path, name: str, option: str) -> Path:
+    """Return ``root / name``, where ``name`` comes from data and must not lead out of ``root``."""
     relative = PurePosixPath(name)
     if relative.is_absolute() or '..' in relative.parts:
         raise UserError(f'{option}: clip {name!r} leads out of {root}')

@@ -7,19 +7,23 @@ Kernel, scale, resize mode and rate factor are drawn once for a clip; the noise'
 grey, once for a frame.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, starmap
-from typing import NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import av
 import cv2
 import numpy as np
+from annotated_types import Ge
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from ..errors import UserError
+from ..argument_types import NonNegative, Share
+from ..config.value_types import Between, OneOf, Words, refuse, shown
 from ..video.codecs import REPRODUCIBLE
-from .checks import from_options, is_number, require, require_choice, require_number, require_range
 from .clip_stream import with_size
+from .ranges import Ranges
 from .reports import Reported
 
 __all__ = [
@@ -28,9 +32,7 @@ __all__ = [
     'DegradationParameters',
     'DegradationRanges',
     'code_and_decode',
-    'degradation_ranges',
     'gaussian_kernel',
-    'ranges_of_data_set',
 ]
 
 _RESIZE_FLAGS = {'area': cv2.INTER_AREA, 'linear': cv2.INTER_LINEAR, 'cubic': cv2.INTER_CUBIC}
@@ -38,160 +40,139 @@ _RESIZE_FLAGS = {'area': cv2.INTER_AREA, 'linear': cv2.INTER_LINEAR, 'cubic': cv
 
 class _Codec(NamedTuple):
     decoder: str
-    options: dict  # that keep the encoder silent, to one thread and to the same bytes every time
-    smallest: tuple  # (height, width); smaller pictures are padded
+    options: dict[str, str]  # that keep the encoder silent, to one thread and to the same bytes every time
+    smallest: tuple[int, int]  # (height, width); smaller frames are padded
 
 
 _CODECS = {
     'libx264': _Codec('h264', REPRODUCIBLE, (16, 16)),
-    # libx265 refuses lower pictures, and reads memory that was never written in narrower ones.
+    # libx265 refuses lower frames, and reads memory that was never written in narrower ones.
     'libx265': _Codec('hevc', {'x265-params': 'log-level=none:pools=none:frame-threads=1'}, (16, 66)),
 }
 _PRESETS = ('ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium', 'slow', 'slower', 'veryslow', 'placebo')
 
-
-@dataclass(frozen=True)
-class DegradationRanges:
-    """What `Degradation` draws from.  The defaults are those of VFHQ, for frames of 512 pixels.
-
-    Lengths are in pixels of the frame that is degraded, so smaller frames want a smaller ``sigma`` and
-    ``scale``.
-
-    Attributes:
-        kernel_size: side of the blur kernel, odd.
-        isotropic_prob: probability that the kernel is isotropic.
-        sigma: standard deviation of the kernel, per axis when anisotropic.
-        scale: factor of the downsampling.
-        noise: standard deviation of the noise, of 255.
-        grey_noise_prob: probability that a frame's noise is the same in its three channels.
-        crf: constant rate factor of the codec, whole numbers, both ends included.
-        resize_prob: probability of each resize mode, of 'area', 'linear' and 'cubic'.
-        codec: 'libx264' or 'libx265'.
-        preset: the codec's preset; faster ones save time and change the artefacts a little.
-        resize_back: whether the result has the size of the input; otherwise it stays at 1/scale of it.
-
-    Raises:
-        UserError: a value is outside of what it can be.
-    """
-
-    kernel_size: int = 21
-    isotropic_prob: float = 0.7
-    sigma: tuple = (0.1, 10)
-    scale: tuple = (4, 4)
-    noise: tuple = (0, 10)
-    grey_noise_prob: float = 0.5
-    crf: tuple = (18, 25)
-    resize_prob: dict = field(default_factory=lambda: {'area': 0.2, 'linear': 0.4, 'cubic': 0.4})
-    codec: str = 'libx264'
-    preset: str = 'medium'
-    resize_back: bool = True
-
-    def __post_init__(self):
-        for name, low, high in (('sigma', 1e-3, 1e3), ('scale', 1, 1e3), ('noise', 0, 255), ('crf', 0, 51)):
-            require_range('degradation', name, getattr(self, name), low, high)
-        for name in ('isotropic_prob', 'grey_noise_prob'):
-            require_number('degradation', name, getattr(self, name), 0, 1)
-        require_choice('degradation', 'codec', self.codec, _CODECS)
-        require_choice('degradation', 'preset', self.preset, _PRESETS)
-        require(
-            isinstance(self.kernel_size, int) and self.kernel_size % 2 == 1,
-            'degradation',
-            f'kernel_size is {self.kernel_size!r}; it must be an odd whole number',
-        )
-        require(
-            isinstance(self.resize_prob, dict)
-            and set(self.resize_prob) <= set(_RESIZE_FLAGS)
-            and all(is_number(value) and value >= 0 for value in self.resize_prob.values())
-            and abs(sum(self.resize_prob.values()) - 1) < 1e-6,
-            'degradation',
-            f'resize_prob is {self.resize_prob!r}; it must give probabilities of '
-            f'{", ".join(_RESIZE_FLAGS)} that add up to 1',
-        )
-        require(
-            self.resize_back or self.scale[0] == self.scale[1],
-            'degradation',
-            f'scale is {self.scale!r}; without resize_back it must be one fixed factor',
-        )
-
-
-# Ranges of published training configurations, by name; all are for frames of 512 pixels.
-VARIANTS = {
+# Ranges of published training configurations, by name, as far as they differ from VFHQ's. All are for frames of 512
+# pixels.
+VARIANTS: dict[str, dict[str, Any]] = {
     # VFHQ's own, as DicFace's public configuration states them.
-    'vfhq': DegradationRanges(),
+    'vfhq': {},
     # BFVR-STC. Its codec is MPEG-4; the rate factors that stand for it are ours.
-    'bfvr_stc': DegradationRanges(
+    'bfvr_stc': dict(
         kernel_size=11, isotropic_prob=1, sigma=(2, 5), scale=(2, 4), noise=(0, 5), resize_prob={'linear': 1}
     ),
-    # CodeFormer's for pictures, stage III. Its codec is JPEG of quality 60 to 100; the rate factors are ours.
-    'codeformer': DegradationRanges(kernel_size=41, scale=(1, 12), noise=(0, 15), resize_prob={'linear': 1}),
+    # CodeFormer's for images, stage III. Its codec is JPEG of quality 60 to 100; the rate factors are ours.
+    'codeformer': dict(kernel_size=41, scale=(1, 12), noise=(0, 15), resize_prob={'linear': 1}),
 }
 
 
-def degradation_ranges(variant='vfhq', **ranges):
-    """The ranges of one of `VARIANTS`, some of them replaced.
+def _odd(value):
+    if value % 2 == 0:
+        refuse(f' is {value}; it must be an odd positive integer')
+    return value
+
+
+def _of_resizes(value):
+    if not set(value) <= set(_RESIZE_FLAGS) or abs(sum(value.values()) - 1) >= 1e-6:
+        refuse(f' is {shown(value)}; it must give probabilities of {", ".join(_RESIZE_FLAGS)} that add up to 1')
+    return value
+
+
+class DegradationRanges(Ranges):
+    """What `Degradation` draws from. The defaults are those of VFHQ, for frames of 512 pixels.
+
+    Lengths are in pixels of the frame that is degraded, so smaller frames need a smaller ``sigma`` and ``scale``.
 
     Raises:
-        UserError: there is no such variant or range, or a value is outside of what it can be.
+        UserError: A value is impossible.
     """
-    require_choice('degradation', 'variant', variant, VARIANTS)
-    return from_options(DegradationRanges, {**vars(VARIANTS[variant]), **ranges}, 'degradation')
 
+    section: ClassVar[str] = 'degradation'
 
-def ranges_of_data_set(options, where):
-    """`degradation_ranges` of what a data set's options have under ``degradation``, or nothing.
-
-    Raises:
-        UserError: as there; the message begins with ``where``.
-    """
-    require(
-        isinstance(options or {}, dict), where, f'degradation is {options!r}; it must be a section with keys of its own'
+    variant: Annotated[str, OneOf(tuple(VARIANTS))] = Field(
+        'vfhq', description='published configuration whose ranges stand for those that are not given'
     )
-    try:
-        return degradation_ranges(**(options or {}))
-    except UserError as error:
-        raise UserError(f'{where}, {error}') from error
+    kernel_size: Annotated[int, Ge(1), AfterValidator(_odd), Words('odd integer')] = Field(
+        21, description='side of the blur kernel'
+    )
+    isotropic_prob: Share = Field(0.7, description='probability that the kernel is isotropic')
+    sigma: Annotated[tuple[float, float], Between(1e-3, 1e3)] = Field(
+        (0.1, 10), description='standard deviation of the kernel, per axis when anisotropic'
+    )
+    resize_back: bool = Field(
+        True, description='whether the result has the size of the input; otherwise it stays at 1/scale of it'
+    )
+    scale: Annotated[tuple[float, float], Between(1, 1e3)] = Field((4, 4), description='factor of the downsampling')
+    noise: Annotated[tuple[float, float], Between(0, 255)] = Field(
+        (0, 10), description='standard deviation of the noise, of 255'
+    )
+    grey_noise_prob: Share = Field(
+        0.5, description="probability that a frame's noise is the same in its three channels"
+    )
+    crf: Annotated[tuple[int, int], Between(0, 51)] = Field(
+        (18, 25), description='constant rate factor of the codec, integers, both ends included'
+    )
+    resize_prob: Annotated[dict[str, NonNegative], AfterValidator(_of_resizes)] = Field(
+        {'area': 0.2, 'linear': 0.4, 'cubic': 0.4}, description='probability of each resize mode: area, linear, cubic'
+    )
+    codec: Annotated[str, OneOf(tuple(_CODECS))] = Field('libx264', description='video codec')
+    preset: Annotated[str, OneOf(_PRESETS)] = Field(
+        'medium', description="the codec's preset; faster ones save time and change the artefacts a little"
+    )
+
+    @model_validator(mode='before')
+    @classmethod
+    def _start_from_variant(cls, values: Any) -> Any:
+        variant = values.get('variant') if isinstance(values, dict) else None
+        return {**VARIANTS[variant], **values} if isinstance(variant, str) and variant in VARIANTS else values
+
+    @field_validator('scale')
+    @classmethod
+    def _keep_one_size(cls, scale: tuple[float, float], info: ValidationInfo) -> tuple[float, float]:
+        if info.data.get('resize_back') is False and scale[0] != scale[1]:
+            refuse(f' is {shown(list(scale))}; without resize_back it must be one fixed factor')
+        return scale
 
 
 @dataclass(frozen=True)
 class DegradationParameters(Reported):
-    """What was drawn for one clip: with the ranges' kernel size and codec, all it takes to degrade the clip again.
+    """What was drawn for one clip: with the ranges' kernel size and codec it degrades the clip again in the same way.
 
     Attributes:
-        sigma: of the kernel along its two axes, in pixels.
-        angle: direction of the first axis, in radians.
-        scale: factor of the downsampling.
-        resize: mode of both resizes.
-        crf: constant rate factor of the codec.
-        noise: standard deviation of each frame's noise, of 255.
-        grey: whether each frame's noise is the same in its three channels.
-        noise_seed: seed of the noise itself.
+        sigma (tuple[float, float]): Standard deviation of the kernel along its two axes, in pixels.
+        angle (float): Direction of the first axis, in radians.
+        scale (float): Factor of the downsampling.
+        resize (str): Mode of both resizes.
+        crf (int): Constant rate factor of the codec.
+        noise (tuple[float]): Standard deviation of each frame's noise, of 255.
+        grey (tuple[bool]): Whether each frame's noise is the same in its three channels.
+        noise_seed (int): Seed of the noise itself.
     """
 
-    sigma: tuple
+    sigma: tuple[float, float]
     angle: float
     scale: float
     resize: str
     crf: int
-    noise: tuple
-    grey: tuple
+    noise: tuple[float, ...]
+    grey: tuple[bool, ...]
     noise_seed: int
 
 
 class Degradation:
-    """Eq. 8 with parameters drawn from ``ranges``.
+    """Eq. 8 with parameters drawn from ``ranges``, by default those of VFHQ.
 
-        degrade = Degradation(VARIANTS['vfhq'])
+        degrade = Degradation(DegradationRanges(variant='bfvr_stc'))
         parameters = degrade.draw(np.random.default_rng(seed), len(frames))
         degraded = degrade.apply(frames, parameters)
 
     or, a frame after the other, ``for frame in degrade.stream(frames, parameters)``.
     """
 
-    def __init__(self, ranges=DegradationRanges()):
-        self.ranges = ranges
+    def __init__(self, ranges: DegradationRanges | None = None) -> None:
+        self.ranges = ranges or DegradationRanges()
 
-    def draw(self, rng, num_frames):
-        """Parameters for a clip of ``num_frames`` frames, all from the generator ``rng``."""
+    def draw(self, rng: np.random.Generator, num_frames: int) -> DegradationParameters:
+        """Draw the parameters of a clip of ``num_frames`` frames from the generator ``rng``."""
         ranges = self.ranges
         if rng.random() < ranges.isotropic_prob:
             sigma, angle = (rng.uniform(*ranges.sigma),) * 2, 0.0
@@ -209,7 +190,7 @@ class Degradation:
             noise_seed=int(rng.integers(2**63)),
         )
 
-    def apply(self, frames, parameters):
+    def apply(self, frames: np.ndarray, parameters: DegradationParameters) -> np.ndarray:
         """Degrade frames (T, H, W, 3) uint8 RGB; same layout, and same size unless ``resize_back`` is false.
 
         The same frames and parameters give the same bytes, in any process.
@@ -219,8 +200,8 @@ class Degradation:
         """
         return np.stack(list(self.stream(frames, parameters)))
 
-    def stream(self, frames, parameters):
-        """The same one after another, with no more frames in memory than the codec looks ahead.
+    def stream(self, frames: Iterable[np.ndarray], parameters: DegradationParameters) -> Iterator[np.ndarray]:
+        """Degrade frames one after another, with no more of them in memory than the codec looks ahead.
 
         Args:
             frames (Iterable[ndarray]): (H, W, 3) uint8 RGB each, all of one size.
@@ -237,16 +218,16 @@ class Degradation:
         for frame in code_and_decode(low, self.ranges.codec, parameters.crf, self.ranges.preset):
             yield _enlarge(frame, (width, height), parameters.resize) if self.ranges.resize_back else frame
 
-    def __call__(self, frames, rng):
-        """Draw parameters and apply them."""
+    def __call__(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw parameters and apply them; see `apply`."""
         return self.apply(frames, self.draw(rng, len(frames)))
 
-    def output_size(self, size):
-        """Side of the result for square frames of ``size`` pixels."""
+    def output_size(self, size: int) -> int:
+        """Return the side of the result for square frames of ``size`` pixels."""
         return size if self.ranges.resize_back else max(round(size / self.ranges.scale[0]), 1)
 
-    def _low_resolution(self, parameters):
-        """What comes before the codec, a function from a frame, its noise and whether that is grey to a small frame."""
+    def _low_resolution(self, parameters: DegradationParameters) -> Callable[..., np.ndarray]:
+        """Return what comes before the codec: a function of a frame, its noise and whether that is grey."""
         blur = self._blur(parameters)
         rng = np.random.default_rng(parameters.noise_seed)
 
@@ -258,8 +239,8 @@ class Degradation:
 
         return shrink
 
-    def _blur(self, parameters):
-        """The blur of one clip, a function from a uint8 frame to a float32 one."""
+    def _blur(self, parameters: DegradationParameters) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the blur of one clip, a function from a uint8 frame to a float32 one."""
         size, (sigma_x, sigma_y) = self.ranges.kernel_size, parameters.sigma
         kernel = gaussian_kernel(size, sigma_x, sigma_y, parameters.angle)
         if sigma_x == sigma_y:
@@ -269,8 +250,8 @@ class Degradation:
         return lambda frame: cv2.filter2D(frame, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT_101)
 
 
-def gaussian_kernel(size, sigma_x, sigma_y, angle):
-    """Gaussian kernel (size, size) float32 that sums to 1, its axes turned by ``angle`` radians."""
+def gaussian_kernel(size: int, sigma_x: float, sigma_y: float, angle: float) -> np.ndarray:
+    """Make a Gaussian kernel (size, size) float32 that sums to 1, its axes turned by ``angle`` radians."""
     y, x = np.mgrid[:size, :size] - size // 2
     along = np.cos(angle) * x + np.sin(angle) * y
     across = np.cos(angle) * y - np.sin(angle) * x
@@ -278,14 +259,14 @@ def gaussian_kernel(size, sigma_x, sigma_y, angle):
     return (kernel / kernel.sum()).astype(np.float32)
 
 
-def code_and_decode(frames, codec, crf, preset):
-    """Frames through a lossy video codec (yuv420p) in memory and back, each as soon as the codec gives it.
+def code_and_decode(frames: Iterable[np.ndarray], codec: str, crf: int, preset: str) -> Iterator[np.ndarray]:
+    """Pass frames through a lossy video codec (yuv420p) in memory, and yield each as soon as the codec gives it.
 
     Args:
         frames (Iterable[ndarray]): (H, W, 3) uint8 RGB each, all of one size.
         codec (str): 'libx264' or 'libx265'.
         crf (int): Constant rate factor, 0 to 51.
-        preset (str): The codec's.
+        preset (str): The codec's preset.
 
     Yields:
         ndarray: (H, W, 3) uint8 RGB.
@@ -306,22 +287,22 @@ def code_and_decode(frames, codec, crf, preset):
     decoder = av.CodecContext.create(decoder_name, 'r')
     decoder.thread_count = 1
 
-    pictures = (_picture(np.pad(frame, padding, mode='edge'), number) for number, frame in enumerate(frames))
-    packets = chain.from_iterable(map(encoder.encode, chain(pictures, [None])))
+    coded = (_video_frame(np.pad(frame, padding, mode='edge'), number) for number, frame in enumerate(frames))
+    packets = chain.from_iterable(map(encoder.encode, chain(coded, [None])))
     for packet in chain(packets, [None]):
-        for picture in decoder.decode(packet):
+        for decoded in decoder.decode(packet):
             # PyAV's conversion to RGB sets up a thread pool for every frame, at many times the cost of decoding it.
-            yield cv2.cvtColor(picture.to_ndarray(), cv2.COLOR_YUV2RGB_I420)[:height, :width]
+            yield cv2.cvtColor(decoded.to_ndarray(), cv2.COLOR_YUV2RGB_I420)[:height, :width]
 
 
-def _picture(frame, number):
-    picture = av.VideoFrame.from_ndarray(frame, format='rgb24')
-    picture.pts = number
-    return picture
+def _video_frame(frame, number):
+    video_frame = av.VideoFrame.from_ndarray(frame, format='rgb24')
+    video_frame.pts = number
+    return video_frame
 
 
 def _enlarge(frame, size, mode):
-    """A frame resized to ``size`` (width, height)."""
+    """Resize a frame to ``size`` (width, height)."""
     # Enlarging by area repeats pixels; what stands for it is linear.
     return cv2.resize(frame, size, interpolation=_RESIZE_FLAGS['linear' if mode == 'area' else mode])
 

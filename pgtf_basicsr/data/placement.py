@@ -1,37 +1,34 @@
 """Random placement of faces in training: shift, zoom and rotation."""
 
-from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
+import numpy as np
+from annotated_types import Ge, Le
+from pydantic import Field
+
+from ..argument_types import Share
+from ..config.value_types import Between
 from ..faces.transforms import move_about_centre
-from .checks import require_number, require_range
+from .ranges import Ranges
 
 __all__ = ['PlacementRanges']
 
 
-@dataclass(frozen=True)
-class PlacementRanges:
-    """How far a face may lie from the aligned place.
-
-    Attributes:
-        offset: largest shift along x and along y, as a fraction of the picture's side.
-        scale: range of the zoom.
-        rotation: largest turn either way, in degrees.
+class PlacementRanges(Ranges):
+    """How far a face may lie from its aligned place.
 
     Raises:
-        UserError: a value is outside of what it can be.
+        UserError: A value is impossible.
     """
 
-    offset: float = 0.08
-    scale: tuple = (0.85, 1.1)
-    rotation: float = 10
+    section: ClassVar[str] = 'placement'
 
-    def __post_init__(self):
-        require_number('placement', 'offset', self.offset, 0, 1)
-        require_range('placement', 'scale', self.scale, 0.1, 10)
-        require_number('placement', 'rotation', self.rotation, 0, 180)
+    offset: Share = Field(0.08, description="largest shift along x and along y, as a fraction of the image's side")
+    scale: Annotated[tuple[float, float], Between(0.1, 10)] = Field((0.85, 1.1), description='range of the zoom')
+    rotation: Annotated[float, Ge(0), Le(180)] = Field(10, description='largest turn either way, in degrees')
 
-    def draw(self, rng, size):
-        """Random transform of a picture of ``size`` pixels from the generator ``rng``."""
+    def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """Draw the transform (2, 3) of an image of ``size`` pixels from the generator ``rng``."""
         return move_about_centre(
             size,
             rng.uniform(*self.scale),

@@ -2,6 +2,7 @@
 
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
 
@@ -12,18 +13,18 @@ __all__ = ['backend_for', 'fetch', 'is_url', 'read_text', 'url_below']
 HTTP_TIMEOUT = 60  # seconds
 
 
-def is_url(path):
-    """Whether a path is one for mmengine's backends, such as http://... or s3://..."""
+def is_url(path: object) -> bool:
+    """Say whether a path is one for mmengine's backends, such as http://... or s3://..."""
     return '://' in str(path)
 
 
-def url_below(root, name):
-    """URL of what is called ``name``, of any characters, below the URL ``root``."""
+def url_below(root: object, name: str) -> str:
+    """Make the URL of ``name``, of any characters, below the URL ``root``."""
     return f'{str(root).rstrip("/")}/{quote(name, safe="/+")}'
 
 
-def backend_for(root, option, kind=None, arguments=None):
-    """One of mmengine's file backends.
+def backend_for(root: object, option: str, kind: str | None = None, arguments: dict[str, Any] | None = None) -> Any:
+    """Make one of mmengine's file backends.
 
     Args:
         root (str): URL whose beginning chooses the backend where ``kind`` does not.
@@ -45,11 +46,11 @@ def backend_for(root, option, kind=None, arguments=None):
         raise UserError(f'{option}: mmengine has no file backend for {root}: {error}') from error
 
 
-def fetch(backend, path, option):
-    """Bytes of a file.
+def fetch(backend: Any, path: str, option: str) -> bytes:
+    """Read the bytes of a file.
 
     Raises:
-        DataError: It cannot be had.
+        DataError: It cannot be read.
     """
     try:
         return backend.get(path)
@@ -59,8 +60,8 @@ def fetch(backend, path, option):
         raise DataError(f'{option}: cannot read {path}: {error}') from error
 
 
-def read_text(path, option):
-    """A text file, here or behind a URL.
+def read_text(path: str | Path, option: str) -> str:
+    """Read a text file, local or behind a URL.
 
     Raises:
         DataError: It cannot be read; the message begins with ``option``.
@@ -78,6 +79,6 @@ def read_text(path, option):
 class _HTTPBackend:
     """In place of mmengine's, which waits for ever for a server that does not answer."""
 
-    def get(self, filepath):
+    def get(self, filepath: str) -> bytes:
         with urlopen(filepath, timeout=HTTP_TIMEOUT) as response:
             return response.read()

@@ -1,7 +1,10 @@
-"""What was drawn, on one line of a log, and back again to the last bit."""
+"""Random draws as a line of a log, and back again to the last bit."""
 
 import json
 from dataclasses import asdict
+from typing import Any
+
+from typing_extensions import Self
 
 from ..errors import UserError
 
@@ -9,25 +12,25 @@ __all__ = ['Reported']
 
 
 class Reported:
-    """Base of dataclasses that can be written on a line and made again of it."""
+    """Base of dataclasses that can be written on a line and read from it."""
 
-    def report(self):
-        """All of it on one line, as `from_report` reads it."""
-        return json.dumps(asdict(self))
+    def report(self) -> str:
+        """Write all fields on one line, as `from_report` reads it."""
+        return json.dumps(asdict(self))  # type: ignore[call-overload]
 
     @classmethod
-    def from_report(cls, line):
-        """What a report tells of, to the last bit.
+    def from_report(cls, line: str) -> Self:
+        """Read a report, to the last bit.
 
         Raises:
-            UserError: the line is no report.
+            UserError: The line is not a report.
         """
         try:
             return cls.from_values(json.loads(line))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f'{line!r} is no report of {cls.__name__}') from error
+            raise UserError(f'{line!r} is not a report of {cls.__name__}') from error
 
     @classmethod
-    def from_values(cls, values):
-        """From a dict of fields as JSON holds them: lists stand for tuples."""
+    def from_values(cls, values: dict[str, Any]) -> Self:
+        """Take fields as JSON holds them: lists stand for tuples."""
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

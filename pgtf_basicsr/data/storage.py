@@ -1,21 +1,24 @@
-"""Where clips are read from: folders of frames, LMDB, video files; on this machine or behind a URL.
+"""Where clips are read from: folders of frames, LMDB, video files; local or behind a URL.
 
-    <root>/<clip>/00000000.png      frames, PNG or JPEG; here in the order of their names
+    <root>/<clip>/00000000.png      frames, PNG or JPEG; local ones in the order of their names
     <root>.lmdb                     LMDB with keys `<clip>/00000000` and the bytes of frame files
     <root>/<clip>.mp4               video files of a constant frame rate
 
-Anything that is not on this machine is read through mmengine's file backends: ``http://``, ``https://``, ``s3://``
+Anything that is not local is read through mmengine's file backends: ``http://``, ``https://``, ``s3://``
 and whatever else is registered there.  What cannot be listed needs a list of clips (``meta_info_file``), and its
 frames are then numbered without gaps.
 """
 
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from itertools import takewhile
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import lmdb
+import numpy as np
 
 from ..errors import DataError, UserError
 from ..images import IMAGE_SUFFIXES, decode_image, read_image
@@ -24,30 +27,44 @@ from ..video.seeking import count_frames, iterate_frames, read_frames
 from .clips import Clip, find_missing, resolve_inside
 from .remote import backend_for, fetch, is_url, url_below
 
-__all__ = ['LMDB', 'LOCAL', 'ClipVideos', 'FrameFolders', 'FrameLmdb', 'RemoteClips', 'is_lmdb', 'open_storage']
+__all__ = [
+    'DEFAULT_EXTENSION',
+    'LMDB',
+    'LOCAL',
+    'ClipVideos',
+    'FrameFolders',
+    'FrameLmdb',
+    'RemoteClips',
+    'Storage',
+    'is_lmdb',
+    'open_storage',
+]
 
-# Names in ``io_backend.type``: BasicSR's and mmengine's of this machine's files, and of LMDB.
+# Names in ``io_backend.type``: BasicSR's and mmengine's for local files, and for LMDB.
 LOCAL, LMDB = ('disk', 'local'), 'lmdb'
+DEFAULT_EXTENSION = 'png'
 # {path: (process, LMDB environment)}: LMDB must not be opened twice in a process, nor used after a fork, which rules
 # mmengine's backend out.
-_environments = {}
+_environments: dict[str, tuple[int, lmdb.Environment]] = {}
 
 
-def open_storage(root, option, io_backend=None, filename_ext='png'):
-    """The storage of the clips below ``root``, by what is found there.
+def open_storage(
+    root: str | Path, option: str, io_backend: dict[str, Any] | None = None, filename_ext: str = DEFAULT_EXTENSION
+) -> 'Storage':
+    """Open the storage of the clips below ``root``, by what is found there.
 
     Args:
         root (str | Path): A folder of folders, an LMDB, a folder of videos, or a URL.
         option (str): The option that names it, for messages.
         io_backend (dict, optional): ``type`` is disk, lmdb or the name of one of mmengine's file backends, whose
-            arguments are the other keys.  Default: what is found at ``root``.
+            arguments are the other keys. Without a type, what is found at ``root``.
         filename_ext (str): Extension of the files behind a URL, which cannot be listed.
 
     Returns:
         FrameFolders | FrameLmdb | ClipVideos | RemoteClips
 
     Raises:
-        UserError: There is nothing of the kind, or its backend cannot be had.
+        UserError: There is nothing of the kind, or its backend is not there.
     """
     arguments = dict(io_backend or {})
     kind = arguments.pop('type', None)
@@ -60,13 +77,13 @@ def open_storage(root, option, io_backend=None, filename_ext='png'):
     return FrameFolders(root, option)
 
 
-def is_lmdb(path):
-    """Whether there is an LMDB at a path."""
+def is_lmdb(path: str | Path) -> bool:
+    """Say whether there is an LMDB at a path."""
     return Path(path, 'data.mdb').is_file()
 
 
 class FrameFolders:
-    """A folder on this machine with a folder of frames per clip.
+    """A local folder with a folder of frames per clip.
 
     Args:
         root (str | Path): The folder.
@@ -76,21 +93,21 @@ class FrameFolders:
         UserError: There is no such folder.
     """
 
-    def __init__(self, root, option):
+    def __init__(self, root: str | Path, option: str) -> None:
         self.root, self.option = Path(root), option
         _require_folder(self.root, option, 'one folder of frames per clip, <clip>/00000000.png')
 
-    def list_clips(self):
-        """All clips, by name, with their frames counted."""
+    def list_clips(self) -> list[Clip]:
+        """List all clips, by name, with their frames counted."""
         names = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
         return [Clip(name, len(self.open(Clip(name, 0)).names)) for name in names]
 
-    def find_missing(self, names):
-        """Which of the clips are not there."""
+    def find_missing(self, names: list[str]) -> list[str]:
+        """List the clips that are not there."""
         return find_missing(self.root, names, self.option)
 
-    def open(self, clip):
-        """A clip, whose frames are then read by name.
+    def open(self, clip: Clip) -> '_FolderClip':
+        """Open a clip, whose frames are then read by name.
 
         Raises:
             DataError: The clip is not there.
@@ -109,18 +126,18 @@ class FrameFolders:
 
 
 class FrameLmdb:
-    """An LMDB on this machine, keys `<clip>/<frame>`, values the bytes of frame files.
+    """A local LMDB: keys `<clip>/<frame>`, values the bytes of frame files.
 
-    Args, Raises: as of `FrameFolders`.
+    Args and errors are those of `FrameFolders`.
     """
 
-    def __init__(self, root, option):
+    def __init__(self, root: str | Path, option: str) -> None:
         self.root, self.option = Path(root), option
         if not is_lmdb(root):
             raise UserError(f'{option}: no LMDB at {root}; it should be a folder with a file data.mdb')
 
-    def list_clips(self):
-        """All clips, by name, with their frames counted; it reads every key, which a list of clips saves."""
+    def list_clips(self) -> list[Clip]:
+        """List all clips, by name, with their frames counted; it reads every key, which a list of clips saves."""
         clips = {}
         with self._transaction() as transaction:
             for key in transaction.cursor().iternext(keys=True, values=False):
@@ -130,8 +147,8 @@ class FrameLmdb:
                     clips[clip] = count + 1, min(first, int(frame))
         return [Clip(name, count, first=first) for name, (count, first) in sorted(clips.items())]
 
-    def find_missing(self, names):
-        """Which of the clips are not there."""
+    def find_missing(self, names: list[str]) -> list[str]:
+        """List the clips that are not there."""
         missing = []
         with self._transaction() as transaction:
             cursor = transaction.cursor()
@@ -141,26 +158,27 @@ class FrameLmdb:
                     missing.append(name)
         return missing
 
-    def open(self, clip):
-        """A clip, whose frames are then read by name."""
+    def open(self, clip: Clip) -> '_KeyedClip':
+        """Open a clip, whose frames are then read by name."""
         return _KeyedClip(self, clip, f'{clip.name}/', '')
 
-    def list_frames(self, prefix):
-        """Names of the frames whose keys begin with a prefix."""
-        names, start = [], prefix.encode()
+    def list_frames(self, prefix: str) -> list[str]:
+        """List the names of the frames whose keys begin with a prefix."""
+        names: list[str] = []
+        start = prefix.encode()
         with self._transaction() as transaction:
             cursor = transaction.cursor()
             if cursor.set_range(start):
-                for key in takewhile(lambda key: key.startswith(start), cursor.iternext(values=False)):
-                    names.append(key.removeprefix(start).decode(errors='replace'))
+                keys = takewhile(lambda key: key.startswith(start), cursor.iternext(values=False))
+                names = [key.removeprefix(start).decode(errors='replace') for key in keys]
         return [name for name in names if name.isdigit()]
 
-    def locate(self, key):
-        """An entry as messages call it."""
+    def locate(self, key: str) -> str:
+        """Name an entry in messages."""
         return f'{self.root}:{key}'
 
-    def get(self, key):
-        """Bytes of an entry, None where there is none."""
+    def get(self, key: str) -> bytes | None:
+        """Read the bytes of an entry; None where there is none."""
         with self._transaction() as transaction:
             return transaction.get(key.encode())
 
@@ -174,27 +192,27 @@ class FrameLmdb:
 
 
 class ClipVideos:
-    """A folder on this machine with a video file per clip.
+    """A local folder with a video file per clip.
 
-    Args, Raises: as of `FrameFolders`.
+    Args and errors are those of `FrameFolders`.
     """
 
-    def __init__(self, root, option):
+    def __init__(self, root: str | Path, option: str) -> None:
         self.root, self.option = Path(root), option
         _require_folder(self.root, option, 'one video per clip, <clip>.mp4')
         self._suffixes = None
 
-    def list_clips(self):
-        """All clips, by name, with their frames counted; it opens every file, which a list of clips saves."""
+    def list_clips(self) -> list[Clip]:
+        """List all clips, by name, with their frames counted; it opens every file, which a list of clips saves."""
         return [Clip(name, count_frames(self._path(name))) for name in sorted(self._find())]
 
-    def find_missing(self, names):
-        """Which of the clips are not there."""
+    def find_missing(self, names: list[str]) -> list[str]:
+        """List the clips that are not there."""
         found = self._find()
         return [name for name in names if name not in found]
 
-    def open(self, clip):
-        """A clip, whose frames are then read by name."""
+    def open(self, clip: Clip) -> '_VideoClip':
+        """Open a clip, whose frames are then read by name."""
         path = self._path(clip.name)
         return _VideoClip(clip, path, path)
 
@@ -205,7 +223,7 @@ class ClipVideos:
         return str(self.root / f'{name}{suffix}')
 
     def _find(self):
-        """{clip: suffix of its file}; listed once."""
+        """Return {clip: suffix of its file}; listed once."""
         if self._suffixes is None:
             files = [os.path.splitext(name) for name in os.listdir(self.root)]
             self._suffixes = {name: suffix for name, suffix in files if suffix in VIDEO_SUFFIXES}
@@ -216,24 +234,24 @@ class RemoteClips:
     """Clips behind one of mmengine's file backends, as `<root>/<clip>/<frame>.png` or `<root>/<clip>.mp4`.
 
     Args:
-        root (str): URL, or whatever the backend calls a path.
+        root (str): URL, or a path in the backend's own form.
         option (str): The option that names it, for messages.
-        backend (BaseStorageBackend): mmengine's, which has ``get``.
-        suffix (str): Of frame files or, if it is a video's, of clip files.
+        backend (BaseStorageBackend): Backend of mmengine, which has ``get``.
+        suffix (str): Suffix of frame files or, if it is a video's, of clip files.
     """
 
-    def __init__(self, root, option, backend, suffix):
+    def __init__(self, root: str | Path, option: str, backend: Any, suffix: str) -> None:
         self.root, self.option, self.backend, self.suffix = str(root).rstrip('/'), option, backend, suffix
 
-    def list_clips(self):
+    def list_clips(self) -> list[Clip]:
         raise UserError(f'{self.option}: {self.root} cannot be listed; name the list of its clips in meta_info_file')
 
-    def find_missing(self, names):
-        """None are looked for: a request a clip would take too long."""
+    def find_missing(self, names: list[str]) -> list[str]:
+        """Look for none: a request per clip would take too long."""
         return []
 
-    def open(self, clip):
-        """A clip, whose frames are then read by name."""
+    def open(self, clip: Clip) -> '_KeyedClip | _VideoClip':
+        """Open a clip, whose frames are then read by name."""
         resolve_inside('.', clip.name, self.option)
         prefix = url_below(self.root, clip.name) if is_url(self.root) else f'{self.root}/{clip.name}'
         if self.suffix in VIDEO_SUFFIXES:
@@ -241,17 +259,19 @@ class RemoteClips:
             return _VideoClip(clip, path, lambda: BytesIO(self.get(path)))
         return _KeyedClip(self, clip, f'{prefix}/', self.suffix)
 
-    def list_frames(self, prefix):
-        """None: they cannot be listed."""
-        return
+    def list_frames(self, prefix: str) -> None:
+        """Return None: they cannot be listed."""
 
-    def locate(self, key):
-        """A file as messages call it."""
+    def locate(self, key: str) -> str:
+        """Name a file in messages."""
         return key
 
-    def get(self, key):
-        """Bytes of a file."""
+    def get(self, key: str) -> bytes:
+        """Read the bytes of a file."""
         return fetch(self.backend, key, self.option)
+
+
+Storage: TypeAlias = FrameFolders | FrameLmdb | ClipVideos | RemoteClips
 
 
 class _FolderClip:
@@ -261,19 +281,19 @@ class _FolderClip:
         self.where, self.paths = folder, paths
         self.names = list(paths)
 
-    def list_frames(self):
-        """Names of the frames that there are."""
+    def list_frames(self) -> list[str]:
+        """List the names of the frames that there are."""
         return self.names
 
-    def locate(self, name):
+    def locate(self, name: str) -> str:
         return self.paths[name]
 
-    def read(self, names):
-        """Frames (H, W, 3) uint8 RGB of these names."""
+    def read(self, names: Sequence[str]) -> list[np.ndarray]:
+        """Read frames (H, W, 3) uint8 RGB by name."""
         return list(self.iterate(names))
 
-    def iterate(self, names):
-        """The same one after another."""
+    def iterate(self, names: Sequence[str]) -> Iterator[np.ndarray]:
+        """Read them one after another."""
         return (read_image(self.paths[name]) for name in names)
 
 
@@ -284,8 +304,8 @@ class _NumberedClip:
         self.first = clip.first or 0
         self.names = self.names_of(clip.num_frames)
 
-    def names_of(self, num_frames):
-        """Names of the first frames, so many."""
+    def names_of(self, num_frames: int) -> list[str]:
+        """List the names of the first frames."""
         return [f'{number:08d}' for number in range(self.first, self.first + num_frames)]
 
 
@@ -297,19 +317,19 @@ class _KeyedClip(_NumberedClip):
         self.where = storage.locate(prefix)
         self.storage, self.prefix, self.suffix = storage, prefix, suffix
 
-    def list_frames(self):
-        """Names of the frames that there are, None where they cannot be listed."""
+    def list_frames(self) -> list[str] | None:
+        """List the names of the frames that there are; None where they cannot be listed."""
         return self.storage.list_frames(self.prefix)
 
-    def locate(self, name):
+    def locate(self, name: str) -> str:
         return self.storage.locate(f'{self.prefix}{name}{self.suffix}')
 
-    def read(self, names):
-        """Frames (H, W, 3) uint8 RGB of these names."""
+    def read(self, names: Sequence[str]) -> list[np.ndarray]:
+        """Read frames (H, W, 3) uint8 RGB by name."""
         return list(self.iterate(names))
 
-    def iterate(self, names):
-        """The same one after another."""
+    def iterate(self, names: Sequence[str]) -> Iterator[np.ndarray]:
+        """Read them one after another."""
         for name in names:
             data = self.storage.get(f'{self.prefix}{name}{self.suffix}')
             if data is None:
@@ -324,19 +344,19 @@ class _VideoClip(_NumberedClip):
         super().__init__(clip)
         self.where, self.source = path, source
 
-    def list_frames(self):
-        """Names of the frames that there are, None for a video that would have to be fetched."""
+    def list_frames(self) -> list[str] | None:
+        """List the names of the frames that there are; None for a video that would have to be fetched."""
         return None if callable(self.source) else self.names_of(count_frames(self.source))
 
-    def locate(self, name):
+    def locate(self, name: str) -> str:
         return f'{self.where}:{name}'
 
-    def read(self, names):
-        """Frames (H, W, 3) uint8 RGB of these names."""
+    def read(self, names: Sequence[str]) -> list[np.ndarray]:
+        """Read frames (H, W, 3) uint8 RGB by name."""
         return read_frames(*self._arguments(names))
 
-    def iterate(self, names):
-        """The same one after another; the names must be in order."""
+    def iterate(self, names: Sequence[str]) -> Iterator[np.ndarray]:
+        """Read them one after another; the names must be in order."""
         return iterate_frames(*self._arguments(names))
 
     def _arguments(self, names):
@@ -350,7 +370,7 @@ def _environment(root):
     if process != os.getpid():
         if environment is not None:
             environment.close()
-        # Reading ahead would load what random access does not want.
+        # Reading ahead would load what random access does not need.
         environment = lmdb.open(path, readonly=True, lock=False, readahead=False)
         pages = environment.info()['last_pgno'] + 1
         if os.path.getsize(os.path.join(path, 'data.mdb')) < pages * environment.stat()['psize']:

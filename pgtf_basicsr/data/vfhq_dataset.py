@@ -1,12 +1,13 @@
 """Clips of faces in the VFHQ layout, as degraded and ground-truth windows."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import repeat, tee
+from typing import Any
 
 import numpy as np
 import torch
-from basicsr.utils import get_root_logger
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
@@ -14,35 +15,38 @@ from ..errors import DataError
 from ..faces.alignment import align_to_template, flip_landmarks
 from ..faces.transforms import centre_square, compose, mirror_matrix, resize_matrix, transform_points, warp
 from ..images import to_tensor
-from .checks import from_options, require, require_choice
+from .checks import require
 from .clip_files import ClipFiles
+from .clip_finding import find_clips
 from .clip_stream import ClipStream, with_size
-from .clips import find_missing, landmark_path, read_meta_info
-from .degradation import Degradation, DegradationParameters, ranges_of_data_set
+from .clips import landmark_path
+from .degradation import Degradation, DegradationParameters
 from .placement import PlacementRanges
-from .remote import is_url
 from .reports import Reported
 from .sampling import ClipTable, ClipWeights, WindowRanges, read_clip_weights
-from .storage import open_storage
+from .storage import Storage, open_storage
+from .vfhq_options import VFHQOptions
 
-# Stands where training has its epoch, so that validation draws are none of training's.
+__all__ = ['VFHQDataset']
+
+# Takes the place of the epoch of training, so that validation draws are none of training's.
 _VALIDATION_EPOCH = 2**31
-# Windows that are drawn until the face stays in the picture, and broken items in a row that are passed over.
+# Windows that are drawn until the face stays in the image, and broken items in a row that are skipped.
 _ATTEMPTS, _BROKEN_IN_A_ROW = 8, 100
 
 
 @dataclass(frozen=True)
 class Draw(Reported):
-    """All that was drawn for an item: its clip, frames, placement (2, 3) and degradation, the latter two if any."""
+    """What was drawn for an item: its clip, frames, placement (2, 3) and degradation, the latter two if any."""
 
     clip: str
-    frames: tuple
+    frames: tuple[str, ...]
     mirrored: bool = False
-    placement: tuple | None = None
+    placement: tuple[tuple[float, ...], ...] | None = None
     degradation: DegradationParameters | None = None
 
     @classmethod
-    def from_values(cls, values):
+    def from_values(cls, values: dict[str, Any]) -> 'Draw':
         degradation = values['degradation']
         return super().from_values(
             {**values, 'degradation': DegradationParameters.from_values(degradation) if degradation else None}
@@ -63,100 +67,93 @@ class VFHQDataset(Dataset):
         folder     '<clip>'
         lq_path, gt_path  file of the first frame; lq_path is gt_path where LQ is made on the fly
         drawn      a line that :meth:`reproduce` makes the same item of
-        left_out   messages on broken items that this one stands for, a line each; only with ``broken_data: skip``
+        left_out   messages on broken items that this one replaces, a line each; only with ``broken_data: skip``
 
     In validation item ``index`` is the whole clip ``index`` with its L frames in place of T, and without gt
-    and gt_path where there is no ``dataroot_gt``.  :meth:`stream` gives the same frames one after another, in memory
+    and gt_path where there is no ``dataroot_gt``. :meth:`stream` gives the same frames one after another, in memory
     that does not grow with L.
 
     One transform places all frames of a window or clip: aligned, it takes the landmarks of the centre frame
-    to the FFHQ template; unaligned (stage IV), a random shift, turn and zoom follow.  Without landmarks the
-    centre square of the frame stands for the aligned face.  A training window in whose frames the middle of the
-    landmarks does not stay in the picture is drawn again.
+    to the FFHQ template; unaligned (stage IV), a random shift, turn and zoom follow. Without landmarks the
+    centre square of the frame stands for the aligned face. A training window is drawn again if the middle of the
+    landmarks leaves the image in one of its frames.
 
     Training draws follow from (seed, epoch, index) and validation draws from (seed, index) alone, so that any
     number of workers gives the same items.
 
     Args:
-        opt (dict): The options that `VFHQOptions` describes, with their defaults, and ``phase``, which BasicSR
-            sets to 'train', 'val' or 'test'.
+        opt (dict): The options that `VFHQOptions` describes, and ``phase``, which BasicSR sets to 'train', 'val' or
+            'test'.
+
+    Attributes:
+        options (VFHQOptions): The same, typed and with their defaults.
 
     Raises:
-        UserError: a folder is missing, no clip is long enough, or an option has an impossible value.
-        DataError: in validation, a clip has not the frames that it should have, or other ones in ``dataroot_lq`` than
-            in ``dataroot_gt``; when items are read: a frame or its landmarks are missing or broken.
+        UserError: A folder is missing, no clip is long enough, or an option has an impossible value.
+        DataError: In validation: a clip has not the frames that it should have, or others in ``dataroot_lq`` than in
+            ``dataroot_gt``. When items are read: a frame or its landmarks are missing or broken.
     """
 
-    option_types = 'pgtf_basicsr.data.vfhq_options:VFHQOptions'
+    option_types = VFHQOptions
 
-    def __init__(self, opt):
+    def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__()
         self.opt = opt
-        self._where = f'dataset {opt.get("name", "VFHQDataset")}'
-        self.is_train = self._choice('phase', 'train', ('train', 'val', 'test')) == 'train'
-        self.gt_size = self._count('gt_size', 512)
-        self.windows_per_clip = self._count('windows_per_clip', 1)
-        self.max_frames = self._count('max_frames', None)
-        self.centre_only = self._choice('gt_frames', 'all', ('all', 'centre')) == 'centre'
-        self.use_hflip = self._choice('use_hflip', False, (True, False))
-        self.skips_broken = self.is_train and self._choice('broken_data', 'stop', ('stop', 'skip')) == 'skip'
-        self.seed = opt.get('seed', 0)
-        require(
-            isinstance(self.seed, int) and self.seed >= 0,
-            self._where,
-            f'seed is {self.seed!r}; it must be a whole number from 0 on',
+        self.options = options = self.option_types.of_dataset(self, opt)
+        self._where = f'dataset {options.name}'
+        self.is_train = options.phase == 'train'
+        self.skips_broken = self.is_train and options.broken_data == 'skip'
+        self.windows = WindowRanges(
+            options.num_frame, options.interval, options.random_reverse, options.clip_ends == 'repeat'
         )
-        require(
-            opt.get('dataset_enlarge_ratio', 1) == 1,
-            self._where,
-            'dataset_enlarge_ratio would repeat the same draws within an epoch; use windows_per_clip',
-        )
-        self.windows = self._window_ranges()
-        self.placement = None
-        if opt.get('placement') or not self._choice('aligned', True, (True, False)):
-            self.placement = from_options(PlacementRanges, opt.get('placement') or {}, f'{self._where}, placement')
-        self.degradation = Degradation(ranges_of_data_set(opt.get('degradation'), self._where))
+        self.placement = options.placement or (None if options.aligned else PlacementRanges())
+        self.degradation = Degradation(options.degradation)
 
-        self.gt_clips = self._storage('dataroot_gt')
-        self.lq_clips = self._storage('dataroot_lq')
+        self.gt_clips = self._open_storage('dataroot_gt')
+        self.lq_clips = self._open_storage('dataroot_lq')
         self.has_gt = self.gt_clips is not None
-        self._source = self.gt_clips or self.lq_clips
-        require(self.gt_clips or (self.lq_clips and not self.is_train), self._where, 'dataroot_gt is not given')
-        self.landmark_root = opt.get('dataroot_landmarks')
-        self.clips = ClipTable(self._find_clips())
+        storages = [storage for storage in (self.gt_clips, self.lq_clips) if storage]
+        self._source = storages[0]
+        shortest = self.windows.shortest_clip if self.is_train else 1
+        self.clips = ClipTable(find_clips(options, storages, shortest, self.skips_broken, self._where))
         self._weights = self._clip_weights()
         if not self.is_train:
             self._check_clips()
         # In shared memory, so that workers that already run see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
-    def set_epoch(self, epoch):
+    @property
+    def gt_size(self) -> int:
+        """Side of the ground truth in pixels."""
+        return self.options.gt_size
+
+    def set_epoch(self, epoch: int) -> None:
         """Choose the training draws, in running workers too."""
         self._epoch.fill_(epoch)
 
-    def __len__(self):
-        return len(self.clips) * (self.windows_per_clip if self.is_train else 1)
+    def __len__(self) -> int:
+        return len(self.clips) * (self.options.windows_per_clip if self.is_train else 1)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> dict[str, Any]:
         self._check_index(index)
         if not self.skips_broken:
             return self._item(index)
-        left_out = []
+        skipped: list[str] = []
         for step in range(min(len(self), _BROKEN_IN_A_ROW)):
             try:
-                return self._item((index + step) % len(self)) | {'left_out': '\n'.join(left_out)}
+                return self._item((index + step) % len(self)) | {'left_out': '\n'.join(skipped)}
             except DataError as error:
-                left_out.append(str(error))
-        raise DataError(f'{self._where}: {len(left_out)} items in a row are broken, the last one: {left_out[-1]}')
+                skipped.append(str(error))
+        raise DataError(f'{self._where}: {len(skipped)} items in a row are broken, the last one: {skipped[-1]}')
 
-    def stream(self, index):
-        """The clip of a validation item, frame by frame, with ground truth for each whatever ``gt_frames`` says.
+    def stream(self, index: int) -> ClipStream:
+        """Open the clip of a validation item frame by frame, with ground truth for each whatever ``gt_frames`` says.
 
         Returns:
             ClipStream: Its frames are those of ``lq`` and ``gt`` of the item to the last bit.
 
         Raises:
-            UserError: The data set is one of training.
+            UserError: The dataset is one of training.
             DataError: Here or while iterating: a frame or its landmarks are missing or broken.
         """
         require(not self.is_train, self._where, 'its phase is train; only val and test have clips to iterate over')
@@ -164,23 +161,23 @@ class VFHQDataset(Dataset):
         draw, clip = self._draw_clip(index)
         return ClipStream(clip.name, len(draw.frames), self.has_gt, partial(self._iterate, draw, clip))
 
-    def clip_lengths(self):
-        """{clip name: frames of it that validation reads}."""
+    def clip_lengths(self) -> dict[str, int]:
+        """Return {clip name: frames of it that validation reads}."""
         return {clip.name: len(self._places(clip.num_frames)) for clip in self.clips}
 
-    def reproduce(self, report):
-        """The item of a line ``drawn``, whatever seed, epoch and ranges are now.
+    def reproduce(self, report: str) -> dict[str, Any]:
+        """Make the item of a line ``drawn`` again, whatever seed, epoch and ranges are now.
 
         Size of the frames, kernel size and codec are those of the options.
 
         Raises:
-            UserError: the line is no report, of a clip that is not here, or of one degraded in another way.
+            UserError: The line is not a report, or is of a clip that is not here or was degraded in another way.
         """
         draw = Draw.from_report(report)
         require(
             bool(draw.degradation) != bool(self.lq_clips),
             self._where,
-            f'{report!r} is of a data set {"without" if self.lq_clips else "with"} ready-made degraded clips',
+            f'{report!r} is of a dataset {"without" if self.lq_clips else "with"} ready-made degraded clips',
         )
         clip = next((clip for clip in self.clips if clip.name == draw.clip), None)
         require(clip is not None, self._where, f'has no clip {draw.clip}')
@@ -192,34 +189,34 @@ class VFHQDataset(Dataset):
         epoch = int(self._epoch)
         number = index % len(self.clips)
         if self._weights is not None:
-            number = self._weights.clip_of(index, self.seed, epoch)
+            number = self._weights.clip_of(index, self.options.seed, epoch)
         clip = self._open(self.clips[number])
-        return self._load(self._draw_window(clip, np.random.default_rng((self.seed, epoch, index))), clip)
+        return self._load(self._draw_window(clip, np.random.default_rng((self.options.seed, epoch, index))), clip)
 
     def _open(self, clip):
         return ClipFiles(
             clip,
             self._source.open(clip),
             self.lq_clips.open(clip) if self.gt_clips and self.lq_clips else None,
-            landmark_path(self.landmark_root, clip.name) if self.landmark_root else None,
+            landmark_path(self.options.dataroot_landmarks, clip.name) if self.options.dataroot_landmarks else None,
         )
 
     def _places(self, num_frames):
-        """Places of the frames that validation reads."""
-        return range(num_frames)[: self.max_frames]
+        """Return the places of the frames that validation reads."""
+        return range(num_frames)[: self.options.max_frames]
 
     def _draw_clip(self, index):
-        """A validation clip and what is drawn for it."""
+        """Draw for a validation item; returns the draw and the clip."""
         clip = self._open(self.clips[index])
-        rng = np.random.default_rng((self.seed, _VALIDATION_EPOCH, index))
+        rng = np.random.default_rng((self.options.seed, _VALIDATION_EPOCH, index))
         draw = Draw(clip.name, clip.frames_at(self._places(len(clip.names))), placement=self._draw_placement(rng))
         return self._with_degradation(draw, rng), clip
 
     def _draw_window(self, clip, rng):
-        """Draw a training window, and again where the face does not stay in the picture."""
+        """Draw a training window, and again where the face does not stay in the image."""
         for _ in range(_ATTEMPTS):
             frames = clip.frames_at(self.windows.draw(len(clip.names), rng))
-            mirrored = bool(self.use_hflip and rng.random() < 0.5)
+            mirrored = bool(self.options.use_hflip and rng.random() < 0.5)
             placement = self._draw_placement(rng)
             if self._face_stays(clip, frames, placement):
                 break
@@ -232,7 +229,7 @@ class VFHQDataset(Dataset):
         return draw if self.lq_clips else replace(draw, degradation=self.degradation.draw(rng, len(draw.frames)))
 
     def _face_stays(self, clip, frames, placement):
-        """Whether the middle of the landmarks is in the placed picture in all frames."""
+        """Say whether the middle of the landmarks is in the placed image in all frames."""
         landmarks = clip.landmarks(frames)
         if landmarks is None:
             return True
@@ -258,19 +255,19 @@ class VFHQDataset(Dataset):
         lq, gt = zip(*self._pairs(draw, matrix, size, frames, clip.read_degraded(draw.frames)))
         item['lq'] = to_tensor(np.stack(lq))
         if self.has_gt:
-            item['gt'] = to_tensor(gt[len(gt) // 2] if self.centre_only else np.stack(gt))
+            item['gt'] = to_tensor(gt[len(gt) // 2] if self.options.gt_frames == 'centre' else np.stack(gt))
             item['gt_path'] = clip.stored.locate(first)
         return item
 
-    def _iterate(self, draw, clip):
-        """Tensors (lq, gt) of one frame after another, see `ClipStream`."""
+    def _iterate(self, draw: Draw, clip: ClipFiles) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+        """Yield the tensors (lq, gt) of one frame after another, see `ClipStream`."""
         size, frames = with_size(clip.iterate(draw.frames))
         matrix, _ = self._place(draw, clip, size)
         for lq, gt in self._pairs(draw, matrix, size, frames, clip.iterate_degraded(draw.frames)):
             yield to_tensor(lq), to_tensor(gt) if self.has_gt else None
 
     def _pairs(self, draw, matrix, size, frames, degraded):
-        """Frames (lq, gt) as items have them but uint8, one after another; gt is None where there is none.
+        """Yield frames (lq, gt) as items have them but uint8; gt is None where there is none.
 
         ``size`` is (height, width) of ``frames``; ``degraded`` are those of ready-made clips beside ground truth.
         """
@@ -283,7 +280,7 @@ class VFHQDataset(Dataset):
         return zip(lq, gt)
 
     def _place(self, draw, clip, size):
-        """Transform from the draw's frames of ``size`` to gt, and landmarks (T, 5, 2) in gt or None."""
+        """Return the transform from the draw's frames of ``size`` to gt, and landmarks (T, 5, 2) in gt or None."""
         landmarks = clip.landmarks(draw.frames)
         matrix = (
             centre_square(*size, self.gt_size) if landmarks is None else self._aligned(clip, draw.frames, landmarks)
@@ -298,7 +295,7 @@ class VFHQDataset(Dataset):
         return matrix, landmarks
 
     def _aligned(self, clip, frames, landmarks):
-        """Transform that aligns the face of the centre frame."""
+        """Return the transform that aligns the face of the centre frame."""
         centre = len(frames) // 2
         try:
             return align_to_template(landmarks[centre], self.gt_size)
@@ -319,7 +316,7 @@ class VFHQDataset(Dataset):
 
     def _check_clips(self):
         """Make sure that all frames of validation are there before the first one is read."""
-        listed = bool(self.opt.get('meta_info_file'))
+        listed = bool(self.options.meta_info_file)
         for clip in self.clips:
             try:
                 files = self._open(clip)
@@ -328,81 +325,16 @@ class VFHQDataset(Dataset):
             except DataError as error:
                 raise DataError(f'{self._where}: {error}') from error
 
-    def _find_clips(self):
-        """The clips that are long enough and there."""
-        meta_info_file = self.opt.get('meta_info_file')
-        clips = read_meta_info(meta_info_file) if meta_info_file else self._source.list_clips()
-        needed = self.windows.shortest_clip if self.is_train else 1
-        short = [clip.name for clip in clips if clip.num_frames < needed]
-        clips = [clip for clip in clips if clip.num_frames >= needed]
-        require(
-            clips,
-            self._where,
-            f'no clip of {needed} or more frames in {self._source.root}; '
-            'it should hold one folder of frames per clip, <clip>/00000000.png',
-        )
-        if short:
-            get_root_logger().warning(
-                f'{self._where}: left out for having fewer than {needed} frames: {", ".join(short)}'
-            )
-        names = [clip.name for clip in clips]
-        missing = {}
-        for storage in filter(None, (self.gt_clips, self.lq_clips)):
-            missing[storage.option] = storage.find_missing(names)
-        if self.landmark_root and not is_url(self.landmark_root):
-            files = [f'{name}.txt' for name in names]
-            missing['dataroot_landmarks'] = [
-                file.removesuffix('.txt') for file in find_missing(self.landmark_root, files, 'dataroot_landmarks')
-            ]
-        for option, absent in missing.items():
-            if absent:
-                complaint = (
-                    f'{option}: {len(absent)} of {len(names)} clips are missing, the first is {absent[0]} '
-                    f'(looked in {self.opt[option]})'
-                )
-                require(self.skips_broken and len(absent) < len(names), self._where, complaint)
-                get_root_logger().warning(f'{self._where}: {complaint}; left out')
-        gone = {name for absent in missing.values() for name in absent}
-        return [clip for clip in clips if clip.name not in gone]
-
-    def _window_ranges(self):
-        interval = self.opt.get('interval', 1)
-        intervals = tuple(interval) if isinstance(interval, (list, tuple)) else (interval,)
-        require(
-            intervals and all(type(value) is int and value > 0 for value in intervals),
-            self._where,
-            f'interval is {interval!r}; it must be a whole number from 1 on, or a list of them',
-        )
-        return WindowRanges(
-            num_frame=self._count('num_frame', 3),
-            intervals=intervals,
-            random_reverse=self._choice('random_reverse', False, (True, False)),
-            beyond_ends=self._choice('clip_ends', 'inside', ('inside', 'repeat')) == 'repeat',
-        )
-
     def _clip_weights(self):
-        choice = self.opt.get('clip_weights')
+        choice = self.options.clip_weights
         if choice is None or not self.is_train:
             return None
         weights = self.clips.num_frames if choice == 'frames' else read_clip_weights(choice, self.clips)
         return ClipWeights(weights, len(self))
 
-    def _storage(self, option):
-        root = self.opt.get(option)
+    def _open_storage(self, option: str) -> Storage | None:
+        root, backend = getattr(self.options, option), self.options.io_backend
         if not root:
             return None
-        return open_storage(root, option, self.opt.get('io_backend'), self.opt.get('filename_ext', 'png'))
-
-    def _choice(self, name, default, choices):
-        value = self.opt.get(name, default)
-        require_choice(self._where, name, value, choices)
-        return value
-
-    def _count(self, name, default):
-        value = self.opt.get(name, default)
-        require(
-            value is default or (isinstance(value, int) and not isinstance(value, bool) and value > 0),
-            self._where,
-            f'{name} is {value!r}; it must be a whole number from 1 on',
-        )
-        return value
+        arguments = backend.model_dump() if backend else None
+        return open_storage(root, option, arguments, self.options.filename_ext)

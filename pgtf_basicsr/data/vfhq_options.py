@@ -1,50 +1,43 @@
-"""What a ``datasets`` section of type VFHQDataset may hold."""
+"""Options of a dataset of type VFHQDataset."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
-from ..config.registered import ArgumentsOf
-from ..config.schema import DataSetOptions
-from ..config.sections import Section, mistake_at
-from ..config.value_types import ExistingFile, ExistingPath, Words, refuse, shown
-from ..errors import UserError
-from .degradation import VARIANTS, DegradationRanges, degradation_ranges
+from ..config.dataset_options import DataSetOptions
+from ..config.mistakes import Keys
+from ..config.sections import Section
+from ..config.value_types import Words, existing_file, existing_path, in_file_check, refuse, shown
+from .degradation import DegradationRanges
 from .placement import PlacementRanges
 from .remote import is_url
-from .storage import LMDB, LOCAL, is_lmdb
+from .storage import DEFAULT_EXTENSION, LMDB, LOCAL, is_lmdb
 
 __all__ = ['Location', 'VFHQOptions']
 
 
 def _existing(value):
-    return value if is_url(value) else TypeAdapter(ExistingPath).validate_python(value)
+    return value if is_url(value) else existing_path(value)
 
 
-def _degradation(value):
-    ranges = {name: item for name, item in value.items() if name != 'variant'}
-    if 'variant' in value and value['variant'] not in VARIANTS:
-        raise mistake_at('variant', f' is {shown(value["variant"])}; it must be one of {", ".join(VARIANTS)}')
-    ArgumentsOf(DegradationRanges, UserError)(ranges)
-    try:
-        degradation_ranges(**value)
-    except UserError as error:
-        refuse(f': {str(error).partition(": ")[2]}')
+def _intervals(value):
+    intervals = value if isinstance(value, (list, tuple)) else [value]
+    if not intervals or not all(
+        isinstance(item, int) and not isinstance(item, bool) and item > 0 for item in intervals
+    ):
+        refuse(f' is {shown(value)}; it must be a positive integer, or a list of them')
+    return tuple(intervals)
+
+
+def _not_enlarged(value):
+    if value != 1:
+        refuse(f' is {value}; it must be 1: larger ones repeat the same draws, which windows_per_clip does not')
     return value
-
-
-def _interval(value):
-    if not _is_count(value) and not (isinstance(value, list) and value and all(map(_is_count, value))):
-        refuse(f' is {shown(value)}; it must be a whole number from 1 on, or a list of them')
-    return value
-
-
-def _is_count(value):
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _clip_weights(value):
-    return value if value == 'frames' else TypeAdapter(ExistingFile).validate_python(value)
+    return value if value == 'frames' else existing_file(value)
 
 
 def _backend(value):
@@ -56,29 +49,32 @@ def _backend(value):
     return value
 
 
-Location = Annotated[str, AfterValidator(_existing), Words('file, folder or URL')]
-Degradation = Annotated[dict, AfterValidator(_degradation), Words('DegradationRanges, and variant')]
-Backend = Annotated[str, AfterValidator(_backend)]
-Interval = Annotated[Any, AfterValidator(_interval), Words('whole number, at least 1, or a list of them')]
-ClipWeights = Annotated[str, AfterValidator(_clip_weights), Words('frames or a file')]
-Placement = Annotated[dict, AfterValidator(ArgumentsOf(PlacementRanges, UserError)), Words('PlacementRanges')]
+Location = Annotated[str, in_file_check(_existing), Words('file, folder or URL')]
+Backend = Annotated[str, in_file_check(_backend)]
+Intervals = Annotated[
+    tuple[int, ...], BeforeValidator(_intervals), Words('positive integer, or a list of them to draw from')
+]
+ClipWeights = Annotated[str, in_file_check(_clip_weights), Words('frames or a file')]
 
 
 class BackendOptions(Section):
-    """``io_backend``, which BasicSR's data sets choose by; further keys are arguments of mmengine's backend."""
+    """``io_backend``, by which BasicSR's datasets choose; further keys are arguments of mmengine's backend."""
 
+    model_config = ConfigDict(extra='allow')
     is_open: ClassVar[bool] = True
 
-    type: Backend = Field(
-        'disk', description="disk, lmdb, or the name of one of mmengine's file backends, such as petrel"
+    type: Backend | None = Field(
+        None,
+        description="disk, lmdb, or the name of one of mmengine's file backends, such as petrel; ~ goes by what is "
+        'found at the dataroot',
     )
 
 
 class VFHQOptions(DataSetOptions):
-    """A data set of type VFHQDataset."""
+    """A dataset of type VFHQDataset."""
 
     is_open: ClassVar[bool] = False
-    families: ClassVar[dict] = {}
+    families: ClassVar[dict[str, tuple[Any, str]]] = {}
 
     dataroot_gt: Location | None = Field(
         None, description='folders of frames, LMDB, folder of videos, or a URL; only validation does without'
@@ -98,14 +94,14 @@ class VFHQOptions(DataSetOptions):
         '~ takes all that can be listed',
     )
     filename_ext: str = Field(
-        'png', description='extension of files behind a URL, which cannot be listed; mp4 for videos'
+        DEFAULT_EXTENSION, description='extension of files behind a URL, which cannot be listed; mp4 for videos'
     )
     io_backend: BackendOptions | None = Field(
-        None, description='how clips are read. Default: as what is found at dataroot_gt'
+        None, description='how clips are read; ~ goes by what is found at the dataroot'
     )
     gt_size: int = Field(512, ge=1, description='side of the ground truth in pixels')
-    num_frame: int = Field(3, ge=1, description='frames of a training window; shorter clips are left out')
-    interval: Interval = Field(1, description='step between the frames of a training window, or a list to draw from')
+    num_frame: int = Field(3, ge=1, description='frames of a training window; shorter clips are skipped')
+    interval: Intervals = Field((1,), description='step between the frames of a training window')
     random_reverse: bool = Field(False, description='play half of the training windows backwards')
     clip_ends: Literal['inside', 'repeat'] = Field(
         'inside',
@@ -130,24 +126,29 @@ class VFHQOptions(DataSetOptions):
         'all', description='frames of the ground truth; centre is for networks that restore only that frame'
     )
     aligned: bool = Field(True, description='leave faces at their aligned place')
-    placement: Placement | None = Field(
+    placement: PlacementRanges | None = Field(
         None,
         description='how far faces lie from their aligned place; ~: not at all if aligned, else as far as the '
         "ranges' own defaults say",
     )
     use_hflip: bool = Field(False, description='mirror half of the training windows')
-    degradation: Degradation | None = Field(None, description='how frames are degraded on the fly; ~: as VFHQ is')
-    seed: int = Field(None, ge=0, description="seed of all draws. Default: the run's manual_seed in training, else 0")
-    scale: int | float = Field(None, gt=0, description="set by BasicSR from the file's scale", exclude=True)
-    dataset_enlarge_ratio: Literal[1] = Field(
-        1, description='would repeat the same draws within an epoch: windows_per_clip is for that'
+    degradation: DegradationRanges | None = Field(None, description='how frames are degraded on the fly; ~: as VFHQ is')
+    seed: int = Field(
+        0, ge=0, description="seed of all draws; where it is not given, training takes the run's manual_seed"
+    )
+    dataset_enlarge_ratio: Annotated[int, AfterValidator(_not_enlarged)] = Field(
+        1, description='must be 1: windows_per_clip makes an epoch longer, with other draws for each window'
     )
 
     @classmethod
-    def contradictions(cls, section, phase):
+    def contradictions(cls, section: dict[str, Any], phase: str) -> Iterator[tuple[Keys, str]]:
         yield from super().contradictions(section, phase)
         if section.get('dataroot_gt') is None and (phase == 'train' or section.get('dataroot_lq') is None):
             yield ('dataroot_gt',), ' is missing'
+
+    @classmethod
+    def needs(cls, section: dict[str, Any], phase: str) -> Iterator[tuple[Keys, str]]:
+        yield from super().needs(section, phase)
         root = section.get('dataroot_gt') or section.get('dataroot_lq')
         if root and (section.get('io_backend') or {}).get('type') == LMDB and not is_lmdb(root):
-            yield ('io_backend', 'type'), f" is 'lmdb', but {root} is none: it has no file data.mdb"
+            yield ('io_backend', 'type'), f" is 'lmdb', but {root} is not one: it has no file data.mdb"

@@ -1,9 +1,11 @@
-"""What an option file may hold for FaceParsingModel."""
+"""Options of FaceParsingModel."""
 
-from typing import ClassVar, Literal
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ..config.mistakes import Keys
 from ..config.registered import Loss
 from ..config.schema import ValOptions, value
 from ..config.value_types import ExistingFile
@@ -16,7 +18,7 @@ class FaceParsingPath(TrainablePath):
     """``path`` of FaceParsingModel."""
 
     pretrain_network_backbone: ExistingFile | None = Field(
-        None, description='ResNet-18 of ImageNet as torchvision stores it, that the backbone starts from'
+        None, description='ResNet-18 of ImageNet as torchvision stores it, from which the backbone starts'
     )
 
 
@@ -45,10 +47,10 @@ class FaceParsingOptions(TrainableOptions):
     val: FaceParsingValidation | None = Field(None, description='how to validate and test')
 
     @classmethod
-    def contradictions(cls, options, is_train):
+    def contradictions(cls, options: dict[str, Any], is_train: bool) -> Iterator[tuple[Keys, str]]:
         yield from super().contradictions(options, is_train)
         if is_train and value(options, 'datasets', 'train', 'batch_size_per_gpu') == 1:
             yield (
                 ('datasets', 'train', 'batch_size_per_gpu'),
-                (' is 1; it must be 2 or more: pooled features of one picture give BatchNorm no statistics'),
+                ' is 1; it must be 2 or more: pooled features of one image give BatchNorm no statistics',
             )

@@ -1,15 +1,18 @@
-"""What an option file may hold for PGTFormerModel."""
+"""Options of PGTFormerModel."""
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from basicsr.utils.registry import ARCH_REGISTRY
 from pydantic import Field
 
+from ..config.mistakes import Keys
 from ..config.registered import Loss, Network, look_up, network_argument
 from ..config.schema import value
 from ..config.specification import specification_of
 from ..config.value_types import ExistingFile
-from .video_face_options import VideoFaceOptions, VideoFacePath, VideoFaceTraining, VideoFaceValidation, is_used
+from .building import is_used
+from .video_face_options import VideoFaceOptions, VideoFacePath, VideoFaceTraining, VideoFaceValidation
 
 __all__ = ['PGTFormerOptions']
 
@@ -20,11 +23,10 @@ OF_PIXELS = ('pixel_opt', 'perceptual_opt', 'gan_opt', 'msrl_opt')
 class PGTFormerPath(VideoFacePath):
     """``path`` of PGTFormerModel."""
 
-    pretrain_network_vqgan: ExistingFile | None = Field(None, description='weights that stage I made, of the teacher')
+    pretrain_network_vqgan: ExistingFile | None = Field(None, description='weights of the teacher, made by stage I')
     param_key_vqgan: str | None = Field(None, description='key of the weights in that file')
     pretrain_network_parsing: ExistingFile | None = Field(
-        None,
-        description="the face parsing network's weights as facexlib stores them; without them stage 2 trains it along",
+        None, description='weights of the face parsing network, in the names of facexlib; ~: stage 2 trains it jointly'
     )
     param_key_parsing: str | None = Field(None, description='key of the weights in that file')
 
@@ -43,7 +45,12 @@ class PGTFormerTraining(VideoFaceTraining):
 class PGTFormerValidation(VideoFaceValidation):
     """``val`` of PGTFormerModel."""
 
-    fidelity: float = Field(1.0, ge=0, le=1, description="the paper's w: 0 uses the codebook alone")
+    fidelity: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="the paper's w: 0 draws on the codebook alone (highest quality), 1 stays closest to the input",
+    )
 
 
 class PGTFormerOptions(VideoFaceOptions):
@@ -60,7 +67,7 @@ class PGTFormerOptions(VideoFaceOptions):
     val: PGTFormerValidation | None = Field(None, description='how to validate and test')
 
     @classmethod
-    def contradictions(cls, options, is_train):
+    def contradictions(cls, options: dict[str, Any], is_train: bool) -> Iterator[tuple[Keys, str]]:
         yield from super().contradictions(options, is_train)
         train = options.get('train') or {}
         if train.get('stage') == 2:
@@ -68,10 +75,10 @@ class PGTFormerOptions(VideoFaceOptions):
                 if train.get(name):
                     yield ('train', name), ': stage 2 does not run the decoder; take it out, or set train.stage to 3'
         losses = OF_CODES if train.get('stage') == 2 else OF_CODES + OF_PIXELS
-        if train and not any(is_used(train, name) for name in losses):
+        if train and not any(is_used(train.get(name)) for name in losses):
             yield ('train',), f' has no loss; there are {", ".join(losses)}'
         if is_train or measures_codes(options):
-            yield from teacher(options)
+            yield from check_teacher(options)
 
 
 def measures_codes(options):
@@ -80,8 +87,8 @@ def measures_codes(options):
     return any(specification_of(section).compares == 'codes' for section in metrics.values())
 
 
-def teacher(options):
-    """Stages II to IV learn the codes of a stage I autoencoder, which has to count frames and codes alike."""
+def check_teacher(options: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Compare the teacher, a stage I autoencoder, with network_g: they must have the same frames and codes."""
     section = options.get('network_vqgan')
     if not section:
         yield ('network_vqgan',), ' is missing: training and metrics of codes take the codes of stage I from it'
@@ -99,6 +106,6 @@ def teacher(options):
             yield ('network_vqgan', name), f' is {taught}, but network_g.{name} is {own}: make them equal'
 
 
-def list_of(item):
-    """A tuple, as defaults are, as the list that a file has in its place."""
+def list_of(item: Any) -> Any:
+    """Turn a tuple, as defaults are, into the list that a file has in its place."""
     return list(item) if isinstance(item, tuple) else item

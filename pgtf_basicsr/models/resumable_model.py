@@ -24,8 +24,8 @@ class ResumableModel(BaseModel):
     """Base of models whose checkpoints hold all of a run.
 
     A subclass sets ``iteration`` in each iteration and ``stopping`` where its ranks have agreed to stop, implements
-    :meth:`network_files` and :meth:`settle`, and has the attributes ``accumulate_iters``, ``net_d`` (or None) and
-    ``scaler``.
+    :meth:`network_files` and :meth:`check_last_step`, and has the attributes ``accumulate_iters``, ``net_d`` (or
+    None) and ``scaler``.
 
     Attributes:
         iteration (int): The last iteration that was made.
@@ -78,7 +78,7 @@ class ResumableModel(BaseModel):
         """{label, such as net_g: contents of its file} of an iteration."""
         raise NotImplementedError
 
-    def settle(self):
+    def check_last_step(self):
         """Find out how the last iteration went, before what it made is used; every rank calls it.
 
         Raises:
@@ -94,7 +94,7 @@ class ResumableModel(BaseModel):
         Raises:
             UserError: On every rank, if a file cannot be written; older checkpoints are as they were.
         """
-        self.settle()
+        self.check_last_step()
         experiment = self.opt['path']['experiments_root']
         if current_iter == -1:
             total = self.opt['train']['total_iter']

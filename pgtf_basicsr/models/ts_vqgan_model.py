@@ -1,10 +1,13 @@
 """Stage I: the TS-VQGAN learns to reconstruct clean clips."""
 
 from collections import OrderedDict
+from typing import Any
 
+import torch
 from basicsr.utils.registry import MODEL_REGISTRY
 
 from ..errors import UserError
+from .ts_vqgan_options import TSVQGANOptions
 from .video_face_model import VideoFaceModel
 
 __all__ = ['TSVQGANModel']
@@ -14,31 +17,25 @@ __all__ = ['TSVQGANModel']
 class TSVQGANModel(VideoFaceModel):
     """Trains TS-VQGAN and discriminator with L1, perceptual, adversarial and commitment loss.
 
-    Options beyond :class:`VideoFaceModel`:
-        train.commitment_weight (float): Weight of the commitment loss. Default: 1.
-        val.reconstruct (str): What validation reconstructs, gt (default) or lq; the latter shows
-            what the autoencoder alone makes of degraded frames.
+    Args:
+        opt (dict): The options of a run, see :class:`TSVQGANOptions`.
     """
 
-    option_types = 'pgtf_basicsr.models.ts_vqgan_options:TSVQGANOptions'
+    option_types = TSVQGANOptions
 
-    def generator_losses(self):
-        losses = OrderedDict()
+    def generator_losses(self) -> 'tuple[torch.Tensor | None, OrderedDict[str, torch.Tensor], torch.Tensor | None]':
+        losses: OrderedDict[str, torch.Tensor] = OrderedDict()
         output, commitment_loss, _ = self.net_g(self.gt)
         reconstruction = self.reconstruction_losses(output, losses)
-        losses['l_commit'] = self.opt['train'].get('commitment_weight', 1.0) * commitment_loss
+        losses['l_commit'] = self.options.train.commitment_weight * commitment_loss
         return output, losses, reconstruction
 
-    def check_data_set(self, dataset):
+    def check_data_set(self, dataset: Any) -> None:
         super().check_data_set(dataset)
-        if self.reconstructed() == 'gt' and not getattr(dataset, 'has_gt', True):
+        if self.options.val.reconstruct == 'gt' and not getattr(dataset, 'has_gt', True):
             raise UserError(
                 f'dataset {dataset.opt["name"]} has no ground truth to reconstruct: set val.reconstruct to lq'
             )
 
-    def reconstructed(self):
-        """Whether validation reconstructs 'gt' or 'lq'."""
-        return self.opt['val'].get('reconstruct', 'gt')
-
-    def input_frame(self, lq, gt):
-        return lq if self.reconstructed() == 'lq' else gt
+    def input_frame(self, lq: torch.Tensor, gt: torch.Tensor | None) -> torch.Tensor | None:
+        return lq if self.options.val.reconstruct == 'lq' else gt

@@ -1,4 +1,4 @@
-"""What an option file may hold for TSVQGANModel."""
+"""Options of TSVQGANModel."""
 
 from typing import Literal
 

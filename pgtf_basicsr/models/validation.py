@@ -1,6 +1,7 @@
-"""Scores of a data set's clips, as the loop of validation gathers and reports them."""
+"""Scores of a dataset's clips, as validation gathers and reports them."""
 
 from functools import cached_property
+from typing import Any
 
 from ..evaluation.results import SIDES, DatasetResult
 from ..evaluation.scoring import whole_scores
@@ -10,31 +11,32 @@ __all__ = ['ClipScores']
 
 
 class ClipScores:
-    """Scores of the restored clips of a data set and, for comparison, of the degraded ones.
+    """Scores of the restored clips of a dataset and, for comparison, of the degraded ones.
 
     Args:
         run (str): Name of the run.
-        data_set (str): Name of the data set.
+        data_set (str): Name of the dataset.
         metrics (dict): {name: MetricInfo}, see `evaluation.scoring.describe_metrics`.
     """
 
-    # What the second of two scores is of.
+    # Name of the second of two scores.
     baseline = 'degraded'
 
-    def __init__(self, run, data_set, metrics):
+    def __init__(self, run: str, data_set: str, metrics: dict[str, Any]) -> None:
         self._run, self._data_set, self._metrics = run, data_set, metrics
-        self._clips, self._collected = [], {}
+        self._clips: list[Any] = []
+        self._collected: dict[str, Any] = {}
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._clips)
 
-    def add(self, clip, collected):
-        """Take what a `ClipScorer` made of a clip: its result, and what it collected."""
+    def add(self, clip: Any, collected: Any) -> None:
+        """Add a clip: the result of its `ClipScorer`, and what that collected."""
         self._clips.append(clip)
         self._collected[clip.name] = collected
 
-    def gathered(self):
-        """Scores of all ranks, in the order of the clips' names; every rank must call it."""
+    def gathered(self) -> 'ClipScores':
+        """Gather the scores of all ranks, in the order of the clips' names; every rank must call it."""
         scores = ClipScores(self._run, self._data_set, self._metrics)
         for clips, collected in gathered((self._clips, self._collected)):
             scores._clips += clips
@@ -51,10 +53,10 @@ class ClipScores:
         metrics = {name: info for name, info in self._metrics.items() if name in measured}
         return DatasetResult(self._run, self._data_set, metrics, self._clips, whole)
 
-    def directions(self):
-        """{metric: 'higher' or 'lower'}, whichever is better."""
+    def directions(self) -> dict[str, str]:
+        """Return {metric: 'higher' or 'lower'}, whichever is better."""
         return {name: info.better for name, info in self.result.metrics.items()}
 
-    def means(self):
-        """{metric: (restored, degraded)}, averaged over clips, as BasicSR does for videos."""
+    def means(self) -> dict[str, tuple[float, ...]]:
+        """Return {metric: (restored, degraded)}, averaged over clips, as BasicSR does for videos."""
         return {name: tuple(self.result.mean(name, side) for side in SIDES) for name in self.result.metrics}

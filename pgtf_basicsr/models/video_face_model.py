@@ -1,17 +1,19 @@
-"""What the stages share: losses of frames, the discriminator, restoring whole clips in validation."""
+"""Training and validation that the stages share: losses of frames, the discriminator, restoring whole clips."""
 
 import os
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat, tee
+from typing import Any
 
+import numpy as np
 import torch
 from basicsr.utils import get_root_logger, imwrite
 from torch import nn
 
 from ..archs.inference import for_inference
-from ..data.clip_stream import open_stream
-from ..errors import UserError
+from ..data.clip_stream import ClipStream, open_stream
 from ..evaluation.pictures import ClipPictures
 from ..evaluation.report import log_results, write_pictures, write_report
 from ..evaluation.scoring import ClipScorer, describe_metrics, is_measured, require_clips
@@ -19,8 +21,10 @@ from ..evaluation.tables import markdown_table
 from ..images import to_image
 from ..ranks import on_rank_0
 from ..restoration.streaming import restore_frames, run_windows
+from .building import build_network
 from .trainable_model import TrainableModel
 from .validation import ClipScores
+from .video_face_options import VideoFaceOptions
 
 __all__ = ['VideoFaceModel']
 
@@ -28,54 +32,40 @@ __all__ = ['VideoFaceModel']
 class VideoFaceModel(TrainableModel):
     """Base of the models of videos; a stage says what its networks learn from what.
 
-    Options beyond :class:`TrainableModel`, all under ``train``:
-        activation_checkpointing (bool): Compute activations twice to save memory. Default: False.
-        net_d_start_iter (int): First iteration with adversarial loss. Default: 1.
-
-    Under ``val``: ``batch_size``, windows restored in one pass (default 1), ``stride``, frames from one window to the
-    next (default 1), and BasicSR's ``metrics``.
-
     A subclass implements :meth:`generator_losses`, and says in :meth:`restoration_options` how clips are restored.
     """
 
-    def __init__(self, opt):
-        metrics = (opt.get('val') or {}).get('metrics') or {}
-        self.metrics = on_rank_0(lambda: describe_metrics(metrics))
-        for name, info in self.metrics.items():
-            get_root_logger().info(f'Metric [{name}] - {info.label or info.title}.')
-        self.results = []
+    option_types = VideoFaceOptions
+
+    def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__(opt)
+        self.results: list[Any] = []
         if not self.is_train:
             for_inference(self.net_g)
 
     # ----------------------------------------------------------------- set-up
 
-    def init_training_settings(self):
-        self.check_windows()
-        if self.opt['train'].get('activation_checkpointing'):
+    def init_metrics(self) -> None:
+        metrics = (self.options.val.metrics if self.options.val else None) or {}
+        self.metrics = on_rank_0(lambda: describe_metrics(metrics))
+        for name, info in self.metrics.items():
+            get_root_logger().info(f'Metric [{name}] - {info.label or info.title}.')
+
+    def init_training_settings(self) -> None:
+        if self.options.train.activation_checkpointing:
             self.net_g.set_activation_checkpointing(True)
         super().init_training_settings()
 
-    def check_windows(self):
-        """Refuse a training set whose windows are not as long as the network's."""
-        options = self.opt['datasets'].get('train')
-        if options and options.get('num_frame', self.net_g.num_frames) != self.net_g.num_frames:
-            raise UserError(
-                f'datasets.train.num_frame is {options["num_frame"]}, but network_g takes '
-                f'{self.net_g.num_frames} frames: make them equal'
-            )
-
-    def init_losses(self):
-        """Build the losses that the options name; those of the single stages are in the subclasses."""
+    def init_losses(self) -> None:
+        """Build the losses that the options name; those of single stages are in the subclasses."""
         self.cri_pix = self.build_loss('pixel_opt')
         self.cri_perceptual = self.build_loss('perceptual_opt')
         self.cri_gan = self.build_loss('gan_opt')
 
-    def init_discriminator(self):
+    def init_discriminator(self) -> nn.Module | None:
         if not self.cri_gan:
             return None
-        self.net_d_start_iter = self.opt['train'].get('net_d_start_iter', 1)
-        net_d = self.build('network_d')
+        net_d = build_network('network_d', self.opt['network_d'])
         self.load_pretrained(net_d, 'network_d')
         if self.opt['dist'] and self.device.type == 'cuda':
             net_d = nn.SyncBatchNorm.convert_sync_batchnorm(net_d)
@@ -85,14 +75,14 @@ class VideoFaceModel(TrainableModel):
 
     # --------------------------------------------------------------- training
 
-    def feed_data(self, data):
-        """Take a batch from the loader: 'gt' and, where the data set has it, 'lq'; (B, T, C, H, W)."""
+    def feed_data(self, data: dict[str, Any]) -> None:
+        """Take a batch from the loader: 'gt' and 'lq', (B, T, C, H, W) in [0, 1]."""
         self.gt = data['gt'].to(self.device, non_blocking=True)
         self.lq = data['lq'].to(self.device, non_blocking=True)
         self.samples, self.drawn = data.get('key', []), data.get('drawn', [])
 
-    def compute_gradients(self, current_iter, step):
-        adversarial = self.net_d is not None and current_iter >= self.net_d_start_iter
+    def compute_gradients(self, current_iter: int, step: bool) -> 'OrderedDict[str, torch.Tensor]':
+        adversarial = self.net_d is not None and current_iter >= self.options.train.net_d_start_iter
         if self.net_d is not None:
             self.net_d.requires_grad_(False)
         with self.gradients_for(self.net_g, step):
@@ -107,17 +97,19 @@ class VideoFaceModel(TrainableModel):
             losses.update(self.train_discriminator(step))
         return losses
 
-    def generator_losses(self):
+    def generator_losses(self) -> 'tuple[torch.Tensor | None, OrderedDict[str, torch.Tensor], torch.Tensor | None]':
         """Run network_g on the batch.
 
         Returns:
             tuple: The output (B, T, 3, H, W) or None, an OrderedDict of losses (``l_*``) and of
             other figures for the log, and the reconstruction loss that the adversarial loss is
-            weighed against.
+            weighted against.
         """
         raise NotImplementedError
 
-    def reconstruction_losses(self, output, losses):
+    def reconstruction_losses(
+        self, output: torch.Tensor, losses: 'OrderedDict[str, torch.Tensor]'
+    ) -> torch.Tensor | float:
         """Add pixel and perceptual loss to ``losses`` and return their sum."""
         if self.cri_pix:
             losses['l_g_pix'] = self.cri_pix(output, self.gt)
@@ -125,8 +117,8 @@ class VideoFaceModel(TrainableModel):
             losses['l_g_percep'] = self.cri_perceptual(output, self.gt)
         return losses.get('l_g_pix', 0) + losses.get('l_g_percep', 0)
 
-    def generator_adversarial_loss(self, reconstruction):
-        """Adversarial loss of the generator, weighed adaptively, and that weight."""
+    def generator_adversarial_loss(self, reconstruction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compute the adversarial loss of the generator with adaptive weight, and that weight."""
         adversarial = self.cri_gan(self.net_d(self.output), True)
         # As a tensor: the number would have to be waited for.
         scale = self.scaler.scale(adversarial.new_ones((), dtype=torch.float32))
@@ -135,9 +127,9 @@ class VideoFaceModel(TrainableModel):
         )
         return weight * adversarial, weight
 
-    def train_discriminator(self, step):
-        """Let the discriminator learn from real and restored frames; returns its losses for the log."""
-        losses = OrderedDict()
+    def train_discriminator(self, step: bool) -> 'OrderedDict[str, torch.Tensor]':
+        """Train the discriminator on real and restored frames; returns its losses for the log."""
+        losses: OrderedDict[str, torch.Tensor] = OrderedDict()
         # Real and restored frames go through one after the other, so that under DDP no statistic
         # of BatchNorm changes between a forward pass and its backward pass.
         for name, frames, is_real in (('real', self.gt, True), ('fake', self.output.detach(), False)):
@@ -151,28 +143,30 @@ class VideoFaceModel(TrainableModel):
 
     # ------------------------------------------------------------- validation
 
-    def restoration_options(self):
-        """Options of the network in validation, as of `restoration.streaming.restore_frames`."""
+    def restoration_options(self) -> dict[str, Any]:
+        """Return options of the network in validation, as of `restoration.streaming.restore_frames`."""
         return {}
 
-    def input_frame(self, lq, gt):
-        """The frame of a clip that is restored in validation, of its degraded and its real one; (3, H, W)."""
+    def input_frame(self, lq: torch.Tensor, gt: torch.Tensor | None) -> torch.Tensor | None:
+        """Choose the frame that is restored in validation, of a degraded and a real one; (3, H, W)."""
         return lq
 
-    def check_data_set(self, dataset):
+    def check_data_set(self, dataset: Any) -> None:
         if not hasattr(dataset, 'clip_lengths'):
             return
         name = dataset.opt['name']
         metrics = {metric: info.options for metric, info in self.metrics.items()}
         require_clips(metrics, f'dataset {name}', dataset.clip_lengths(), dataset.has_gt, dataset.gt_size)
-        left_out = [metric for metric, options in metrics.items() if not is_measured(options, dataset.has_gt)]
-        if left_out:
-            get_root_logger().warning(f'{name} has no ground truth: {", ".join(left_out)} cannot be measured on it.')
+        skipped = [metric for metric, options in metrics.items() if not is_measured(options, dataset.has_gt)]
+        if skipped:
+            get_root_logger().warning(f'{name} has no ground truth: {", ".join(skipped)} cannot be measured on it.')
 
-    def new_scores(self, data_set):
-        return ClipScores(self.opt['name'], data_set, self.metrics)
+    def new_scores(self, data_set: str) -> ClipScores:
+        return ClipScores(self.options.name, data_set, self.metrics)
 
-    def score(self, net, dataset, index, scores, save_img):
+    def score(
+        self, net: nn.Module, dataset: Any, index: int, scores: ClipScores, save_img: bool
+    ) -> tuple[str, np.ndarray | None]:
         """Restore a clip of any length, a few frames in memory at a time, and score every frame."""
         clip, data_set = open_stream(dataset, index), dataset.opt['name']
         scorer = ClipScorer({name: info.options for name, info in self.metrics.items()}, clip.has_gt)
@@ -194,7 +188,7 @@ class VideoFaceModel(TrainableModel):
         )
         return clip.name, None
 
-    def restored_frames(self, net, clip):
+    def restored_frames(self, net: nn.Module, clip: ClipStream) -> Iterator[tuple[Any, ...]]:
         """Restore a clip window by window.
 
         Args:
@@ -209,19 +203,21 @@ class VideoFaceModel(TrainableModel):
         restored = restore_frames(
             net,
             (self.input_frame(*pair) for pair in inputs),
-            self.opt['val'].get('stride', 1),
+            self.options.val.stride,
             **self.streaming_options(),
             **self.restoration_options(),
         )
         for frame, (lq, gt), codes in zip(restored, shown, self.codes(net, clip)):
             yield to_image(frame.float()), to_image(lq), None if gt is None else to_image(gt), codes
 
-    def streaming_options(self):
-        """How windows run in validation, see `restoration.streaming`."""
-        return {'batch_size': self.opt['val'].get('batch_size', 1), 'device': self.device, 'autocast': self.autocast}
+    def streaming_options(self) -> dict[str, Any]:
+        """Return how windows run in validation, see `restoration.streaming`."""
+        return {'batch_size': self.options.val.batch_size, 'device': self.device, 'autocast': self.autocast}
 
-    def middle_frames(self, function, frames):
-        """What a function of windows (B, T, 3, H, W) gives for the middle frame of each, a frame after the other."""
+    def middle_frames(
+        self, function: Callable[[torch.Tensor], torch.Tensor], frames: Iterable[torch.Tensor]
+    ) -> Iterator[torch.Tensor]:
+        """Yield what a function of windows (B, T, 3, H, W) gives for the middle frame of each, frame by frame."""
         num_frames = self.get_bare_model(self.net_g).num_frames
 
         def results(features, output_frames):
@@ -229,19 +225,19 @@ class VideoFaceModel(TrainableModel):
 
         return run_windows(lambda frame: frame, results, frames, num_frames, **self.streaming_options())
 
-    def codes(self, net, clip):
-        """For each frame of a clip, logits (h, w, N) and the codes (h, w) that they should predict, or None."""
+    def codes(self, net: nn.Module, clip: ClipStream) -> Iterator[tuple[torch.Tensor, torch.Tensor] | None]:
+        """Yield for each frame the logits (h, w, N) and the codes (h, w) that they should predict, or None."""
         return repeat(None)
 
-    def save_frame(self, frame, data_set, clip, number):
+    def save_frame(self, frame: np.ndarray, data_set: str, clip: str, number: int) -> None:
         """Save a restored frame of a test, named as BasicSR names those of videos."""
-        suffix = self.opt['val'].get('suffix') or self.opt['name']
+        suffix = self.options.val.suffix or self.options.name
         imwrite(
             frame[..., ::-1],
             os.path.join(self.opt['path']['visualization'], data_set, clip, f'{number:08d}_{suffix}.png'),
         )
 
-    def save_results(self, scores):
+    def save_results(self, scores: ClipScores) -> None:
         self.results.append(scores.result)
         folder = self.opt['path']['results_root']
         write_report(self.results, folder)

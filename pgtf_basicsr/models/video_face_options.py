@@ -1,13 +1,16 @@
-"""What an option file may hold for the models of videos."""
+"""Options of the models of videos."""
 
-from typing import ClassVar, Literal
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
 from basicsr.utils.registry import DATASET_REGISTRY, LOSS_REGISTRY
 from pydantic import Field
 
+from ..config.mistakes import Keys
 from ..config.registered import Loss, Network, Optimizer, description_of, look_up, network_argument
 from ..config.schema import DataSetOptions, ValOptions, value
 from ..config.value_types import ExistingFile
+from .building import is_used
 from .trainable_options import TrainableOptions, TrainablePath, TrainableTraining
 
 __all__ = ['VideoFaceOptions', 'VideoFacePath', 'VideoFaceTraining', 'VideoFaceValidation']
@@ -25,12 +28,12 @@ class VideoFaceTraining(TrainableTraining):
     """``train`` of models of videos."""
 
     activation_checkpointing: bool = Field(False, description='compute activations twice to save memory')
-    optim_d: Optimizer | None = Field(None, description='optimiser of network_d; needed with gan_opt')
+    optim_d: Optimizer | None = Field(None, description='optimizer of network_d; needed with gan_opt')
     pixel_opt: Loss | None = Field(None, description='pixel loss')
     perceptual_opt: Loss | None = Field(
-        None, description='perceptual loss; left out, with a warning, where its weights are ~'
+        None, description='perceptual loss; skipped, with a warning, where its weights are ~'
     )
-    gan_opt: Loss | None = Field(None, description='adversarial loss, weighed adaptively: AdaptiveGANLoss')
+    gan_opt: Loss | None = Field(None, description='adversarial loss with adaptive weight: AdaptiveGANLoss')
     net_d_start_iter: int = Field(1, ge=0, description='first iteration with adversarial loss')
 
 
@@ -60,10 +63,10 @@ class VideoFaceOptions(TrainableOptions):
     val: VideoFaceValidation | None = Field(None, description='how to validate and test')
 
     @classmethod
-    def contradictions(cls, options, is_train):
+    def contradictions(cls, options: dict[str, Any], is_train: bool) -> Iterator[tuple[Keys, str]]:
         yield from super().contradictions(options, is_train)
         if is_train and cls.network_fits(options):
-            yield from windows(options, options['network_g'])
+            yield from check_windows(options, options['network_g'])
         stride = value(options, 'val', 'stride')
         if stride and cls.network_fits(options):
             num_frames = network_argument(options['network_g'], 'num_frames')
@@ -71,34 +74,33 @@ class VideoFaceOptions(TrainableOptions):
                 yield ('val', 'stride'), f' is {stride}; it must be {num_frames} or less, the frames of a window'
         train = options.get('train') or {}
         if train.get('gan_opt'):
-            yield from adversarial(options, train)
+            yield from check_adversarial(options, train)
 
 
-def windows(options, network_g):
-    """Training windows must have the network's number of frames, and a size that its strides divide."""
+def check_windows(options: dict[str, Any], network_g: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Compare training windows with network_g: its number of frames, and a size that its strides divide."""
     section = value(options, 'datasets', 'train') or {}
     data_set = look_up(DATASET_REGISTRY, section.get('type', ''))
     if data_set is None:
         return
-    described = description_of(data_set, DataSetOptions)
-    num_frame = section.get('num_frame', described.default('num_frame'))
-    num_frames = network_argument(network_g, 'num_frames')
+    section = description_of(data_set, DataSetOptions).with_defaults(section)
+    num_frame, num_frames = section.get('num_frame'), network_argument(network_g, 'num_frames')
     if num_frame is not None and num_frame != num_frames:
         yield (
             ('datasets', 'train', 'num_frame'),
-            (f' is {num_frame}, but network_g.num_frames is {num_frames}: make them equal'),
+            f' is {num_frame}, but network_g.num_frames is {num_frames}: make them equal',
         )
-    gt_size = section.get('gt_size', described.default('gt_size'))
+    gt_size = section.get('gt_size')
     stride = 2 ** (len(network_argument(network_g, 'multipliers') or (1,)) - 1)
     if gt_size is not None and (gt_size % stride or gt_size < 2 * stride):
         yield (
             ('datasets', 'train', 'gt_size'),
-            (f' is {gt_size}; for this network_g it must be a multiple of {stride}, {2 * stride} or more'),
+            f' is {gt_size}; for this network_g it must be a multiple of {stride}, {2 * stride} or more',
         )
 
 
-def adversarial(options, train):
-    """An adversarial loss needs somebody to learn from it, and a loss to be weighed against."""
+def check_adversarial(options: dict[str, Any], train: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Check that an adversarial loss has a discriminator, its optimizer, and a loss to be weighted against."""
     if not options.get('network_d'):
         yield ('network_d',), ' is missing: train.gan_opt needs it'
     if not train.get('optim_d'):
@@ -107,12 +109,7 @@ def adversarial(options, train):
     if loss is not None and not hasattr(loss, 'adaptive_weight'):
         yield (
             ('train', 'gan_opt', 'type'),
-            (f' is {train["gan_opt"]["type"]}; it must be one with an adaptive weight, such as AdaptiveGANLoss'),
+            f' is {train["gan_opt"]["type"]}; it must be one with an adaptive weight, such as AdaptiveGANLoss',
         )
-    if not is_used(train, 'pixel_opt') and not is_used(train, 'perceptual_opt'):
-        yield ('train', 'gan_opt'), ' is weighed against pixel_opt and perceptual_opt, but neither is used'
-
-
-def is_used(train, name):
-    """Whether a loss is there and not left out for want of weights."""
-    return bool(train.get(name)) and train[name].get('weights', '') is not None
+    if not is_used(train.get('pixel_opt')) and not is_used(train.get('perceptual_opt')):
+        yield ('train', 'gan_opt'), ' is weighted against pixel_opt and perceptual_opt, but neither is used'

@@ -12,7 +12,7 @@ The folder holds
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -171,7 +171,7 @@ def _write_test_videos(test: Path, size: int, seed: int) -> None:
             'dataroot_gt': test / 'GT',
             'dataroot_landmarks': landmarks if landmarks.exists() else None,
             'gt_size': size,
-            'degradation': asdict(SAMPLE_DEGRADATION),
+            'degradation': SAMPLE_DEGRADATION,
             'seed': seed,
         }
     )

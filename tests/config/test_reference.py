@@ -26,7 +26,7 @@ def test_everything_registered_is_on_it():
     names = [*archs.__all__, *losses.__all__, *(name for name in metrics.__all__ if name.startswith('calculate_'))]
     for name in [
         *names,
-        'Data set VFHQDataset',
+        'Dataset VFHQDataset',
         'Model PGTFormerModel',
         'Model TSVQGANModel',
         'Adam',

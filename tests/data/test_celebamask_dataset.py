@@ -181,7 +181,7 @@ def test_which_pictures_are_taken(root, tmp_path):
     assert [item['key'] for item in dataset(root, images=[1999, 2000])] == ['1999', '2000']
     (tmp_path / 'list.txt').write_text('2000\n0\n')
     assert [item['key'] for item in dataset(root, meta_info_file=str(tmp_path / 'list.txt'))] == ['2000', '0']
-    with pytest.raises(UserError, match=r'1997 of 2000 pictures are missing, the first is .*CelebA-HQ-img/2\.jpg'):
+    with pytest.raises(UserError, match=r'1997 of 2000 images are missing, the first is .*CelebA-HQ-img/2\.jpg'):
         dataset(root, images=[0, 1999])
     (tmp_path / 'list.txt').write_text('2000\n../0\n')
     with pytest.raises(UserError, match=r"list\.txt: '\.\./0' should be the number"):
@@ -194,10 +194,10 @@ def test_which_pictures_are_taken(root, tmp_path):
         ({'size': 0}, 'size is 0'),
         ({'color_jitter': 2}, 'color_jitter is 2'),
         ({'use_hflip': 'yes'}, 'use_hflip'),
-        ({'placement': {'scales': 2}}, "placement: has no option 'scales'"),
+        ({'placement': {'scales': 2}}, 'placement.scales: there is no such option; did you mean scale'),
         ({'images': [3, 1]}, 'images is'),
-        ({'degradation': {'resize_back': False}}, 'resize_back must be true'),
-        ({'degradation': {'variant': 'vfqh'}}, 'dataset faces, degradation: variant is'),
+        ({'degradation': {'resize_back': False}}, 'degradation.resize_back is false'),
+        ({'degradation': {'variant': 'vfqh'}}, 'dataset faces: degradation.variant is'),
         ({'phase': 'dev'}, 'phase'),
         ({'dataroot': '/nowhere'}, 'no folder /nowhere/CelebA-HQ-img'),
         ({'seed': -1}, 'seed is -1'),
@@ -222,7 +222,7 @@ def test_broken_files_are_named(tmp_path):
         (
             r'00000_hair\.png .* not a whole image',
             r'00001_(hair|nose)\.png: is (32 x 32|16 x 16) pixels, but',
-            r'picture 2 has no masks.*00002_<part>\.png',
+            r'image 2 has no masks.*00002_<part>\.png',
             r'3\.jpg \(0 bytes\) is not a whole image',
         )
     ):

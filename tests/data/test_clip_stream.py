@@ -194,7 +194,11 @@ WHERE = f'dataset clips: clip {CLIPS[1]} has'
             f'{WHERE} 7 frames in .*LR_Blind/{CLIPS[1]}; it should have 8, 00000000 to '
             f'00000007 as in .*GT/{CLIPS[1]}: frame 00000007 is missing',
         ),
-        (more_degraded, {'lq': 'LR_Blind'}, f'{WHERE} 9 frames in .*LR_Blind.* 8, .*: frame 00000008 is none of them'),
+        (
+            more_degraded,
+            {'lq': 'LR_Blind'},
+            f'{WHERE} 9 frames in .*LR_Blind.* 8, .*: frame 00000008 is not one of them',
+        ),
         (other_names, {'lq': 'LR_Blind'}, f'{WHERE} 8 frames in .*LR_Blind.* 8, .*: frame 00000007 is missing'),
         (fewer_degraded, {'gt': 'videos', 'lq': 'LR_Blind'}, f'{WHERE} 7 frames in .* 8, .*videos/{CLIPS[1]}.mp4'),
         (

@@ -188,9 +188,9 @@ def test_an_item_is_made_again_from_its_line(own_root):
         assert digest(again) == digest(item) and torch.equal(again['landmarks'], item['landmarks'])
         assert again['drawn'] == item['drawn'] and again['key'] == item['key']
     for line, complaint in (
-        ('{}', 'is no report'),
-        ('[1]', 'is no report'),
-        ('x', 'is no report'),
+        ('{}', 'is not a report'),
+        ('[1]', 'is not a report'),
+        ('x', 'is not a report'),
         (item['drawn'].replace('hopper', 'hoppel'), 'has no clip hoppel_001'),
     ):
         with pytest.raises(UserError, match=complaint):
@@ -314,14 +314,14 @@ def test_broken_data_is_named(own_root):
     'options, complaint',
     [
         ({'dataroot_gt': '/nowhere/GT'}, 'dataroot_gt: no folder /nowhere/GT'),
-        ({'dataroot_gt': None}, 'dataroot_gt is not given'),
-        ({'dataset_enlarge_ratio': 10}, 'windows_per_clip'),
+        ({'dataroot_gt': None}, 'dataroot_gt is missing'),
+        ({'dataset_enlarge_ratio': 10}, 'dataset_enlarge_ratio is 10; it must be 1: .*windows_per_clip'),
         ({'num_frame': 0}, 'num_frame is 0'),
         ({'gt_size': '512'}, "gt_size is '512'"),
         ({'phase': 'training'}, 'phase'),
         ({'gt_frames': 'last'}, 'gt_frames'),
-        ({'degradation': {'blur': 3}}, "degradation: has no option 'blur'"),
-        ({'placement': {'angle': 3}}, "placement: has no option 'angle'"),
+        ({'degradation': {'blur': 3}}, 'degradation.blur: there is no such option'),
+        ({'placement': {'angle': 3}}, 'placement.angle: there is no such option'),
         ({'io_backend': {'type': 'lmdb'}}, 'dataroot_gt: no LMDB at'),
         ({'io_backend': {'type': 'nosuch'}}, 'dataroot_gt: mmengine has no file backend'),
     ],

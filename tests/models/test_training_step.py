@@ -107,7 +107,7 @@ def test_bf16_computes_nearly_what_fp32_does(weights):
 
 
 def test_fp16_is_refused_on_the_cpu(weights):
-    with pytest.raises(UserError, match='fp16 is not to be had on cpu: choose one of fp32, bf16'):
+    with pytest.raises(UserError, match='fp16 is not supported on cpu: choose one of fp32, bf16'):
         make(2, weights, **{'train:precision': 'fp16'})
 
 
@@ -189,7 +189,9 @@ def test_checkpointing_recomputes_what_is_large_and_changes_no_gradient(weights)
     assert recomputed.keys() == kept.keys()
     for name, gradient in kept.items():
         assert gradient.any(), name
-        torch.testing.assert_close(recomputed[name], gradient, rtol=1e-4, atol=1e-7, msg=lambda text: f'{name}: {text}')
+        torch.testing.assert_close(
+            recomputed[name], gradient, rtol=1e-4, atol=1e-7, msg=lambda text, name=name: f'{name}: {text}'
+        )
     assert len(once) == 5 and set(once.values()) == {1}
     assert all(runs > 1 for runs in more_often.values()) and more_often.keys() == once.keys()
 
@@ -234,7 +236,7 @@ def test_an_iteration_does_not_wait_for_the_gpu(weights, stage, changes, scaling
     moved(model)
     data = [batch(seed=3), batch(seed=4)]
     for iteration in (3, 4):
-        flags = model.outcome.flags
+        flags = model.pending_step.flags
         with recorded_waits() as waits:
             model.update_learning_rate(iteration)
             model.feed_data(data.pop())
@@ -290,7 +292,7 @@ def test_ema_follows_parameters_and_takes_buffers_over(weights):
 
 
 def test_window_length_of_data_and_network_must_agree(weights):
-    with pytest.raises(UserError, match='datasets.train.num_frame is 5, but network_g takes 3 frames'):
+    with pytest.raises(UserError, match='datasets.train.num_frame is 5, but network_g.num_frames is 3'):
         make(1, weights, **{'datasets:train:num_frame': 5})
 
 

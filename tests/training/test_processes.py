@@ -31,7 +31,7 @@ def one_step(stage, name, batch_size):
             'datasets:train:batch_size_per_gpu': batch_size,
         },
     )
-    # The face parsing network, trained along in stage II, has statistics of its batch.
+    # The face parsing network, trained jointly in stage II, has statistics of its batch.
     if stage == 2:
         opt['train']['frozen'] = ['codebook', 'from_latents', 'decoder', 'parsing_net', 'regulators']
     return opt
