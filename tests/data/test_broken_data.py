@@ -147,7 +147,7 @@ def test_clips_that_are_missing_stop_a_run_or_are_left_out(root):
 def test_nothing_but_broken_data_is_an_error(root):
     for path in (root / 'GT').rglob('*.png'):
         path.write_bytes(b'')
-    with pytest.raises(DataError, match='2 items in a row are broken, the last one: frame .*00000000.png'):
+    with pytest.raises(DataError, match='2 items in a row are broken, the last one: image .*00000000.png'):
         data_set(root, broken_data='skip')[0]
 
 
