@@ -184,7 +184,7 @@ class RunOptions(Section):
         logger = options.get('logger') or {}
         if value(logger, 'wandb', 'project') is not None and logger.get('use_tb_logger') is False:
             yield ('logger', 'wandb', 'project'), ' needs logger.use_tb_logger: true'
-        yield from _metrics(options, cls.can_measure)
+        yield from _metrics(options, cls)
 
     @classmethod
     def needs(cls, options: dict[str, Any], is_train: bool) -> Iterator[tuple[Keys, str]]:
@@ -197,7 +197,6 @@ class RunOptions(Section):
         yield from _gpus(options)
         yield from _needed_to_train(options) if is_train else _needed_to_test(options)
         yield from _data_sets(options, is_train)
-        yield from _metrics(options, cls)
         model = look_up(MODEL_REGISTRY, options.get('model_type', ''))
         if model is not None and model.__module__.partition('.')[0] == 'basicsr':
             yield from _basicsr_models(options, is_train)
