@@ -205,7 +205,7 @@ def _picture(name: str, kind: str, path: Path) -> str:
         width = MAX_WIDTH
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     _, data = cv2.imencode('.jpg', picture, JPEG_OPTIONS)
-    text = base64.b64encode(data).decode('ascii')
+    text = base64.b64encode(data.tobytes()).decode('ascii')
     return f'<script type="text/plain" id="{name}" data-width="{width}" data-height="{height}">{text}</script>\n'
 
 

@@ -187,8 +187,9 @@ def whole_scores(metrics: Metrics, collected: Sequence[Mapping[tuple[str, str], 
     """
     scores: dict[str, dict[str, float]] = {}
     for metric, side in dict.fromkeys(key for clip in collected for key in clip):
-        combine = specification_of(metrics[metric]).combine
-        scores.setdefault(metric, {})[side] = combine([clip[metric, side] for clip in collected])
+        specification = specification_of(metrics[metric])
+        if specification.combine:
+            scores.setdefault(metric, {})[side] = specification.combine([clip[metric, side] for clip in collected])
     return scores
 
 
@@ -214,7 +215,7 @@ class _FrameMean:
 
     def compute(self) -> float:
         values = [value for value in self._values if not math.isnan(value)]
-        return np.mean(values) if values else math.nan
+        return float(np.mean(values)) if values else math.nan
 
 
 def _accumulator(options: Mapping[str, Any], specification: MetricSpecification) -> Any:

@@ -39,7 +39,8 @@ def motion_to_previous(frame: np.ndarray, previous: np.ndarray) -> tuple[np.ndar
         )
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     now, before = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (frame, previous))
-    forward, backward = method.calc(now, before, None), method.calc(before, now, None)
+    # OpenCV's types do not know that there may be no flow to start from.
+    forward, backward = method.calc(now, before, None), method.calc(before, now, None)  # type: ignore[call-overload]
     height, width = now.shape
     positions = forward + np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
     inside = ((positions >= 0) & (positions <= (width - 1, height - 1))).all(axis=-1)
