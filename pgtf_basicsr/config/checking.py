@@ -112,7 +112,7 @@ def is_needed(error: ErrorDetails, is_train: bool) -> bool:
     return keys == ('path', 'pretrain_network_g') or (keys[0] == 'datasets' and keys[1] != 'train')
 
 
-def remove(options: dict[str, Any], keys: Keys) -> None:
+def remove(options: dict[int | str, Any], keys: Keys) -> None:
     """Take out what ``keys`` lead to, if it is there; of a list, the whole list."""
     for depth, key in enumerate(keys[:-1]):
         if not isinstance(options.get(key), dict):
