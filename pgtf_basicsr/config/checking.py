@@ -94,7 +94,7 @@ def find_mistakes(options: dict[str, Any], is_train: bool) -> list[tuple[Keys, s
     except ValidationError as error:
         errors = [item for item in error.errors(include_url=False) if is_needed(item, is_train)]
     mistakes = {keys_of(item): message_of(item) for item in errors}
-    sound = deepcopy(options)
+    sound: dict[Any, Any] = deepcopy(options)
     for keys in mistakes:
         remove(sound, keys)
     for keys, message in description.contradictions(description.with_defaults(sound), is_train):
@@ -112,7 +112,7 @@ def is_needed(error: ErrorDetails, is_train: bool) -> bool:
     return keys == ('path', 'pretrain_network_g') or (keys[0] == 'datasets' and keys[1] != 'train')
 
 
-def remove(options: dict[str, Any], keys: Keys) -> None:
+def remove(options: dict[Any, Any], keys: Keys) -> None:
     """Take out what ``keys`` lead to, if it is there; of a list, the whole list."""
     for depth, key in enumerate(keys[:-1]):
         if not isinstance(options.get(key), dict):

@@ -174,8 +174,9 @@ class Places:
         else:
             return
         for key, (mark, value) in entries:
-            self.lines[(*path, key)] = mark.line + 1
-            self._walk(value, (*path, key), (*ancestors, node))
+            place = (*path, key)
+            self.lines[place] = mark.line + 1
+            self._walk(value, place, (*ancestors, node))
 
     def _entries_of(self, node, ancestors):
         """Entries {key: (mark, value node)} of a mapping, and how many PyYAML makes of them on the way."""

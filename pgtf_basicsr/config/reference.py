@@ -78,14 +78,14 @@ def sections_of(described: type[Section], path: str, level: int, known: type[Sec
     for key, field in described.model_fields.items():
         inner = section_in(type_of(field))
         if inner:
-            base = known and known.model_fields.get(key)
-            parts += sections_of(inner, f'{path}.{key}'.strip('.'), level, base and section_in(type_of(base)))
+            base = known.model_fields.get(key) if known else None
+            parts += sections_of(inner, f'{path}.{key}'.strip('.'), level, section_in(type_of(base)) if base else None)
     return parts
 
 
 def rows_of(described: type[Section], known: type[Section] | None = None) -> list[str]:
     """List the rows for the keys of a description that ``known`` does not have alike."""
-    rows = {}
+    rows: dict[Any, list[str]] = {}
     for item in filter(None, (described, known)):
         rows[item] = [
             row(name, kind, inspect.Parameter.empty, meaning, '') for name, (kind, meaning) in item.families.items()
@@ -102,8 +102,8 @@ def argument_rows(item: Callable[..., Any], described: type[Section]) -> list[st
     """List the rows for the arguments of a class or function."""
     known = meanings(item)
     return [
-        row(field.alias, type_of(field), field.default, known.get(field.alias, ''), '–' if field.is_required() else '')
-        for field in described.model_fields.values()
+        row(name, type_of(field), field.default, known.get(name, ''), '–' if field.is_required() else '')
+        for name, field in zip(described.described_keys(), described.model_fields.values())
     ]
 
 

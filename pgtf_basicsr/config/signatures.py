@@ -34,14 +34,14 @@ def arguments_of(
         type: A :class:`Section` with a field for each argument.
     """
     parameters, takes_any = parameters_of(item)
-    known = dict(known)
-    fields = {}
+    types = dict(known)
+    fields: dict[str, Any] = {}
     for number, parameter in enumerate(parameters):
         name, default, annotation = parameter.name, parameter.default, parameter.annotation
         if name in skipped:
             continue
-        if name in known:
-            kind = known[name]
+        if name in types:
+            kind = types[name]
         elif annotation is parameter.empty:
             kind = type_of_default(_documented_default(item, name) if default is parameter.empty else default)
         else:
@@ -62,7 +62,7 @@ def parameters_of(item: Callable[..., Any]) -> tuple[list[inspect.Parameter], bo
     functions = [item]
     if inspect.isclass(item):
         functions = [vars(ancestor)['__init__'] for ancestor in item.__mro__ if '__init__' in vars(ancestor)]
-    found = {}
+    found: dict[str, inspect.Parameter] = {}
     for function in functions:
         takes_any = False
         annotations = _annotations(function)

@@ -44,7 +44,7 @@ BOUNDS = {'gt': 'above', 'ge': 'at least', 'lt': 'below', 'le': 'at most'}
 def refuse(message: str, kind: str = 'refused') -> NoReturn:
     """Raise a mistake in a validator; ``message`` continues the option's name, such as ': ...' or ' is ...'."""
     # Pydantic fills in braces; text that comes from a file may hold some.
-    raise PydanticCustomError(kind, '{message}', {'message': message})  # type: ignore[arg-type]
+    raise PydanticCustomError(kind, '{message}', {'message': message})
 
 
 def nearest(name: Any, known: Iterable[Any], cutoff: float = 0.6) -> str | None:

@@ -53,11 +53,9 @@ def read_meta_info(path: str | Path) -> list[Clip]:
                 '<number of the first frame> or <clip>/<number of frames>'
             )
         name = found['name']
-        count, height, width, first = (
-            int(value) if value else None
-            for value in (found['frames'] or found['length'], found['height'], found['width'], found['first'])
-        )
-        clips.append(Clip(name, count, height, width, first))
+        count = int(found['frames'] or found['length'])
+        rest = (int(found[part]) if found[part] else None for part in ('height', 'width', 'first'))
+        clips.append(Clip(name, count, *rest))
     return clips
 
 

@@ -278,13 +278,13 @@ def code_and_decode(frames: Iterable[np.ndarray], codec: str, crf: int, preset: 
     decoder_name, codec_options, smallest = _CODECS[codec]
     # yuv420p halves the colour planes, so sides have to be even.
     padding = [(0, max(side + side % 2, least) - side) for side, least in zip((height, width), smallest)] + [(0, 0)]
-    encoder = av.CodecContext.create(codec, 'w')
+    encoder: Any = av.CodecContext.create(codec, 'w')
     encoder.height, encoder.width = height + padding[0][1], width + padding[1][1]
     encoder.pix_fmt = 'yuv420p'
     encoder.time_base = Fraction(1, 25)
     encoder.thread_count = 1  # more threads give other bytes
     encoder.options = {'crf': str(crf), 'preset': preset, **codec_options}
-    decoder = av.CodecContext.create(decoder_name, 'r')
+    decoder: Any = av.CodecContext.create(decoder_name, 'r')
     decoder.thread_count = 1
 
     coded = (_video_frame(np.pad(frame, padding, mode='edge'), number) for number, frame in enumerate(frames))

@@ -138,7 +138,7 @@ class FrameLmdb:
 
     def list_clips(self) -> list[Clip]:
         """List all clips, by name, with their frames counted; it reads every key, which a list of clips saves."""
-        clips = {}
+        clips: dict[str, tuple[int, int]] = {}
         with self._transaction() as transaction:
             for key in transaction.cursor().iternext(keys=True, values=False):
                 clip, _, frame = key.decode(errors='replace').rpartition('/')

@@ -14,7 +14,7 @@ from ..errors import UserError
 __all__ = ['build_loss', 'build_network', 'build_optimizer', 'is_used', 'log_parameters']
 
 
-def build_network(name: str, section: dict[str, Any]) -> nn.Module:
+def build_network(name: str, section: dict[str, Any]) -> Any:
     """Build the network of a section.
 
     Args:
@@ -30,7 +30,7 @@ def build_network(name: str, section: dict[str, Any]) -> nn.Module:
         raise UserError(f'{name}: {section["type"]} cannot be built from these options: {error}') from error
 
 
-def build_loss(name: str, section: dict[str, Any] | None) -> nn.Module | None:
+def build_loss(name: str, section: dict[str, Any] | None) -> Any:
     """Build the loss of a section; None where there is none, or its ``weights`` are null.
 
     Args:
@@ -53,7 +53,7 @@ def build_loss(name: str, section: dict[str, Any] | None) -> nn.Module | None:
 
 def is_used(section: dict[str, Any] | None) -> bool:
     """Say whether there is a loss that is not skipped for want of weights."""
-    return bool(section) and section.get('weights', '') is not None
+    return section is not None and bool(section) and section.get('weights', '') is not None
 
 
 def build_optimizer(name: str, section: dict[str, Any], net: nn.Module) -> torch.optim.Optimizer:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from basicsr.utils.registry import MODEL_REGISTRY
-from torch import nn
 
 from ..checkpoints import load_weights, state_dict
 from ..images import to_image
@@ -60,7 +59,7 @@ class FaceParsingModel(TrainableModel):
         self.mask = data['mask'].to(self.device, non_blocking=True)
         self.samples, self.drawn = data.get('key', []), data.get('drawn', [])
 
-    def compute_gradients(self, current_iter: int, step: bool) -> 'OrderedDict[str, torch.Tensor]':
+    def compute_gradients(self, current_iter: int, step: bool) -> OrderedDict[str, torch.Tensor]:
         losses = OrderedDict()
         with self.gradients_for(self.net_g, step):
             with self.autocast():
@@ -77,7 +76,7 @@ class FaceParsingModel(TrainableModel):
 
     @torch.no_grad()
     def score(
-        self, net: nn.Module, dataset: Any, index: int, scores: ParsingScores, save_img: bool
+        self, net: Any, dataset: Any, index: int, scores: ParsingScores, save_img: bool
     ) -> tuple[str, np.ndarray | None]:
         """Label an image and count its pixels."""
         item = dataset[index]

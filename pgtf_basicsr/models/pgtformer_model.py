@@ -63,7 +63,7 @@ class PGTFormerModel(VideoFaceModel):
         self.cri_feature = self.build_loss('feature_opt')
         self.cri_msrl = self.build_loss('msrl_opt')
 
-    def load_teacher(self) -> nn.Module:
+    def load_teacher(self) -> Any:
         """Build the frozen stage I autoencoder; PGTFormer starts from it where it has no weights of its own."""
         teacher = build_network('network_vqgan', self.opt['network_vqgan'])
         self.load_pretrained(teacher, 'network_vqgan')
@@ -79,7 +79,7 @@ class PGTFormerModel(VideoFaceModel):
             return self.options.path.pretrain_network_parsing is not None
         return self.load_pretrained(self.net_g.parsing_net, 'network_parsing')
 
-    def generator_losses(self) -> 'tuple[torch.Tensor | None, OrderedDict[str, torch.Tensor], torch.Tensor | None]':
+    def generator_losses(self) -> tuple[torch.Tensor | None, OrderedDict[str, torch.Tensor], Any]:
         losses: OrderedDict[str, torch.Tensor] = OrderedDict()
         with torch.no_grad():
             codes = self.teacher.encode_codes(self.gt)

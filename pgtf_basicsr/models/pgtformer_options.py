@@ -89,19 +89,20 @@ def measures_codes(options):
 
 def check_teacher(options: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
     """Compare the teacher, a stage I autoencoder, with network_g: they must have the same frames and codes."""
-    section = options.get('network_vqgan')
+    section = options.get('network_vqgan') or {}
     if not section:
         yield ('network_vqgan',), ' is missing: training and metrics of codes take the codes of stage I from it'
     if value(options, 'path', 'pretrain_network_vqgan') is None:
         yield ('path', 'pretrain_network_vqgan'), ' is missing: name the weights that stage I made'
-    network = look_up(ARCH_REGISTRY, (section or {}).get('type', ''))
+    network = look_up(ARCH_REGISTRY, section.get('type', ''))
     if network is None:
         return
     if not hasattr(network, 'encode_codes'):
         yield ('network_vqgan', 'type'), f' is {section["type"]}, which gives no codes; TSVQGAN does'
         return
     for name in ('num_frames', 'multipliers', 'codebook_size', 'codebook_dim'):
-        own, taught = (network_argument(net, name) for net in (options.get('network_g') or {}, section))
+        own = network_argument(options.get('network_g') or {}, name)
+        taught = network_argument(section, name)
         if own is not None and taught is not None and own != taught and list_of(own) != list_of(taught):
             yield ('network_vqgan', name), f' is {taught}, but network_g.{name} is {own}: make them equal'
 

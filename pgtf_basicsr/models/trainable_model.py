@@ -99,7 +99,7 @@ class TrainableModel(ValidatedModel):
         self.ema_decay = options.ema_decay
         if self.ema_decay > 0:
             get_root_logger().info(f'Use Exponential Moving Average with decay: {self.ema_decay}')
-            self.net_g_ema = deepcopy(self.net_g).to(self.device).eval().requires_grad_(False)
+            self.net_g_ema: Any = deepcopy(self.net_g).to(self.device).eval().requires_grad_(False)
             if self.options.path.resume_state:
                 self.load_pretrained(self.net_g_ema, 'network_g', 'params_ema')
         self.net_g = self.model_to_device(self.net_g)
@@ -121,11 +121,11 @@ class TrainableModel(ValidatedModel):
         """Build the losses that the options name."""
         raise NotImplementedError
 
-    def init_discriminator(self) -> nn.Module | None:
+    def init_discriminator(self) -> Any:
         """Build network_d; None where no loss needs one."""
         return None
 
-    def build_loss(self, name: str) -> nn.Module | None:
+    def build_loss(self, name: str) -> Any:
         """Build the loss of ``train.<name>`` on the device; None where there is none, or its ``weights`` are null."""
         loss = build_loss(f'train.{name}', getattr(self.options.train, name))
         return loss and loss.to(self.device)
@@ -195,7 +195,7 @@ class TrainableModel(ValidatedModel):
         self.check_last_step()
         self.pending_step = PendingStep(flags, current_iter, step, self.losses, self.samples, self.drawn)
 
-    def compute_gradients(self, current_iter: int, step: bool) -> 'OrderedDict[str, torch.Tensor]':
+    def compute_gradients(self, current_iter: int, step: bool) -> OrderedDict[str, torch.Tensor]:
         """Run the networks on the batch and add up gradients, see :meth:`gradients_for` and :meth:`backward`.
 
         Args:
@@ -289,7 +289,7 @@ class TrainableModel(ValidatedModel):
             f'saved since iteration {self.saved_iteration}: lower the learning rate or look at these samples'
         )
 
-    def gradients_for(self, net: nn.Module, synchronise: bool) -> AbstractContextManager[Any]:
+    def gradients_for(self, net: Any, synchronise: bool) -> AbstractContextManager[Any]:
         """Make the context of a forward and backward pass; without ``synchronise`` gradients stay on their rank."""
         return net.no_sync() if self.opt['dist'] and not synchronise else nullcontext()
 
@@ -308,7 +308,8 @@ class TrainableModel(ValidatedModel):
         net, ema = self.get_bare_model(self.net_g), self.net_g_ema
         trained = [pair for pair in zip(ema.parameters(), net.parameters()) if pair[1].requires_grad]
         weight = torch.full((), 1 - decay, device=broken.device).masked_fill_(broken, 0)
-        torch._foreach_lerp_(*map(list, zip(*trained)), [weight] * len(trained))
+        averages, values = map(list, zip(*trained))
+        torch._foreach_lerp_(averages, values, [weight] * len(trained))
         replace_where(~broken, ema.buffers(), net.buffers())
 
     def get_current_log(self) -> dict[str, float]:

@@ -23,7 +23,7 @@ class TSVQGANModel(VideoFaceModel):
 
     option_types = TSVQGANOptions
 
-    def generator_losses(self) -> 'tuple[torch.Tensor | None, OrderedDict[str, torch.Tensor], torch.Tensor | None]':
+    def generator_losses(self) -> tuple[torch.Tensor | None, OrderedDict[str, torch.Tensor], Any]:
         losses: OrderedDict[str, torch.Tensor] = OrderedDict()
         output, commitment_loss, _ = self.net_g(self.gt)
         reconstruction = self.reconstruction_losses(output, losses)

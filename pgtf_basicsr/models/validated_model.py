@@ -25,7 +25,7 @@ class ValidatedModel(ResumableModel):
 
     # Typed options; without a type here, for each section may be absent in one kind of run.
     options: Any
-    net_g: nn.Module
+    net_g: Any
 
     def dist_validation(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
         """Validate; BasicSR calls it where there are several processes."""

@@ -23,6 +23,7 @@ from ..ranks import on_rank_0
 from ..restoration.streaming import restore_frames, run_windows
 from .building import build_network
 from .trainable_model import TrainableModel
+from .trainable_options import TrainableOptions
 from .validation import ClipScores
 from .video_face_options import VideoFaceOptions
 
@@ -35,7 +36,8 @@ class VideoFaceModel(TrainableModel):
     A subclass implements :meth:`generator_losses`, and says in :meth:`restoration_options` how clips are restored.
     """
 
-    option_types = VideoFaceOptions
+    option_types: type[TrainableOptions] = VideoFaceOptions
+    output: Any
 
     def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__(opt)
@@ -62,7 +64,7 @@ class VideoFaceModel(TrainableModel):
         self.cri_perceptual = self.build_loss('perceptual_opt')
         self.cri_gan = self.build_loss('gan_opt')
 
-    def init_discriminator(self) -> nn.Module | None:
+    def init_discriminator(self) -> Any:
         if not self.cri_gan:
             return None
         net_d = build_network('network_d', self.opt['network_d'])
@@ -81,7 +83,7 @@ class VideoFaceModel(TrainableModel):
         self.lq = data['lq'].to(self.device, non_blocking=True)
         self.samples, self.drawn = data.get('key', []), data.get('drawn', [])
 
-    def compute_gradients(self, current_iter: int, step: bool) -> 'OrderedDict[str, torch.Tensor]':
+    def compute_gradients(self, current_iter: int, step: bool) -> OrderedDict[str, torch.Tensor]:
         adversarial = self.net_d is not None and current_iter >= self.options.train.net_d_start_iter
         if self.net_d is not None:
             self.net_d.requires_grad_(False)
@@ -90,14 +92,14 @@ class VideoFaceModel(TrainableModel):
                 self.output, losses, reconstruction = self.generator_losses()
                 if adversarial:
                     losses['l_g_gan'], losses['d_weight'] = self.generator_adversarial_loss(reconstruction)
-            total = sum(value for name, value in losses.items() if name.startswith('l_'))
+            total: Any = sum(value for name, value in losses.items() if name.startswith('l_'))
             self.backward(total)
         if adversarial:
             self.net_d.requires_grad_(True)
             losses.update(self.train_discriminator(step))
         return losses
 
-    def generator_losses(self) -> 'tuple[torch.Tensor | None, OrderedDict[str, torch.Tensor], torch.Tensor | None]':
+    def generator_losses(self) -> tuple[torch.Tensor | None, OrderedDict[str, torch.Tensor], Any]:
         """Run network_g on the batch.
 
         Returns:
@@ -107,9 +109,7 @@ class VideoFaceModel(TrainableModel):
         """
         raise NotImplementedError
 
-    def reconstruction_losses(
-        self, output: torch.Tensor, losses: 'OrderedDict[str, torch.Tensor]'
-    ) -> torch.Tensor | float:
+    def reconstruction_losses(self, output: torch.Tensor, losses: OrderedDict[str, torch.Tensor]) -> Any:
         """Add pixel and perceptual loss to ``losses`` and return their sum."""
         if self.cri_pix:
             losses['l_g_pix'] = self.cri_pix(output, self.gt)
@@ -127,7 +127,7 @@ class VideoFaceModel(TrainableModel):
         )
         return weight * adversarial, weight
 
-    def train_discriminator(self, step: bool) -> 'OrderedDict[str, torch.Tensor]':
+    def train_discriminator(self, step: bool) -> OrderedDict[str, torch.Tensor]:
         """Train the discriminator on real and restored frames; returns its losses for the log."""
         losses: OrderedDict[str, torch.Tensor] = OrderedDict()
         # Real and restored frames go through one after the other, so that under DDP no statistic
@@ -215,7 +215,7 @@ class VideoFaceModel(TrainableModel):
         return {'batch_size': self.options.val.batch_size, 'device': self.device, 'autocast': self.autocast}
 
     def middle_frames(
-        self, function: Callable[[torch.Tensor], torch.Tensor], frames: Iterable[torch.Tensor]
+        self, function: Callable[[torch.Tensor], torch.Tensor], frames: Iterable[Any]
     ) -> Iterator[torch.Tensor]:
         """Yield what a function of windows (B, T, 3, H, W) gives for the middle frame of each, frame by frame."""
         num_frames = self.get_bare_model(self.net_g).num_frames
