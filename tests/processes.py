@@ -14,8 +14,9 @@ CONTEXT = multiprocessing.get_context('forkserver')
 # The command imports a subcommand's modules when that is run: here they are those that tests run most.
 CONTEXT.set_forkserver_preload(
     [
-        'pgtf_basicsr.cli',
-        'pgtf_basicsr.training.pipelines',
+        'pgtf_basicsr.exit_status',
+        'pgtf_basicsr.training.command',
+        'pgtf_basicsr.testing.command',
         'pgtf_basicsr.restoration.command',
         'pgtf_basicsr.preparation.command',
         'torch.utils.tensorboard',
@@ -117,8 +118,8 @@ def _run(folder, arguments, environment, output, limits):
         resource.setrlimit(limit, (value, value))
     import torch
 
-    from pgtf_basicsr.cli import main
+    from pgtf_command import run_command
 
     torch.set_num_threads(1)
     sys.argv = ['basicsr', *arguments]
-    sys.exit(main(arguments))
+    sys.exit(run_command(arguments))

@@ -10,9 +10,9 @@ import pytest
 
 import pgtf_basicsr
 from pgtf_basicsr.checkpoints import write_checkpoint
-from pgtf_basicsr.cli import lines_of, main
 from pgtf_basicsr.errors import UserError
-from pgtf_command import COMMANDS
+from pgtf_basicsr.exit_status import lines_of
+from pgtf_command import COMMANDS, run_command
 
 from .quickstart import QUICKSTART, ROOT, basicsr, stage_options, write_data, write_options
 
@@ -32,7 +32,7 @@ def in_project(project, monkeypatch):
 
 def refused(capsys, *arguments):
     """Run a command that must fail; returns its one line, and asserts that nothing was made."""
-    assert main([str(argument) for argument in arguments]) == 2
+    assert run_command([str(argument) for argument in arguments]) == 2
     error = capsys.readouterr().err
     assert 'Traceback' not in error
     # BasicSR's log goes to the same stream if this is the first test to start it.
@@ -78,7 +78,7 @@ def test_what_is_answered_at_once(arguments, status):
     else:
         assert text.startswith('usage: basicsr [-h] [--version] COMMAND ... ')
     if arguments == ['--help']:
-        assert all(f' {command} {what}' in text for command, what in COMMANDS.items())
+        assert all(f' {command} {what}' in text for command, (what, _) in COMMANDS.items())
     if arguments[:1] == ['restor']:
         assert "invalid choice: 'restor'" in text and all(command in text for command in COMMANDS)
 
@@ -89,7 +89,7 @@ def test_a_command_imports_nothing_of_the_others(tmp_path):
     assert 'pgtf_basicsr.restoration.command' in imported
     assert not imported & {
         'pgtf_basicsr.evaluation.command',
-        'pgtf_basicsr.training.pipelines',
+        'pgtf_basicsr.training.command',
         'pgtf_basicsr.preparation.command',
         'matplotlib',
         'scenedetect',
@@ -114,7 +114,7 @@ def test_ctrl_c_during_imports(tmp_path):
 @pytest.mark.parametrize('command', COMMANDS)
 def test_help_of_a_command(command, capsys):
     with pytest.raises(SystemExit) as end:
-        main([command, '--help'])
+        run_command([command, '--help'])
     text = capsys.readouterr().out
     assert end.value.code == 0
     assert text.startswith(f'usage: basicsr {command} [-h] ') and AN_ARGUMENT[command] in text
@@ -135,7 +135,7 @@ AN_ARGUMENT = {
 
 def test_unknown_argument_of_a_command(capsys):
     with pytest.raises(SystemExit) as end:
-        main(['restore', 'a.mp4', '-o', 'b.mp4', '--weights', 'a.pth', '--fidelty', '0'])
+        run_command(['restore', 'a.mp4', '-o', 'b.mp4', '--weights', 'a.pth', '--fidelty', '0'])
     error = capsys.readouterr().err
     assert end.value.code == 2
     assert error.startswith('usage: basicsr restore ') and 'unrecognized arguments: --fidelty 0' in error
@@ -296,8 +296,7 @@ def test_plugin_that_fails_to_load_is_named(project, tmp_path):
     path = write_options(project, stage_options(1))
     launch = (
         '-c',
-        f'import sys; sys.path.insert(0, {str(tmp_path)!r}); from pgtf_basicsr.cli import main; '
-        'sys.exit(main(sys.argv[1:]))',
+        f'import sys; sys.path.insert(0, {str(tmp_path)!r}); from pgtf_command import main; main()',
     )
     output = basicsr(project, 'train', '-opt', path, launch=launch, status=2)
     assert 'the plugin broken (broken_plugin) cannot be loaded' in output and 'Traceback' not in output

@@ -100,9 +100,10 @@ RANKS = """
 import os, sys
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from pgtf_basicsr import cli, models
+from pgtf_basicsr import models
 from pgtf_basicsr.models.resumable_model import cpu_state_dict
 from pgtf_basicsr.models.video_face_model import VideoFaceModel
+from pgtf_command import main
 save = VideoFaceModel.save
 def save_on_each_rank(self, epoch, current_iter):
     save(self, epoch, current_iter)
@@ -111,16 +112,16 @@ def save_on_each_rank(self, epoch, current_iter):
         state.update({f'd.{k}': v for k, v in cpu_state_dict(self.get_bare_model(self.net_d)).items()})
     torch.save(state, f'rank{self.opt["rank"]}.pth')
 VideoFaceModel.save = save_on_each_rank
-cli.leave(cli.main())
+main()
 """
 
 
 LATE = """
 import os, sys, time
-from pgtf_basicsr import cli
+from pgtf_command import main
 if os.environ['RANK'] == sys.argv.pop(1):
     time.sleep(2)
-sys.exit(cli.main())
+main()
 """
 
 

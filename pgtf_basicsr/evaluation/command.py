@@ -10,7 +10,8 @@ from basicsr.utils.registry import METRIC_REGISTRY
 
 from .. import config
 from ..errors import UserError
-from ..training.starting import make_folder
+from ..folders import make_folder
+from ..plugins import load_plugins
 from .clip_sources import find_clips
 from .pictures import ClipPictures
 from .report import write_pictures, write_report
@@ -54,7 +55,8 @@ def add_arguments(parser):
 
 
 def run(args):
-    """Score clips as the parsed arguments say."""
+    """Score clips as the parsed arguments say, by metrics of plugins as well."""
+    load_plugins()
     metrics = chosen_metrics(args)
     infos = describe_metrics(metrics)
     path = Path(args.restored).absolute()

@@ -8,7 +8,7 @@ import math
 
 import torch
 
-__all__ = ['Outcome', 'StepGuard', 'all_finite', 'replace_where', 'step_unless']
+__all__ = ['PendingStep', 'StepGuard', 'all_finite', 'replace_where', 'step_unless']
 
 
 class StepGuard:
@@ -52,7 +52,7 @@ class StepGuard:
         return self.skipped > self.tolerated
 
 
-class Outcome:
+class PendingStep:
     """An iteration that the host has launched, and the device may still be working on.
 
     Attributes:

@@ -12,14 +12,15 @@ from basicsr.archs import build_network
 from basicsr.losses import build_loss
 from basicsr.utils import get_root_logger, imwrite
 
+from pgtf_process import stop_request
+
 from ..checkpoints import load_weights, origin, state_dict
 from ..devices import PRECISIONS
 from ..errors import SharedError, UserError
 from ..ranks import gathered
-from ..training.interruption import stop_request
 from ..training.states import undisturbed_random
 from .resumable_model import SAVED, ResumableModel, cpu_state_dict, plain
-from .step_guard import Outcome, StepGuard, all_finite, replace_where, step_unless
+from .step_guard import PendingStep, StepGuard, all_finite, replace_where, step_unless
 
 __all__ = ['TrainableModel']
 
@@ -104,7 +105,7 @@ class TrainableModel(ResumableModel):
         self.losses = OrderedDict()
         self.guard = StepGuard(options.get('max_skipped_steps', 3))
         # Whether an iteration since the last step went wrong, on the device; and the last one, till the host asks.
-        self.broken = self.outcome = None
+        self.broken = self.pending = None
 
     def init_losses(self):
         """Build the losses that the options name."""
@@ -204,8 +205,8 @@ class TrainableModel(ResumableModel):
         if step:
             self.step_optimizers(self.broken)
             self.broken = None
-        self.settle()
-        self.outcome = Outcome(flags, current_iter, step, self.losses, self.samples, self.drawn)
+        self.check_last_step()
+        self.pending = PendingStep(flags, current_iter, step, self.losses, self.samples, self.drawn)
 
     def compute_gradients(self, current_iter, step):
         """Run the networks on the batch and add up gradients, see :meth:`gradients_for` and :meth:`backward`.
@@ -249,34 +250,34 @@ class TrainableModel(ResumableModel):
         if self.ema_decay > 0:
             self.model_ema(self.ema_decay, broken)
 
-    def settle(self):
-        """Find out how the last iteration went, unless that is known, and tell of a step that was skipped.
+    def check_last_step(self):
+        """Find out how the last iteration went, unless that is known, and report a step that was skipped.
 
         Every rank must call it after the same iteration.
 
         Raises:
             UserError: It was one too many.
         """
-        outcome, self.outcome = self.outcome, None
-        if outcome is None:
+        pending, self.pending = self.pending, None
+        if pending is None:
             return
-        broken, asked_to_stop = outcome.read()
+        broken, asked_to_stop = pending.read()
         self.stopping = self.stopping or asked_to_stop
         if broken:
-            self.guard.broken_iteration = self.guard.broken_iteration or outcome.iteration
-        if outcome.step and self.guard.broken_iteration:
-            self.report_skipped(outcome)
-        elif outcome.step:
+            self.guard.broken_iteration = self.guard.broken_iteration or pending.iteration
+        if pending.step and self.guard.broken_iteration:
+            self.report_skipped(pending)
+        elif pending.step:
             self.guard.skipped = 0
 
-    def report_skipped(self, outcome):
+    def report_skipped(self, pending):
         """Warn of a step that was skipped, and stop the run if it is one too many."""
         self.guard.skipped += 1
         where = f'iteration {self.guard.broken_iteration}: losses or gradients are not finite'
         self.guard.broken_iteration = None
-        values = {name: value.item() for name, value in outcome.losses.items()}
+        values = {name: value.item() for name, value in pending.losses.items()}
         if self.opt['rank'] == 0 or not np.isfinite(list(values.values())).all():
-            for line in outcome.drawn:
+            for line in pending.drawn:
                 get_root_logger().error(f'{where}; a sample of the last one was {line}')
         if not self.guard.exhausted:
             get_root_logger().warning(
@@ -284,7 +285,7 @@ class TrainableModel(ResumableModel):
                 f'{self.guard.tolerated} that train.max_skipped_steps allows'
             )
             return
-        reports = gathered((values, list(outcome.samples)))
+        reports = gathered((values, list(pending.samples)))
         losses = ', '.join(
             f'{name} {value:.4g}'
             for name, value in next(
@@ -321,7 +322,7 @@ class TrainableModel(ResumableModel):
 
     def get_current_log(self):
         """Losses of the last iteration, averaged over ranks; called by all ranks when it is time to log."""
-        self.settle()
+        self.check_last_step()
         return self.reduce_loss_dict(self.losses)
 
     # ------------------------------------------------------------- validation
@@ -340,7 +341,7 @@ class TrainableModel(ResumableModel):
         """
         name = dataset.opt['name']
         if self.is_train:
-            self.settle()
+            self.check_last_step()
             # The loop counts one iteration too many when it ends.
             current_iter = min(current_iter, self.opt['train']['total_iter'])
             if self.stopping or self.validated.get(name) == current_iter:

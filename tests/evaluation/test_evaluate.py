@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
-from pgtf_basicsr.cli import main
+from pgtf_command import run_command as main
 from pgtf_basicsr.evaluation.clip_sources import find_clips
 
 SIZE = (32, 48)

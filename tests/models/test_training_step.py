@@ -272,7 +272,7 @@ def test_an_iteration_does_not_wait_for_the_gpu(weights, stage, changes, scaling
     moved(model)
     data = [batch(seed=3), batch(seed=4)]
     for iteration in (3, 4):
-        flags = model.outcome.flags
+        flags = model.pending.flags
         with recorded_waits() as waits:
             model.update_learning_rate(iteration)
             model.feed_data(data.pop())

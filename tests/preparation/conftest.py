@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from pgtf_basicsr.cli import main
+from pgtf_command import run_command as main
 from pgtf_basicsr.data.clips import write_frame, write_landmarks
 from pgtf_basicsr.samples.sample_data import FacePath, portraits
 

@@ -88,7 +88,7 @@ def attempt(folder, cases, output, arguments):
     import io
     import os
 
-    from pgtf_basicsr.cli import main
+    from pgtf_command import run_command
 
     os.chdir(folder)
     results = []
@@ -99,7 +99,7 @@ def attempt(folder, cases, output, arguments):
         changed = listing(folder)
         stream = io.StringIO()
         with contextlib.redirect_stderr(stream), contextlib.redirect_stdout(stream):
-            status = main(arguments)
+            status = run_command(arguments)
         results.append((description, status, stream.getvalue(), listing(folder) == changed))
         if kept is None:
             target.unlink()

@@ -61,7 +61,7 @@ def test_a_spoilt_sample_changes_nothing(weights, stage, value):  # noqa: F811
     assert_equal(everything(model), before)
     iterate(model, 3, batch(seed=3))
     assert model.guard.skipped == 1  # what is known of iteration 2
-    model.settle()
+    model.check_last_step()
     assert model.guard.skipped == 0
     assert not torch.equal(before['g']['encoder.conv_in.weight'], model.net_g.state_dict()['encoder.conv_in.weight'])
 
@@ -97,7 +97,7 @@ def test_loss_scaling_skips_a_spoilt_sample_too(weights):  # noqa: F811
     before = everything(model)
     model.cri_pix.forward = lambda output, gt: (output - gt).abs().mean() + float('inf')
     iterate(model, 2, batch(seed=2))
-    model.settle()
+    model.check_last_step()
     assert model.guard.skipped == 1
     assert_equal(everything(model), before)
 
@@ -138,7 +138,7 @@ def test_a_spoilt_part_of_an_accumulated_step_spoils_the_step(weights):  # noqa:
             state[net] = {name: value for name, value in state[net].items() if 'codebook' not in name}
         state.pop('d')
     assert_equal(after, before)
-    model.settle()
+    model.check_last_step()
     assert model.guard.skipped == 1
 
 
