@@ -11,8 +11,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pgtf_process import leave, prepare_command
-
 __all__ = ['COMMANDS', 'main', 'run_command']
 
 # {name: (what it does, module with `add_arguments(parser)` and `run(args)`)}
@@ -32,6 +30,8 @@ COMMANDS = {
 def main() -> None:
     """Run the command line of this process and end the process with its exit status."""
     _parser_of(sys.argv[1:])
+    from pgtf_process import leave, prepare_command
+
     with prepare_command():
         import pgtf_basicsr.exit_status  # noqa: F401
     leave(run_command(sys.argv[1:]))

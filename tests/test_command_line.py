@@ -46,18 +46,26 @@ def refused_training(capsys, folder, **changes):
     return error
 
 
+MODULES = """
+import atexit, runpy, sys
+atexit.register(lambda: sys.stderr.write(f'\\nimported: {' '.join(sys.modules)}\\n'))
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+
 def run_script(*arguments):
     """Run the installed command; returns its exit status, all it wrote with blanks made one, and what it imported."""
     done = subprocess.run(
-        [sys.executable, '-X', 'importtime', Path(sysconfig.get_path('scripts')) / 'basicsr', *map(str, arguments)],
+        [sys.executable, '-c', MODULES, Path(sysconfig.get_path('scripts')) / 'basicsr', *map(str, arguments)],
         text=True,
         capture_output=True,
         timeout=500,
     )
     written, imported = done.stdout.split(), set()
     for line in done.stderr.splitlines():
-        if line.startswith('import time:'):
-            imported.add(line.rpartition('|')[2].strip())
+        if line.startswith('imported: '):
+            imported |= set(line.split())
         else:
             written += line.split()
     return done.returncode, ' '.join(written), imported
@@ -294,9 +302,6 @@ def test_plugin_that_fails_to_load_is_named(project, tmp_path):
     (package / 'entry_points.txt').write_text('[basicsr.plugins]\nbroken = broken_plugin\n')
     (tmp_path / 'broken_plugin.py').write_text('import a_module_that_is_not_there\n')
     path = write_options(project, stage_options(1))
-    launch = (
-        '-c',
-        f'import sys; sys.path.insert(0, {str(tmp_path)!r}); from pgtf_command import main; main()',
-    )
+    launch = ('-c', f'import sys; sys.path.insert(0, {str(tmp_path)!r}); from pgtf_command import main; main()')
     output = basicsr(project, 'train', '-opt', path, launch=launch, status=2)
     assert 'the plugin broken (broken_plugin) cannot be loaded' in output and 'Traceback' not in output

@@ -156,14 +156,14 @@ from collections import OrderedDict
 from basicsr.utils import options
 loader, dumper = options.ordered_yaml()
 read = yaml.load('{a: !!python/tuple [1, 2], b: 1e-4, a: 3}', loader)
-print(options.ordered_yaml.__module__, read, yaml.dump(OrderedDict(x=1), Dumper=dumper).strip(), loader, dumper)
+print(options.ordered_yaml.__module__, type(read).__name__, dict(read), yaml.dump(OrderedDict(x=1), Dumper=dumper).strip(), loader, dumper)
 """
 
 
 def test_yaml_of_a_foreign_project_is_basicsrs(tmp_path):
     """Tuples, keys that repeat, OrderedDict, and the number that is text."""
     loader, dumper = yaml.CLoader, yaml.CDumper
-    expected = f"basicsr.utils.options OrderedDict({{'a': 3, 'b': '1e-4'}}) x: 1 {loader} {dumper}\n"
+    expected = f"basicsr.utils.options OrderedDict {{'a': 3, 'b': '1e-4'}} x: 1 {loader} {dumper}\n"
     assert basicsr(tmp_path, launch=('-c', YAML)) == expected
 
 

@@ -120,7 +120,7 @@ def test_what_changes_behaviour_is_mended_for_those_that_ask(outcomes, name):
 )
 def test_removed_modules_are_given_back(tmp_path, module, importer):
     """SciPy still has the one that it is going to drop: here it is taken away."""
-    gone = f'import sys; sys.modules[{module!r}] = None; '
+    gone = f'import scipy.ndimage, sys; sys.modules[{module!r}] = None; '
     output = basicsr(tmp_path, launch=('-c', f'{gone}import {importer}'), status=1)
     assert 'ModuleNotFoundError' in output and module in output
     assert basicsr(tmp_path, launch=('-c', f'{gone}import pgtf_basicsr, {importer}')) == ''
