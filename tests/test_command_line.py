@@ -48,7 +48,7 @@ def refused_training(capsys, folder, **changes):
 
 MODULES = """
 import atexit, runpy, sys
-atexit.register(lambda: sys.stderr.write(f'\\nimported: {' '.join(sys.modules)}\\n'))
+atexit.register(lambda: sys.stderr.write(' '.join(['\\nimported:', *sys.modules, '\\n'])))
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name='__main__')
 """
