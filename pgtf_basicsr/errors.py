@@ -12,11 +12,11 @@ class UserError(Exception):
 
 
 class DataError(UserError):
-    """A file of the data that is missing or broken; training may be told to leave it out and go on."""
+    """A file of the data that is missing or broken; training may be told to skip it."""
 
 
 class SharedError(UserError):
-    """A mistake that every process of a run knows of, so that rank 0 alone tells it."""
+    """A mistake that every process of a run knows of, so that rank 0 alone reports it."""
 
 
 class Interrupted(Exception):

@@ -22,7 +22,7 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore', DeprecationWarning)
     import basicsr  # noqa: F401
 
-from .table import AT_IMPORT, OWN_RUNS, apply_at_import, mend, mending
+from .table import AT_IMPORT, OWN_RUNS, apply_at_import, mend, mending  # noqa: E402
 
 # isort: on
 __all__ = ['AT_IMPORT', 'OWN_RUNS', 'REMOVED_MODULES', 'mend', 'mending']

@@ -62,7 +62,7 @@ def learning_rate_after_warmup(_: Callable) -> Callable:
 
 
 def set_learning_rates(self: Any, current_iter: int, warmup_iter: int = -1) -> None:
-    """Set a model's learning rates of an iteration: the schedule's, or before ``warmup_iter`` a linear part of the first.
+    """Set a model's learning rates: the schedule's, or before ``warmup_iter`` a linear part of the first one.
 
     Args:
         self (BaseModel): The model.

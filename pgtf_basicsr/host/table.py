@@ -2,8 +2,8 @@
 
 ``AT_IMPORT`` lets BasicSR import and run on current torch, on CPU as well, and changes no number of what ran before.
 ``OWN_RUNS`` changes behaviour: it applies to runs of this package's command, for as long as they last, and to programs
-that call :func:`mend`.  This package's models need neither: :class:`~pgtf_basicsr.models.resumable_model.ResumableModel`
-does by itself what concerns them.
+that call :func:`mend`.  This package's models do not need it: their base, ``ResumableModel``, does by itself what
+concerns them.
 """
 
 import pkgutil

@@ -52,7 +52,8 @@ class ResumableModel(BaseModel):
         super().__init__(opt)
         self.iteration = self.saved_iteration = 0
         self.stopping = False
-        self.best_metric_results, self.validated = {}, {}
+        self.best_metric_results: dict[str, dict] = {}
+        self.validated: dict[str, int] = {}
         self.position = self.validate_all = self.tb_logger = None
 
     def model_to_device(self, net: nn.Module) -> nn.Module:

@@ -32,7 +32,8 @@ from basicsr.utils.registry import ARCH_REGISTRY
 class Small(nn.Module):
     def __init__(self):
         super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 3, 3, padding=1))
+        layers = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 3, 3, padding=1)
+        self.body = nn.Sequential(*layers)
     def forward(self, x):
         return x + self.body(x)
 
@@ -156,7 +157,8 @@ from collections import OrderedDict
 from basicsr.utils import options
 loader, dumper = options.ordered_yaml()
 read = yaml.load('{a: !!python/tuple [1, 2], b: 1e-4, a: 3}', loader)
-print(options.ordered_yaml.__module__, type(read).__name__, dict(read), yaml.dump(OrderedDict(x=1), Dumper=dumper).strip(), loader, dumper)
+written = yaml.dump(OrderedDict(x=1), Dumper=dumper).strip()
+print(options.ordered_yaml.__module__, type(read).__name__, dict(read), written, loader, dumper)
 """
 
 

@@ -208,7 +208,7 @@ def test_resume_does_not_start_over_when_all_is_broken(copied):
 
 
 def test_resume_with_another_teacher_is_refused(copied, trained_project):
-    folder, path = copied
+    _, path = copied
     teacher = trained_project / 'experiments/quickstart_stage1/models/net_g_latest.pth'
     kept = teacher.read_bytes()
     try:
@@ -223,7 +223,7 @@ def test_resume_with_another_teacher_is_refused(copied, trained_project):
 
 
 def test_resume_of_other_networks_is_refused(copied, trained_project):
-    folder, path = copied
+    _, path = copied
     opt = stage_options(
         3,
         name='broken',

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from ...data.clips import write_frame
 from ...errors import UserError
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the sheet and say where."""
-    options = {}
+    options: Any = {}
     if args.opt:
         from ...config import load
 
