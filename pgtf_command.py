@@ -1,61 +1,73 @@
-"""The command ``basicsr`` as far as it can answer without torch and BasicSR, which take seconds to import.
+"""The command ``basicsr``: its commands, and the module of each, which is imported when the command runs.
 
-It stands beside the package because whatever is imported from that registers all it has.  What the commands do is in
-`pgtf_basicsr.cli`.
+It stands beside the package because importing that loads torch and BasicSR, which takes seconds: help, version and
+misspelt commands are answered without them.
 """
 
 import argparse
-import os
+import importlib
 import runpy
-import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ['COMMANDS', 'INTERRUPTED', 'main', 'parser_of']
+__all__ = ['COMMANDS', 'main', 'run_command']
 
+# {name: (what it does, module with `add_arguments(parser)` and `run(args)`)}
 COMMANDS = {
-    'train': "train by an option file, in BasicSR's loop",
-    'test': 'restore and score data sets by an option file',
-    'restore': 'restore a video of a face',
-    'evaluate': 'score ready-made clips, such as those of other methods',
-    'compare': 'compare the results of several tests or evaluations',
-    'sample-data': 'write a small data set to try things with',
-    'prepare': 'make a data set of the downloaded VFHQ or of videos, or check one',
-    'preview': 'show training windows of a prepared data set in a picture',
-    'check-options': 'tell all mistakes of option files without running them',
+    'train': ("train by an option file, in BasicSR's loop", 'pgtf_basicsr.training.command'),
+    'test': ('restore and score datasets by an option file', 'pgtf_basicsr.testing.command'),
+    'restore': ('restore a video of a face', 'pgtf_basicsr.restoration.command'),
+    'evaluate': ('score ready-made clips, such as those of other methods', 'pgtf_basicsr.evaluation.command'),
+    'compare': ('compare the results of several tests or evaluations', 'pgtf_basicsr.evaluation.comparison.command'),
+    'sample-data': ('write a small dataset to try things with', 'pgtf_basicsr.samples.command'),
+    'prepare': ('make a dataset of the downloaded VFHQ or of videos, or check one', 'pgtf_basicsr.preparation.command'),
+    'preview': ('show training windows of a prepared dataset in an image', 'pgtf_basicsr.samples.preview.command'),
+    'check-options': ('report all mistakes of option files without running them', 'pgtf_basicsr.config.command'),
 }
-INTERRUPTED = 130
 
 
-def main():
-    """Run the command line and end this process with its exit status."""
-    on_interrupt = signal.getsignal(signal.SIGINT)
-    if on_interrupt is signal.default_int_handler:
-        # Torch would take the exception for a fault of NumPy in the midst of its import, and go on.
-        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
-    parser_of(sys.argv[1:])
-    # Torch reads it when it is loaded. Feature maps of tens of megabytes come and go all the time: in pages of 4 KB
-    # Linux takes longer to hand out their memory than many a layer to fill it.
-    os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')
-    from pgtf_basicsr import cli
+def main() -> None:
+    """Run the command line of this process and end the process with its exit status."""
+    _parser_of(sys.argv[1:])
+    from pgtf_process import leave, prepare_command
 
-    signal.signal(signal.SIGINT, on_interrupt)
-    cli.leave(cli.main())
+    with prepare_command():
+        import pgtf_basicsr.exit_status  # noqa: F401
+    leave(run_command(sys.argv[1:]))
 
 
-def parser_of(arguments):
+def run_command(arguments: Sequence[str]) -> int:
+    """Run a command in this process.
+
+    Args:
+        arguments (list[str]): Of the command line, such as ``['train', '-opt', 'options/stage1.yml']``.
+
+    Returns:
+        int: The exit status, see `pgtf_basicsr.exit_status.exit_status`.
+    """
+    from pgtf_basicsr.exit_status import exit_status
+
+    parser = _parser_of(arguments)
+    command = importlib.import_module(COMMANDS[arguments[0]][1])
+    command.add_arguments(parser)
+    args = parser.parse_args(arguments[1:])
+    return exit_status(lambda: command.run(args))
+
+
+def _parser_of(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of the command that the arguments begin with, still without arguments of its own.
 
-    Requests for help or the version in its place, and words that are no command, are answered and end the process.
+    Requests for help or the version in its place, and words that are not a command, are answered and end the process.
     """
     parser = argparse.ArgumentParser(prog='basicsr', description='Blind video face restoration on BasicSR.')
     parser.add_argument('--version', action='version', version=f'pgtf-basicsr {_version()}')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
-    for name, text in COMMANDS.items():
+    for name, (text, _) in COMMANDS.items():
         commands.add_parser(name, help=text, description=f'{text[0].upper()}{text[1:]}.')
     return commands.choices[parser.parse_args(arguments[:1]).command]
 
 
-def _version():
+def _version() -> str:
     """The package's, of which its one file is run: to import that would import the package."""
     return runpy.run_path(str(Path(__file__).with_name('pgtf_basicsr') / 'version.py'))['__version__']

@@ -1,5 +1,5 @@
 """``python -m pgtf_basicsr`` is the command ``basicsr``; torchrun starts it this way."""
 
-from .cli import leave, main
+from pgtf_command import main
 
-leave(main())
+main()

@@ -1,5 +1,8 @@
 """What one process finds out or decides, and all must act on alike."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import torch
 from torch import distributed as dist
 
@@ -7,17 +10,19 @@ from .errors import SharedError, UserError
 
 __all__ = ['average_in_rank_order', 'gathered', 'on_all_ranks', 'on_rank_0']
 
+T = TypeVar('T')
 
-def gathered(value):
+
+def gathered(value: T) -> list[T]:
     """The values of all ranks as a list; every rank must call it."""
     if not dist.is_initialized():
         return [value]
-    values = [None] * dist.get_world_size()
+    values: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(values, value)
     return values
 
 
-def on_rank_0(function):
+def on_rank_0(function: Callable[[], T]) -> T:
     """Call a function on rank 0 alone and return its result on every rank.
 
     Raises:
@@ -25,7 +30,7 @@ def on_rank_0(function):
     """
     if not dist.is_initialized():
         return function()
-    outcome = [None, None]
+    outcome: list[Any] = [None, None]
     if dist.get_rank() == 0:
         outcome = list(_outcome(function))
     dist.broadcast_object_list(outcome, 0)
@@ -35,7 +40,7 @@ def on_rank_0(function):
     return result
 
 
-def on_all_ranks(function):
+def on_all_ranks(function: Callable[[], T]) -> T:
     """Call a function on every rank and return its result there, if it went well on all of them.
 
     Raises:
@@ -50,7 +55,7 @@ def on_all_ranks(function):
     return result
 
 
-def average_in_rank_order(_, bucket):
+def average_in_rank_order(_: Any, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
     """Communication hook of DistributedDataParallel that gives the same bits however gradients lie in their bucket.
 
     Where a gradient lies decides in which order an ordinary all-reduce sums it over three and more ranks, and
@@ -62,12 +67,12 @@ def average_in_rank_order(_, bucket):
     total, *others = parts
     for part in others:
         total += part
-    average = torch.futures.Future()
+    average: torch.futures.Future[torch.Tensor] = torch.futures.Future()
     average.set_result(total.div_(dist.get_world_size()))
     return average
 
 
-def _outcome(function):
+def _outcome(function: Callable[[], Any]) -> tuple[Any, str | None]:
     """(result, None), or (None, message) of a UserError."""
     try:
         return function(), None

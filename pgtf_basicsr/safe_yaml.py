@@ -10,7 +10,7 @@ __all__ = ['SafeLoader']
 class SafeLoader(yaml.SafeLoader):
     """YAML without object construction, and with ``1e-4`` read as the number it is."""
 
-    def compose_mapping_node(self, anchor):
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         # Here and not in construct_mapping: by then merges may have put the merged keys beside the own ones.
         node = super().compose_mapping_node(anchor)
         seen = set()

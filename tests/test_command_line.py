@@ -10,9 +10,9 @@ import pytest
 
 import pgtf_basicsr
 from pgtf_basicsr.checkpoints import write_checkpoint
-from pgtf_basicsr.cli import lines_of, main
 from pgtf_basicsr.errors import UserError
-from pgtf_command import COMMANDS
+from pgtf_basicsr.exit_status import lines_of
+from pgtf_command import COMMANDS, run_command
 
 from .helpers.quickstart import QUICKSTART, ROOT, basicsr, stage_options, write_data, write_options
 
@@ -32,7 +32,7 @@ def in_project(project, monkeypatch):
 
 def refused(capsys, *arguments):
     """Run a command that must fail; returns its one line, and asserts that nothing was made."""
-    assert main([str(argument) for argument in arguments]) == 2
+    assert run_command([str(argument) for argument in arguments]) == 2
     error = capsys.readouterr().err
     assert 'Traceback' not in error
     # BasicSR's log goes to the same stream if this is the first test to start it.
@@ -46,18 +46,26 @@ def refused_training(capsys, folder, **changes):
     return error
 
 
+MODULES = """
+import atexit, runpy, sys
+atexit.register(lambda: sys.stderr.write(' '.join(['\\nimported:', *sys.modules, '\\n'])))
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+
 def run_script(*arguments):
     """Run the installed command; returns its exit status, all it wrote with blanks made one, and what it imported."""
     done = subprocess.run(
-        [sys.executable, '-X', 'importtime', Path(sysconfig.get_path('scripts')) / 'basicsr', *map(str, arguments)],
+        [sys.executable, '-c', MODULES, Path(sysconfig.get_path('scripts')) / 'basicsr', *map(str, arguments)],
         text=True,
         capture_output=True,
         timeout=500,
     )
     written, imported = done.stdout.split(), set()
     for line in done.stderr.splitlines():
-        if line.startswith('import time:'):
-            imported.add(line.rpartition('|')[2].strip())
+        if line.startswith('imported: '):
+            imported |= set(line.split())
         else:
             written += line.split()
     return done.returncode, ' '.join(written), imported
@@ -78,7 +86,7 @@ def test_what_is_answered_at_once(arguments, status):
     else:
         assert text.startswith('usage: basicsr [-h] [--version] COMMAND ... ')
     if arguments == ['--help']:
-        assert all(f' {command} {what}' in text for command, what in COMMANDS.items())
+        assert all(f' {command} {what}' in text for command, (what, _) in COMMANDS.items())
     if arguments[:1] == ['restor']:
         assert "invalid choice: 'restor'" in text and all(command in text for command in COMMANDS)
 
@@ -89,7 +97,7 @@ def test_a_command_imports_nothing_of_the_others(tmp_path):
     assert 'pgtf_basicsr.restoration.command' in imported
     assert not imported & {
         'pgtf_basicsr.evaluation.command',
-        'pgtf_basicsr.training.pipelines',
+        'pgtf_basicsr.training.command',
         'pgtf_basicsr.preparation.command',
         'matplotlib',
         'scenedetect',
@@ -114,7 +122,7 @@ def test_ctrl_c_during_imports(tmp_path):
 @pytest.mark.parametrize('command', COMMANDS)
 def test_help_of_a_command(command, capsys):
     with pytest.raises(SystemExit) as end:
-        main([command, '--help'])
+        run_command([command, '--help'])
     text = capsys.readouterr().out
     assert end.value.code == 0
     assert text.startswith(f'usage: basicsr {command} [-h] ') and AN_ARGUMENT[command] in text
@@ -135,7 +143,7 @@ AN_ARGUMENT = {
 
 def test_unknown_argument_of_a_command(capsys):
     with pytest.raises(SystemExit) as end:
-        main(['restore', 'a.mp4', '-o', 'b.mp4', '--weights', 'a.pth', '--fidelty', '0'])
+        run_command(['restore', 'a.mp4', '-o', 'b.mp4', '--weights', 'a.pth', '--fidelty', '0'])
     error = capsys.readouterr().err
     assert end.value.code == 2
     assert error.startswith('usage: basicsr restore ') and 'unrecognized arguments: --fidelty 0' in error
@@ -294,10 +302,6 @@ def test_plugin_that_fails_to_load_is_named(project, tmp_path):
     (package / 'entry_points.txt').write_text('[basicsr.plugins]\nbroken = broken_plugin\n')
     (tmp_path / 'broken_plugin.py').write_text('import a_module_that_is_not_there\n')
     path = write_options(project, stage_options(1))
-    launch = (
-        '-c',
-        f'import sys; sys.path.insert(0, {str(tmp_path)!r}); from pgtf_basicsr.cli import main; '
-        'sys.exit(main(sys.argv[1:]))',
-    )
+    launch = ('-c', f'import sys; sys.path.insert(0, {str(tmp_path)!r}); from pgtf_command import main; main()')
     output = basicsr(project, 'train', '-opt', path, launch=launch, status=2)
     assert 'the plugin broken (broken_plugin) cannot be loaded' in output and 'Traceback' not in output

@@ -110,10 +110,10 @@ def save_on_each_rank():
 
 LATE = """
 import os, sys, time
-from pgtf_basicsr import cli
+from pgtf_command import main
 if os.environ['RANK'] == sys.argv.pop(1):
     time.sleep(2)
-sys.exit(cli.main())
+main()
 """
 
 

@@ -122,6 +122,9 @@ class VFHQDataset(Dataset):
         # In shared memory, so that workers that already run see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
+    # BasicSR's sampler announces epochs to datasets that say so, see `host.table`.
+    draws_by_epoch = True
+
     @property
     def gt_size(self) -> int:
         """Side of the ground truth in pixels."""

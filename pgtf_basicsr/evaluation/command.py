@@ -1,5 +1,6 @@
 """``basicsr evaluate``: scores of ready-made clips, such as those of other methods."""
 
+import argparse
 import os
 import sys
 from itertools import repeat
@@ -10,7 +11,8 @@ from basicsr.utils import get_root_logger
 from .. import config
 from ..config.specification import specification_of
 from ..errors import UserError
-from ..training.starting import make_folder
+from ..folders import make_folder
+from ..plugins import load_plugins
 from .clip_sources import find_clips
 from .pictures import ClipPictures
 from .report import write_pictures, write_report
@@ -25,13 +27,13 @@ WITH_GT = ('psnr', 'ssim', 'msrl', 'flicker')
 WITHOUT_GT = ('niqe', 'flicker')
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` needs to an argparse parser."""
     what = 'a video, a folder of frames, or a folder of either'
     parser.add_argument('--restored', required=True, metavar='PATH', help=f'what a method made: {what}')
-    parser.add_argument('--gt', metavar='PATH', help='what it should have made: the same, with the same names of clips')
+    parser.add_argument('--gt', metavar='PATH', help='the ground truth: the same, with the same names of clips')
     parser.add_argument(
-        '--degraded', metavar='PATH', help='what it was made of, scored for comparison if it is of the same size'
+        '--degraded', metavar='PATH', help='the input of the method, scored for comparison if it has the same size'
     )
     parser.add_argument(
         '--metrics',
@@ -53,8 +55,9 @@ def add_arguments(parser):
     )
 
 
-def run(args):
-    """Score clips as the parsed arguments say."""
+def run(args: argparse.Namespace) -> None:
+    """Score clips as the parsed arguments say, by metrics of plugins as well."""
+    load_plugins()
     metrics = chosen_metrics(args)
     infos = describe_metrics(metrics)
     path = Path(args.restored).absolute()

@@ -20,7 +20,13 @@ DEFAULT_TIMEOUT = 30
 INTERVAL = 0.05
 
 
-def init_dist(launcher, backend='nccl', timeout=DEFAULT_TIMEOUT, port=None, device='auto'):
+def init_dist(
+    launcher: str,
+    backend: str = 'nccl',
+    timeout: float = DEFAULT_TIMEOUT,
+    port: int | None = None,
+    device: str = 'auto',
+) -> None:
     """Start torch.distributed for ``--launcher pytorch`` or ``slurm``, with or without GPUs.
 
     BasicSR divides by the number of GPUs and knows only NCCL; here a machine without CUDA uses
@@ -52,7 +58,7 @@ def init_dist(launcher, backend='nccl', timeout=DEFAULT_TIMEOUT, port=None, devi
     _join(backend, timedelta(minutes=timeout))
 
 
-def _slurm_environment(port):
+def _slurm_environment(port: int | None) -> None:
     """Set the variables that torch.distributed reads from those that slurm gives."""
     _require('slurm', ('SLURM_NODELIST', 'SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'), 'srun')
     nodes = os.environ['SLURM_NODELIST']
@@ -60,7 +66,7 @@ def _slurm_environment(port):
         hosts = subprocess.run(['scontrol', 'show', 'hostnames', nodes], check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
         reason = (getattr(error, 'stderr', None) or str(error)).strip()
-        raise UserError(f'--launcher slurm: scontrol cannot tell the hosts of {nodes}: {reason}') from error
+        raise UserError(f'--launcher slurm: scontrol cannot name the hosts of {nodes}: {reason}') from error
     os.environ['MASTER_ADDR'] = hosts.stdout.split()[0]
     if port is not None:
         os.environ['MASTER_PORT'] = str(port)
@@ -70,14 +76,14 @@ def _slurm_environment(port):
     os.environ['LOCAL_RANK'] = os.environ['SLURM_LOCALID']
 
 
-def _require(launcher, names, command):
+def _require(launcher: str, names: tuple[str, ...], command: str) -> None:
     """Refuse an environment in which variables are missing that ``command`` sets."""
     missing = [name for name in names if name not in os.environ]
     if missing:
         raise UserError(f'--launcher {launcher}: {", ".join(missing)} not set; start the processes with {command}')
 
 
-def _join(backend, timeout):
+def _join(backend: str, timeout: timedelta) -> None:
     """Start torch.distributed from the environment that torchrun or slurm has set.
 
     Args:
@@ -93,7 +99,7 @@ def _join(backend, timeout):
     dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=timeout)
 
 
-def _agree_on_attempt(store, rank, world_size, timeout):
+def _agree_on_attempt(store: dist.Store, rank: int, world_size: int, timeout: timedelta) -> str:
     """A name for this attempt that no earlier one had, the same on every rank.
 
     torchrun keeps one store through all its restarts. What killed processes have left in it, such as their

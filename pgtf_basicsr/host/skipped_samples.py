@@ -1,29 +1,29 @@
-"""Tells of samples that a data set has left out as broken, whatever model trains on the others."""
+"""Reports samples that a dataset has skipped as broken, whatever model trains on the others."""
 
-from functools import wraps
+from typing import Any
 
 from basicsr.utils import get_root_logger
 
-__all__ = ['telling_left_out']
+__all__ = ['SkippedSamples']
 
 
-def telling_left_out(next_batch):
-    """Let ``next`` of a prefetcher log what the batch's ``left_out`` says, with a count.
+class SkippedSamples:
+    """Logs and counts the samples that this process has skipped.
 
-    Data sets work in processes of their own, whose log goes nowhere; the batch is the way to this one.  Ranks
-    other than 0 log errors alone, so these are errors.
+    Datasets work in processes of their own, whose log goes nowhere: the batch is the way to this one.
     """
 
-    @wraps(next_batch)
-    def wrapper(self):
-        batch = next_batch(self)
+    def __init__(self) -> None:
+        self.count = 0
+
+    def report(self, batch: Any) -> None:
+        """Log what the batch's ``left_out`` says, a line a sample.
+
+        Ranks other than 0 log errors alone, so these are errors.
+        """
         for messages in batch.get('left_out', ()) if isinstance(batch, dict) else ():
             for message in messages.splitlines():
-                self.num_left_out = getattr(self, 'num_left_out', 0) + 1
+                self.count += 1
                 get_root_logger().error(
-                    f'Left out, the next sample takes its place: {message} '
-                    f'({self.num_left_out} left out by this process so far)'
+                    f'Skipped, the next sample takes its place: {message} ({self.count} skipped by this process so far)'
                 )
-        return batch
-
-    return wrapper

@@ -1,16 +1,22 @@
-"""A model that BasicSR's loop can stop after any iteration, and go on with as if it had never stopped."""
+"""A model that BasicSR's loop can stop after any iteration, and resume as if it had never stopped."""
 
 import warnings
+from collections.abc import Callable, Iterator
 from copy import deepcopy
+from typing import Any
 
 import torch
 from basicsr.models.base_model import BaseModel
 from basicsr.utils import get_root_logger
+from torch import nn
+
+from pgtf_process import stop_request
 
 from ..checkpoints import origin
 from ..errors import Interrupted, SharedError, UserError
-from ..ranks import gathered, on_rank_0
-from ..training.interruption import stop_request
+from ..host.behaviour import set_learning_rates
+from ..host.table import SCHEDULE, mending
+from ..ranks import average_in_rank_order, gathered, on_rank_0
 from ..training.saving import save_checkpoint, save_networks
 from ..training.states import agent_name, capture_random, restore_random
 
@@ -23,6 +29,8 @@ SAVED = ('network_g', 'network_d')
 class ResumableModel(BaseModel):
     """Base of models whose checkpoints hold all of a run.
 
+    What is mended of ``BaseModel`` for this package's own runs holds for these models in any run, see `host.table`.
+
     A subclass sets ``iteration`` in each iteration and ``stopping`` where its ranks have agreed to stop, implements
     :meth:`network_files` and :meth:`check_last_step`, and has the attributes ``accumulate_iters``, ``net_d`` (or
     None) and ``scaler``.
@@ -31,35 +39,46 @@ class ResumableModel(BaseModel):
         iteration (int): The last iteration that was made.
         saved_iteration (int): The iteration of the last checkpoint.
         stopping (bool): Whether the run has been asked to stop.
-        validated (dict): {data set: iteration of its last validation}.
+        validated (dict): {dataset: iteration of its last validation}.
         position (Position | None), validate_all (Callable | None), tb_logger (SummaryWriter | None): Where the run
             stands in its epochs, a function that validates on all sets, TensorBoard's log; set by whoever drives the
             model.
     """
 
     # {network: checksum of its file} of frozen networks that are not saved with a checkpoint.
-    teacher_checksums = {}
+    teacher_checksums: dict[str, str] = {}
 
-    def __init__(self, opt):
+    def __init__(self, opt: dict) -> None:
         super().__init__(opt)
         self.iteration = self.saved_iteration = 0
         self.stopping = False
-        self.best_metric_results, self.validated = {}, {}
+        self.best_metric_results: dict[str, dict] = {}
+        self.validated: dict[str, int] = {}
         self.position = self.validate_all = self.tb_logger = None
 
-    def update_learning_rate(self, current_iter, warmup_iter=-1):
+    def model_to_device(self, net: nn.Module) -> nn.Module:
+        """Move ``net`` to the model's device and wrap it for data parallel training.
+
+        On CPU gradients are averaged in the order of ranks, so that a resumed run has the same bits.
+        """
+        net = super().model_to_device(net)
+        if self.opt['dist'] and self.device.type == 'cpu':
+            net.register_comm_hook(None, average_in_rank_order)
+        return net
+
+    def update_learning_rate(self, current_iter: int, warmup_iter: int = -1) -> None:
         """Begin an iteration, unless the run has been asked to stop.
 
         Raises:
             Interrupted: It has, and all is saved.
         """
         self.stop_if_asked(current_iter - 1)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), mending([SCHEDULE]):
             # The discriminator's schedule runs before its first step; torch takes that for a mistake.
             warnings.filterwarnings('ignore', message='Detected call of `lr_scheduler.step', category=UserWarning)
-            super().update_learning_rate(current_iter, warmup_iter)
+            set_learning_rates(self, current_iter, warmup_iter)
 
-    def stop_if_asked(self, iteration):
+    def stop_if_asked(self, iteration: int) -> None:
         """Save and raise Interrupted after an iteration, if the run has been asked to stop.
 
         Ranks have agreed on it in this iteration or the one before. Gradients are in no checkpoint: it has to be one
@@ -72,13 +91,13 @@ class ResumableModel(BaseModel):
         if iteration != self.saved_iteration:
             get_root_logger().info('Asked to stop. Saving models and training states.')
             self.save(None, iteration)
-        raise Interrupted(f'stopped after iteration {iteration}, as asked; go on with --auto_resume')
+        raise Interrupted(f'stopped after iteration {iteration}, as asked; resume with --auto_resume')
 
-    def network_files(self, iteration):
+    def network_files(self, iteration: int) -> dict[str, dict]:
         """{label, such as net_g: contents of its file} of an iteration."""
         raise NotImplementedError
 
-    def check_last_step(self):
+    def check_last_step(self) -> None:
         """Find out how the last iteration went, before what it made is used; every rank calls it.
 
         Raises:
@@ -86,7 +105,7 @@ class ResumableModel(BaseModel):
         """
         raise NotImplementedError
 
-    def save(self, epoch, current_iter):
+    def save(self, epoch: int | None, current_iter: int) -> None:
         """Save net_g (params, params_ema), net_d, and the training state last; -1 stands for the end of training.
 
         Every rank must call it. The epoch is counted here, so that the end of one is not the start of the next.
@@ -101,7 +120,7 @@ class ResumableModel(BaseModel):
             if self.iteration < total:
                 raise SharedError(
                     f'training ended after {self.iteration} of {total} iterations: the loader gave no '
-                    'more batches; nothing is lost, --auto_resume goes on'
+                    'more batches; nothing is lost: resume with --auto_resume'
                 )
             on_rank_0(lambda: save_networks(experiment, self.network_files(total), 'latest'))
             return
@@ -119,7 +138,7 @@ class ResumableModel(BaseModel):
         )
         self.saved_iteration = current_iter
 
-    def training_state(self, epoch, iteration, of_ranks):
+    def training_state(self, epoch: int | None, iteration: int, of_ranks: list[dict]) -> dict:
         """All that a resumed run needs beside the networks, see `training.states`."""
         samples = 0
         if self.position:
@@ -141,8 +160,8 @@ class ResumableModel(BaseModel):
             'agents': sorted({rank['agent'] for rank in of_ranks if rank['agent']}),
         }
 
-    def check_state(self, state):
-        """Refuse a training state that this model cannot go on from as if it had never stopped.
+    def check_state(self, state: dict) -> None:
+        """Refuse a training state that this model cannot resume from as if it had never stopped.
 
         Raises:
             UserError: It is another program's, another network's, or was made with another teacher.
@@ -161,8 +180,8 @@ class ResumableModel(BaseModel):
         saved = [optimizer_shapes(optimizer, expected) for optimizer, expected in zip(state['optimizers'], shapes)]
         if len(state['optimizers']) != len(shapes) or saved != shapes:
             raise UserError(
-                f'{path} belongs to other networks, or other parts of them were learning: its optimizers '
-                'do not fit; go on with the options it was made with'
+                f'{path} belongs to other networks, or other parts of them were trained: its optimizers '
+                'do not fit; resume with the options it was made with'
             )
         changed = [
             name for name, value in state.get('teachers', {}).items() if self.teacher_checksums.get(name) != value
@@ -170,14 +189,14 @@ class ResumableModel(BaseModel):
         if changed:
             raise UserError(
                 f'{self.opt["path"][f"pretrain_{changed[0]}"]} has changed since {path} was written: the '
-                'run would go on with another teacher; put the old file back, or start anew'
+                'run would continue with another teacher; put the old file back, or start anew'
             )
 
-    def resume_training(self, resume_state):
+    def resume_training(self, resume_state: dict) -> None:
         """Take over a training state, and make up for a validation that an interruption has cut off.
 
-        As in BasicSR, optimisers and schedulers go on with the settings they were made with; where the options have
-        become others, that is said.
+        As in BasicSR, optimizers and schedulers keep the settings they were made with; a warning names those that the
+        options have changed.
         """
         kept = dict.fromkeys(
             [
@@ -197,7 +216,7 @@ class ResumableModel(BaseModel):
             restore_random(random[self.opt['rank']], self.device)
         else:
             get_root_logger().warning(
-                f'The state is of {len(random)} processes and these are {self.opt["world_size"]}: the run goes on '
+                f'The state is of {len(random)} processes and these are {self.opt["world_size"]}: the run continues '
                 'well, but not as it would have with as many.'
             )
         val = self.opt.get('val')
@@ -205,28 +224,28 @@ class ResumableModel(BaseModel):
             self.validate_all(self.iteration)
 
 
-def cpu_state_dict(net):
+def cpu_state_dict(net: nn.Module) -> dict[str, torch.Tensor]:
     """State dict of a network on the CPU."""
     return {name: tensor.detach().cpu() for name, tensor in net.state_dict().items()}
 
 
-def scheduler_state(scheduler):
-    """State of a scheduler in plain types: BasicSR's MultiStepRestartLR keeps a Counter, which is none."""
+def scheduler_state(scheduler: Any) -> dict:
+    """State of a scheduler in plain types: BasicSR's MultiStepRestartLR keeps a Counter, which is not one."""
     return {key: dict(value) if isinstance(value, dict) else value for key, value in scheduler.state_dict().items()}
 
 
-def optimizer_settings(state):
+def optimizer_settings(state: dict) -> dict:
     """Settings in the state of an optimizer, such as betas."""
     return {key: value for key, value in state['param_groups'][0].items() if key not in ('params', 'lr')}
 
 
-def scheduler_settings(state):
+def scheduler_settings(state: dict) -> dict:
     """Settings in the state of a scheduler, such as milestones."""
     derived = ('last_epoch', 'base_lrs', 'cumulative_period')
     return {key: value for key, value in state.items() if key not in derived and key[0] != '_'}
 
 
-def different_settings(saved, current, settings):
+def different_settings(saved: list[dict], current: list, settings: Callable[[dict], dict]) -> Iterator[str]:
     """Yield a few words on each setting that differs between saved states and optimizers or schedulers."""
     for state, item in zip(saved, current):
         before, now = settings(state), settings(item.state_dict())
@@ -235,7 +254,7 @@ def different_settings(saved, current, settings):
                 yield f'{key} {value} instead of {now[key]}'
 
 
-def optimizer_shapes(saved, shapes):
+def optimizer_shapes(saved: dict, shapes: list) -> list:
     """Shapes of the parameters that a saved optimizer has statistics of; where it has none, those expected."""
     number = sum(len(group['params']) for group in saved['param_groups'])
     found = (shapes + [None] * number)[:number]
@@ -246,7 +265,7 @@ def optimizer_shapes(saved, shapes):
     return found
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """Options as plain dicts and lists, which load with ``weights_only=True``."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}

@@ -11,11 +11,12 @@ import torch
 from basicsr.utils import get_root_logger
 from torch import nn
 
+from pgtf_process import stop_request
+
 from ..checkpoints import load_weights, origin, state_dict
 from ..devices import PRECISIONS
 from ..errors import SharedError, UserError
 from ..ranks import gathered
-from ..training.interruption import stop_request
 from .building import build_loss, build_network, build_optimizer, log_parameters
 from .resumable_model import SAVED, cpu_state_dict, plain
 from .step_guard import PendingStep, StepGuard, all_finite, replace_where, step_unless

@@ -8,8 +8,9 @@ from basicsr.utils import get_root_logger, imwrite
 from torch import nn
 from torch.utils.data import Dataset
 
+from pgtf_process import stop_request
+
 from ..ranks import gathered
-from ..training.interruption import stop_request
 from ..training.states import undisturbed_random
 from .resumable_model import ResumableModel
 

@@ -1,93 +1,35 @@
-"""``basicsr prepare``: data sets out of archives or videos, and the check of them."""
+"""``basicsr prepare``: datasets out of archives or videos, and the check of them."""
 
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..errors import UserError
 from .landmark_lists import FORMATS
 from .layout import REPORT_FILE, STORAGES
 
-__all__ = ['add_arguments']
+__all__ = ['add_arguments', 'run']
 
 MOST_PROBLEMS = 50
 
 
-def add_arguments(parser):
-    """Add the commands vfhq, videos and check, each with its ``run``."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the commands vfhq, videos and check to an argparse parser."""
     commands = parser.add_subparsers(dest='what', metavar='WHAT', required=True)
-
-    command = _command(commands, 'vfhq', run_vfhq, 'prepare clips of frames: VFHQ, or any folders of numbered frames')
-    command.add_argument(
-        'source',
-        metavar='SRC',
-        help='folder of clip folders, or of zip or tar archives of them, or one archive; nested in any way',
-    )
-    _add_common(command)
-    command.add_argument(
-        '--landmarks',
-        metavar='PATH',
-        help='landmarks that come with the clips: a folder of text '
-        'files or a list; a frame of each clip is held against '
-        'the detector (default: they are detected)',
-    )
-    command.add_argument('--landmark-format', choices=FORMATS, default='auto', help='(default: %(default)s)')
-    command.add_argument(
-        '--lq', metavar='SRC_LQ', help='the same clips degraded, of any size; they stay image files, or go into an LMDB'
-    )
-    command.add_argument(
-        '--copy',
-        action='store_true',
-        help='copy frames of folders; otherwise files on the same disk get a second name, which takes no room',
-    )
-
-    command = _command(commands, 'videos', run_videos, 'cut clips of faces out of ordinary videos')
-    command.add_argument('source', nargs='+', metavar='SRC', help='video, or folder with videos below it')
-    _add_common(command)
-    command.add_argument(
-        '--max-length',
-        type=_count,
-        default=250,
-        metavar='N',
-        help='longer clips are cut evenly (default: %(default)s frames)',
-    )
-    command.add_argument(
-        '--size',
-        type=_count,
-        default=512,
-        metavar='N',
-        help='crops are shrunk so that their shorter side is no more (default: %(default)s pixels)',
-    )
-    command.add_argument(
-        '--min-size',
-        type=_count,
-        default=256,
-        metavar='N',
-        help='crops whose shorter side is less are left out (default: %(default)s pixels)',
-    )
-    command.add_argument(
-        '--sharpness',
-        type=float,
-        default=20,
-        metavar='X',
-        help='faces less sharp are left out: variance of the Laplacian of the face aligned to 256 '
-        'pixels; 0 takes all (default: %(default)s)',
-    )
-    command.add_argument(
-        '--identity',
-        choices=('file', 'folder'),
-        default='file',
-        help='what stands for one person when clips are held out (default: %(default)s)',
-    )
-
-    command = _command(commands, 'check', run_check, 'check a prepared folder and summarise it')
-    command.add_argument('folder', metavar='DST')
-    command.add_argument('--quick', action='store_true', help='only look whether the frames are there')
-    _add_workers(command)
+    _add_vfhq(_command(commands, 'vfhq', run_vfhq, 'prepare clips of frames: VFHQ, or any folders of numbered frames'))
+    _add_videos(_command(commands, 'videos', run_videos, 'cut clips of faces out of ordinary videos'))
+    _add_check(_command(commands, 'check', run_check, 'check a prepared folder and summarise it'))
 
 
-def run_vfhq(args):
+def run(args: argparse.Namespace) -> None:
+    """Run the chosen one of them."""
+    args.run_what(args)
+
+
+def run_vfhq(args: argparse.Namespace) -> None:
     """Prepare clips of frames and say what came of it."""
     from .vfhq import FrameSettings, prepare_frames
 
@@ -119,7 +61,7 @@ def run_vfhq(args):
     )
 
 
-def run_videos(args):
+def run_videos(args: argparse.Namespace) -> None:
     """Cut clips out of videos and say what came of it."""
     from .videos import VideoSettings, prepare_videos
 
@@ -145,7 +87,7 @@ def run_videos(args):
     )
 
 
-def run_check(args):
+def run_check(args: argparse.Namespace) -> None:
     """Check a prepared folder; its problems are the user's mistake."""
     from .checking import check_layout
 
@@ -158,16 +100,85 @@ def run_check(args):
     sys.stdout.write(f'{args.folder}: no problems\n')
 
 
-def _command(commands, name, run, text):
+def _add_vfhq(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        'source',
+        metavar='SRC',
+        help='folder of clip folders, or of zip or tar archives of them, or one archive; nested in any way',
+    )
+    _add_common(command)
+    command.add_argument(
+        '--landmarks',
+        metavar='PATH',
+        help='landmarks that come with the clips: a folder of text '
+        'files or a list; a frame of each clip is checked with '
+        'the detector (default: they are detected)',
+    )
+    command.add_argument('--landmark-format', choices=FORMATS, default='auto', help='(default: %(default)s)')
+    command.add_argument(
+        '--lq', metavar='SRC_LQ', help='the same clips degraded, of any size; they stay image files, or go into an LMDB'
+    )
+    command.add_argument(
+        '--copy',
+        action='store_true',
+        help='copy frames of folders; otherwise files on the same disk get a second name, which takes no room',
+    )
+
+
+def _add_videos(command: argparse.ArgumentParser) -> None:
+    command.add_argument('source', nargs='+', metavar='SRC', help='video, or folder with videos below it')
+    _add_common(command)
+    command.add_argument(
+        '--max-length',
+        type=_count,
+        default=250,
+        metavar='N',
+        help='longer clips are cut evenly (default: %(default)s frames)',
+    )
+    command.add_argument(
+        '--size',
+        type=_count,
+        default=512,
+        metavar='N',
+        help='crops are shrunk so that their shorter side is no more (default: %(default)s pixels)',
+    )
+    command.add_argument(
+        '--min-size',
+        type=_count,
+        default=256,
+        metavar='N',
+        help='crops whose shorter side is less are skipped (default: %(default)s pixels)',
+    )
+    command.add_argument(
+        '--sharpness',
+        type=float,
+        default=20,
+        metavar='X',
+        help='faces less sharp are skipped: variance of the Laplacian of the face aligned to 256 '
+        'pixels; 0 takes all (default: %(default)s)',
+    )
+    command.add_argument(
+        '--identity',
+        choices=('file', 'folder'),
+        default='file',
+        help='what stands for one person when clips are held out (default: %(default)s)',
+    )
+
+
+def _add_check(command: argparse.ArgumentParser) -> None:
+    command.add_argument('folder', metavar='DST')
+    command.add_argument('--quick', action='store_true', help='only look whether the frames are there')
+    _add_workers(command)
+
+
+def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + '.')
-    command.set_defaults(run=run)
+    command.set_defaults(run_what=run)
     return command
 
 
-def _add_common(command):
-    command.add_argument(
-        'destination', metavar='DST', help='folder to make; one that was left unfinished is gone on with'
-    )
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument('destination', metavar='DST', help='folder to make; an unfinished one is resumed')
     command.add_argument(
         '--storage',
         choices=STORAGES,
@@ -187,7 +198,7 @@ def _add_common(command):
         type=_count,
         default=16,
         metavar='N',
-        help='shorter clips are left out (default: %(default)s frames)',
+        help='shorter clips are skipped (default: %(default)s frames)',
     )
     command.add_argument(
         '--detector',
@@ -211,17 +222,17 @@ def _add_common(command):
     _add_workers(command)
 
 
-def _add_workers(command):
+def _add_workers(command: argparse.ArgumentParser) -> None:
     command.add_argument('--workers', type=_count, metavar='N', help='processes (default: one a core)')
 
 
-def _workers(args):
+def _workers(args: argparse.Namespace) -> int:
     from .workers import default_workers
 
     return args.workers or default_workers()
 
 
-def _detector(args):
+def _detector(args: argparse.Namespace) -> Any:
     from ..faces.detection import choose_detector
 
     if args.detector_weights and args.detector == 'centerface':
@@ -229,7 +240,7 @@ def _detector(args):
     return choose_detector(args.detector, args.detector_weights)
 
 
-def _options(args, detector):
+def _options(args: argparse.Namespace, detector: Any) -> dict[str, Any]:
     """What the result depends on, of what both commands have."""
     sources = [args.source] if isinstance(args.source, str) else args.source
     destination = Path(os.path.abspath(args.destination))
@@ -248,20 +259,20 @@ def _options(args, detector):
     }
 
 
-def _show(summary):
+def _show(summary: Any) -> None:
     sys.stdout.write(''.join(f'{line}\n' for line in summary.lines()))
     if not summary.train_clips and not summary.val_clips:
         raise UserError(f'no clip could be made of the {summary.source}s; {summary.root / REPORT_FILE} says why')
 
 
-def _count(text):
+def _count(text: str) -> int:
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not a whole number from 1 on')
+        raise argparse.ArgumentTypeError(f'{text} is not a positive integer')
     return value
 
 
-def _share(text):
+def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f'{text} is not a share from 0 to below 1')

@@ -1,6 +1,6 @@
 """``basicsr restore``: from a bad video of a face to a good one."""
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from ..devices import PRECISIONS
 from .whole_video import restore_video
@@ -8,28 +8,30 @@ from .whole_video import restore_video
 __all__ = ['add_arguments', 'run']
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Add what `run` needs to an argparse parser."""
     parser.add_argument('input', help='a video of one face, cropped to it')
     parser.add_argument('-o', '--output', required=True, help='the video to write: .mp4, .m4v, .mov or .mkv')
     parser.add_argument('--weights', required=True, help='a .pth or .safetensors file of a PGTFormer')
     parser.add_argument(
+        '-opt',
         '--opt',
+        metavar='FILE',
         help='an option file whose network_g the weights belong to, '
-        'where they do not say it themselves (default: the published network)',
+        'where their file does not say it itself (default: the published network)',
     )
     parser.add_argument(
         '--fidelity',
         type=float,
         default=1.0,
-        help='0: as the codebook knows faces, 1: true to the input (default: %(default)s)',
+        help='0 draws on the codebook alone (highest quality), 1 stays closest to the input (default: %(default)s)',
     )
     parser.add_argument(
         '--stride',
         type=int,
         default=1,
         metavar='N',
-        help="frames from one window to the next: 1 is best, the network's number of frames (3) is "
+        help="frames from one window to the next: 1 gives the highest quality, the network's number of frames (3) is "
         'fastest (default: %(default)s)',
     )
     parser.add_argument(
@@ -44,7 +46,7 @@ def add_arguments(parser):
         '--precision',
         choices=list(PRECISIONS),
         default='fp32',
-        help='of the arithmetic: half precision is faster where the hardware has it (default: %(default)s)',
+        help='number format: bf16 and fp16 are faster where the hardware supports them (default: %(default)s)',
     )
     parser.add_argument(
         '--size', type=int, help="short side at which the network works, in pixels (default: the network's own)"
@@ -55,7 +57,7 @@ def add_arguments(parser):
     )
 
 
-def run(args):
+def run(args: Namespace) -> None:
     """Restore a video as the parsed arguments say."""
     restore_video(
         args.input,
@@ -72,8 +74,8 @@ def run(args):
     )
 
 
-def _batch_size(text):
+def _batch_size(text: str) -> int | str:
     try:
         return text if text == 'auto' else int(text)
     except ValueError as error:
-        raise ArgumentTypeError(f'must be a whole number or auto, not {text}') from error
+        raise ArgumentTypeError(f'must be a positive integer or auto, not {text}') from error

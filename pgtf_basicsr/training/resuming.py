@@ -1,4 +1,4 @@
-"""Which training state a run goes on from."""
+"""Which training state a run resumes from."""
 
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,8 @@ from .states import agent_name, load_state, load_whole_state, network_files, new
 __all__ = ['choose_state']
 
 
-def choose_state(opt):
-    """Choose and read the training state to go on from, the same one on every rank.
+def choose_state(opt: dict) -> dict | None:
+    """Choose and read the training state to resume from, the same one on every rank.
 
     It is the newest whole one of the experiment with ``--auto_resume``, or the newest of this launch if torchrun
     has restarted the processes, or else ``path.resume_state``.  The options are changed as BasicSR
@@ -46,7 +46,7 @@ def choose_state(opt):
     return state
 
 
-def _find(opt, agents):
+def _find(opt: dict, agents: list[str]) -> tuple[Path | str | None, list[str]]:
     """Path of the state, and why newer ones were passed over."""
     experiment = opt['path']['experiments_root']
     if opt['auto_resume']:
@@ -55,7 +55,8 @@ def _find(opt, agents):
             raise UserError(
                 '\n'.join(
                     [
-                        f'{experiment} has training states, but none that is whole; move the experiment away to start over',
+                        f'{experiment} has training states, but none that is whole; '
+                        'move the experiment away to start over',
                         *passed_over,
                     ]
                 )
@@ -64,7 +65,7 @@ def _find(opt, agents):
             return path, passed_over
     elif agents:
         path, state, passed_over = newest_whole(experiment)
-        if path is not None and not set(agents).isdisjoint(state.get('agents', ())):
+        if path is not None and state is not None and not set(agents).isdisjoint(state.get('agents', ())):
             return path, passed_over
     path = opt['path'].get('resume_state')
     if path is not None:
@@ -72,7 +73,7 @@ def _find(opt, agents):
     return path, []
 
 
-def _networks_of_basicsr(opt, state_path, iteration):
+def _networks_of_basicsr(opt: dict, state_path: str | Path, iteration: int) -> dict[str, str]:
     """{name: file} of networks saved with a state of BasicSR itself, which does not list them."""
     folder = Path(state_path).absolute().parents[1] / 'models'
     files = {

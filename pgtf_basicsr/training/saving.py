@@ -1,6 +1,8 @@
 """Writing checkpoints: networks first, the training state last, each file whole or not at all."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 
@@ -11,7 +13,7 @@ from .states import prune, saved_iterations
 __all__ = ['save_checkpoint', 'save_networks']
 
 
-def save_checkpoint(experiment, networks, state, keep=None):
+def save_checkpoint(experiment: str | Path, networks: dict[str, dict], state: dict, keep: int | None = None) -> None:
     """Write a checkpoint of one iteration, and delete old ones.
 
     Args:
@@ -30,7 +32,7 @@ def save_checkpoint(experiment, networks, state, keep=None):
         prune(experiment, keep, iteration)
 
 
-def save_networks(experiment, networks, name):
+def save_networks(experiment: str | Path, networks: dict[str, dict], name: int | str) -> None:
     """Write ``models/<label>_<name>.pth`` for each network, where ``name`` is an iteration or 'latest'.
 
     Raises:
@@ -53,23 +55,23 @@ def save_networks(experiment, networks, name):
         _write(experiment, os.path.join('models', f'{label}_{name}.pth'), contents)
 
 
-def _write(experiment, file, contents):
+def _write(experiment: str | Path, file: str, contents: dict) -> None:
     path = os.path.join(experiment, file)
     try:
         write_checkpoint(path, contents)
     except (OSError, RuntimeError) as error:
         # torch wraps what the file system says.
-        reason = next((cause for cause in _causes(error) if isinstance(cause, OSError)), error)
-        reason = getattr(reason, 'strerror', None) or str(reason).partition('\n')[0]
+        cause = next((cause for cause in _causes(error) if isinstance(cause, OSError)), error)
+        reason = getattr(cause, 'strerror', None) or str(cause).partition('\n')[0]
         raise UserError(f'cannot save {path}: {reason}; {_newest(experiment)}') from error
 
 
-def _newest(experiment):
+def _newest(experiment: str | Path) -> str:
     saved = saved_iterations(experiment)
     return f'the newest checkpoint is of iteration {saved[-1]}' if saved else 'there is no older checkpoint'
 
 
-def _causes(error):
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

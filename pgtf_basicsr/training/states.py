@@ -1,4 +1,4 @@
-"""Training states on disk: what a run has to know to go on as if it had never stopped.
+"""Training states on disk: what a run has to know to resume as if it had never stopped.
 
 An experiment holds, for every iteration that was saved,
 
@@ -13,7 +13,7 @@ A state is a dict of tensors and plain values, which loads with ``weights_only=T
     optimizers, schedulers, scaler
     random                  states of the random generators of each rank
     seed                    of the run
-    best_metrics, validated best values so far; the last validated iteration of each data set
+    best_metrics, validated best values so far; the last validated iteration of each dataset
     networks                names of the networks that were saved with it
     teachers                checksums of files of frozen networks, which are not saved
     agents                  the torchrun agents of its processes, see `agent_name`
@@ -22,8 +22,10 @@ A state is a dict of tensors and plain values, which loads with ``weights_only=T
 import os
 import random
 import socket
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +49,7 @@ __all__ = [
 KEYS = ('epoch', 'iter', 'optimizers', 'schedulers')
 
 
-def load_state(path):
+def load_state(path: str | Path) -> dict:
     """Read a training state.
 
     Args:
@@ -67,12 +69,12 @@ def load_state(path):
         ) from error
     missing = [key for key in KEYS if key not in state]
     if missing:
-        raise UserError(f'{path} is no training state: it has no {", ".join(missing)}')
+        raise UserError(f'{path} is not a training state: it has no {", ".join(missing)}')
     _check_format(path, state.get('checkpoint'))
     return state
 
 
-def load_whole_state(path):
+def load_whole_state(path: str | Path) -> dict:
     """Read a training state whose networks are whole as well; errors as of `load_state`, or of a network's file."""
     state = load_state(path)
     for network in network_files(path, state).values():
@@ -80,7 +82,7 @@ def load_whole_state(path):
     return state
 
 
-def network_files(path, state):
+def network_files(path: str | Path, state: dict) -> dict[str, Path]:
     """{name of the network: file} of what was saved with a state."""
     folder = Path(path).absolute().parents[1] / 'models'
     return {
@@ -88,8 +90,8 @@ def network_files(path, state):
     }
 
 
-def newest_whole(experiment):
-    """Find the newest training state of an experiment that can be gone on from.
+def newest_whole(experiment: str | Path) -> tuple[Path | None, dict | None, list[str]]:
+    """Find the newest training state of an experiment that can be resumed from.
 
     Args:
         experiment (str | Path): The experiment's folder.
@@ -97,7 +99,7 @@ def newest_whole(experiment):
     Returns:
         tuple: Its path, or None; the state, or None; a list of reasons why newer ones were passed over.
     """
-    passed_over = []
+    passed_over: list[str] = []
     for iteration in reversed(saved_iterations(experiment)):
         path = Path(experiment, 'training_states', f'{iteration}.state')
         try:
@@ -107,14 +109,14 @@ def newest_whole(experiment):
     return None, None, passed_over
 
 
-def saved_iterations(experiment):
+def saved_iterations(experiment: str | Path) -> list[int]:
     """Iterations of which an experiment has a training state, whole or not, in order."""
     folder = Path(experiment, 'training_states')
     names = os.listdir(folder) if folder.is_dir() else []
     return sorted(int(name[:-6]) for name in names if name.endswith('.state') and name[:-6].isdigit())
 
 
-def prune(experiment, keep, newest):
+def prune(experiment: str | Path, keep: int, newest: int) -> None:
     """Delete all but ``keep`` training states and their networks: that of iteration ``newest`` and those before it.
 
     A state goes before its networks, so that one whose networks are gone is never left.  Call it only
@@ -132,19 +134,19 @@ def prune(experiment, keep, newest):
             network.unlink()
 
 
-def capture_random(device):
+def capture_random(device: torch.device) -> dict[str, Any]:
     """States of this process's random generators (torch, CUDA, NumPy, Python) as tensors and plain values."""
-    name, keys, position, has_gauss, gauss = np.random.get_state()
+    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     version, python, gauss_next = random.getstate()
     return {
         'torch': torch.get_rng_state(),
         'cuda': torch.cuda.get_rng_state(device) if device.type == 'cuda' else None,
-        'numpy': [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss],
+        'numpy': [name, torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, gauss],
         'python': [version, torch.tensor(python), gauss_next],
     }
 
 
-def restore_random(captured, device):
+def restore_random(captured: dict[str, Any], device: torch.device) -> None:
     """Set this process's random generators to what `capture_random` returned."""
     torch.set_rng_state(captured['torch'])
     if captured['cuda'] is not None and device.type == 'cuda':
@@ -156,7 +158,7 @@ def restore_random(captured, device):
 
 
 @contextmanager
-def undisturbed_random(device):
+def undisturbed_random(device: torch.device) -> Iterator[None]:
     """Context after which this process's random generators stand where they stood before."""
     captured = capture_random(device)
     try:
@@ -165,7 +167,7 @@ def undisturbed_random(device):
         restore_random(captured, device)
 
 
-def agent_name():
+def agent_name() -> str | None:
     """Name of the torchrun agent that started this process, which outlives restarts of it; None without one.
 
     It is unique: a later launch is another one even with the same --rdzv-id, host and process id.
@@ -182,7 +184,7 @@ def agent_name():
     return f'{launch}, {socket.gethostname()}, process {agent} started at {started}'
 
 
-def _check_format(path, source):
+def _check_format(path: str | Path, source: Any) -> None:
     version = source.get('format') if isinstance(source, dict) else None
     if version is not None and version > FORMAT:
         raise UserError(
@@ -191,7 +193,7 @@ def _check_format(path, source):
         )
 
 
-def _check_network(path, iteration):
+def _check_network(path: Path, iteration: int) -> None:
     checkpoint = read_checkpoint(path)
     _check_format(path, checkpoint.origin)
     if (checkpoint.origin or {}).get('iter') != iteration:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from pgtf_basicsr.cli import main
+from pgtf_command import run_command as main
 
 from ..helpers.mutations import KINDS, Broken, missing_keys, misspelt_keys, replaced
 from ..helpers.stand_ins import listing

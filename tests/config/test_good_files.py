@@ -7,9 +7,9 @@ from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, METRIC_REGIS
 from pydantic import Field
 
 from pgtf_basicsr import config
-from pgtf_basicsr.cli import main
 from pgtf_basicsr.config.schema import DataSetOptions, RunOptions, TrainOptions
 from pgtf_basicsr.errors import UserError
+from pgtf_command import run_command as main
 
 from ..helpers.mutations import OPTIONS, replaced
 from ..helpers.quickstart import QUICKSTART, write_options

@@ -3,7 +3,7 @@
 import re
 
 from pgtf_basicsr import archs, losses, metrics
-from pgtf_basicsr.cli import main
+from pgtf_command import run_command as main
 
 from ..helpers.quickstart import ROOT
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
-from pgtf_basicsr.cli import main
 from pgtf_basicsr.evaluation.clip_sources import find_clips
+from pgtf_command import run_command as main
 
 SIZE = (32, 48)
 

@@ -17,8 +17,9 @@ CONTEXT = multiprocessing.get_context('forkserver')
 CONTEXT.set_forkserver_preload(
     [
         'torch._dynamo',
-        'pgtf_basicsr.cli',
-        'pgtf_basicsr.training.pipelines',
+        'pgtf_basicsr.exit_status',
+        'pgtf_basicsr.training.command',
+        'pgtf_basicsr.testing.command',
         'pgtf_basicsr.restoration.command',
         'pgtf_basicsr.preparation.command',
         'torch.utils.tensorboard',
@@ -124,10 +125,10 @@ def _run(folder, arguments, environment, output, limits, before):
         resource.setrlimit(limit, (value, value))
     import torch
 
-    from pgtf_basicsr.cli import main
+    from pgtf_command import run_command
 
     torch.set_num_threads(1)
     sys.argv = ['basicsr', *arguments]
     if before is not None:
         before()
-    sys.exit(main(arguments))
+    sys.exit(run_command(arguments))

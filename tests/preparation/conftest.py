@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from pgtf_basicsr.cli import main
 from pgtf_basicsr.data.clips import write_landmarks
+from pgtf_command import run_command as main
 
 from ..helpers.downloads import CLIPS, frames_of, write_clip
 

@@ -14,7 +14,7 @@ from ..helpers.downloads import LENGTH
 
 @pytest.fixture(scope='session', params=['frames', 'lmdb', 'video'])
 def layout(request, download, tmp_path_factory):
-    from pgtf_basicsr.cli import main
+    from pgtf_command import run_command as main
 
     root = tmp_path_factory.mktemp('layout') / 'out'
     copy = ['--copy'] if request.param == 'frames' else []

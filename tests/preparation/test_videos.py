@@ -52,7 +52,7 @@ def films(faces, tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def prepared(films, tmp_path_factory):
-    from pgtf_basicsr.cli import main
+    from pgtf_command import run_command as main
 
     root = tmp_path_factory.mktemp('prepared') / 'out'
     assert main(['prepare', 'videos', *map(str, (films, root, *SMALL))]) == 0

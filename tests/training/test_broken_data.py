@@ -1,4 +1,4 @@
-"""A training that meets broken files: it ends with a line that names them, or goes on and counts them in its log."""
+"""A training that meets broken files: it ends with a line that names them, or skips and counts them in its log."""
 
 import re
 import shutil
@@ -46,9 +46,9 @@ def test_a_run_stops_and_names_clip_and_file(project, workers, prefetch):
 
 
 @pytest.mark.parametrize('world_size', [1, 2])
-def test_a_run_goes_on_and_counts_what_it_left_out(project, world_size):
+def test_a_run_goes_on_and_counts_what_it_skipped(project, world_size):
     run(project, 'train', '-opt', options(project, **{'datasets:train:broken_data': 'skip'}), world_size=world_size)
     log = next((project / 'experiments/quickstart_stage1').glob('train_*.log')).read_text()
-    counts = re.findall(rf'ERROR: Left out.*{BROKEN}.*\((\d+) left out by this process so far\)', log)
+    counts = re.findall(rf'ERROR: Skipped.*{BROKEN}.*\((\d+) skipped by this process so far\)', log)
     assert counts and counts == [str(number) for number in range(1, len(counts) + 1)]
     assert 'iter:       4' in log and (project / 'experiments/quickstart_stage1/models/net_g_latest.pth').exists()

@@ -88,7 +88,7 @@ def attempt(folder, cases, output, arguments):
     import io
     import os
 
-    from pgtf_basicsr.cli import main
+    from pgtf_command import run_command
 
     os.chdir(folder)
     results = []
@@ -99,7 +99,7 @@ def attempt(folder, cases, output, arguments):
         changed = listing(folder)
         stream = io.StringIO()
         with contextlib.redirect_stderr(stream), contextlib.redirect_stdout(stream):
-            status = main(arguments)
+            status = run_command(arguments)
         results.append((description, status, stream.getvalue(), listing(folder) == changed))
         if kept is None:
             target.unlink()
@@ -208,7 +208,7 @@ def test_resume_does_not_start_over_when_all_is_broken(copied):
 
 
 def test_resume_with_another_teacher_is_refused(copied, trained_project):
-    folder, path = copied
+    _, path = copied
     teacher = trained_project / 'experiments/quickstart_stage1/models/net_g_latest.pth'
     kept = teacher.read_bytes()
     try:
@@ -223,7 +223,7 @@ def test_resume_with_another_teacher_is_refused(copied, trained_project):
 
 
 def test_resume_of_other_networks_is_refused(copied, trained_project):
-    folder, path = copied
+    _, path = copied
     opt = stage_options(
         3,
         name='broken',

@@ -47,7 +47,7 @@ def test_stopped_run_goes_on_to_the_same_bits(project, number):
     (state,) = states(project, 'stopped')
     iteration = int(state.removesuffix('.state'))
     assert 3 <= iteration < TOTAL
-    assert f'basicsr: stopped after iteration {iteration}, as asked; go on with --auto_resume' in command.output()
+    assert f'basicsr: stopped after iteration {iteration}, as asked; resume with --auto_resume' in command.output()
     assert 'Traceback' not in command.output()
 
     output = run(project, 'train', '-opt', path, '--auto_resume')

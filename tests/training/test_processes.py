@@ -48,7 +48,9 @@ def test_two_processes_make_the_step_of_one_with_twice_the_batch(trained_project
         states.append(torch.load(file, weights_only=True)['params'])
     one, two = states
     for name, tensor in one.items():
-        torch.testing.assert_close(two[name], tensor, rtol=1e-4, atol=2e-5, msg=lambda text: f'{name}: {text}')
+        torch.testing.assert_close(
+            two[name], tensor, rtol=1e-4, atol=2e-5, msg=lambda text, name=name: f'{name}: {text}'
+        )
     file = trained_project / 'experiments/quickstart_stage1/models/net_g_2.pth'
     start = torch.load(file, weights_only=True)['params']
     moved = [name for name in start if name.startswith('encoder') and not torch.equal(start[name], one[name])]
@@ -178,7 +180,7 @@ def test_slurm_mistakes_are_told_in_a_line(project, scontrol):
         status=2,
         **scontrol('#!/bin/sh\necho "invalid hostlist" >&2\nexit 1\n'),
     )
-    assert 'scontrol cannot tell the hosts of node[1-2]: invalid hostlist' in output and 'Traceback' not in output
+    assert 'scontrol cannot name the hosts of node[1-2]: invalid hostlist' in output and 'Traceback' not in output
 
 
 def agents(folder, path, nodes, restarts):

@@ -176,10 +176,10 @@ def test_log_file_holds_all_from_the_options_to_the_last_validation(experiment):
 
 
 def two_runs(folder, paths):
-    from pgtf_basicsr.cli import main
+    from pgtf_command import run_command
 
     os.chdir(folder)
-    statuses = [main(['train', '-opt', str(path)]) for path in paths]
+    statuses = [run_command(['train', '-opt', str(path)]) for path in paths]
     assert statuses == [0, 0]
 
 

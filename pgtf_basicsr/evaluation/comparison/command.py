@@ -1,5 +1,6 @@
-"""``basicsr compare``: results of runs held against those of the first."""
+"""``basicsr compare``: results of runs compared with those of the first."""
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -18,13 +19,13 @@ __all__ = ['add_arguments', 'comparison_text', 'run']
 FEW_CLIPS = 10
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` needs to an argparse parser."""
     parser.add_argument(
         'results',
         nargs='+',
         metavar='RESULTS',
-        help='a file metrics_<data set>.json, or a folder that holds some, of two runs or more; the '
+        help='a file metrics_<dataset>.json, or a folder that holds some, of two runs or more; the '
         'first is the baseline',
     )
     parser.add_argument(
@@ -41,7 +42,7 @@ def add_arguments(parser):
     )
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     """Write the tables to standard output, and all files where they are asked for."""
     comparison = compare(_named_runs(args.results, args.names))
     text = comparison_text(comparison)
@@ -51,7 +52,7 @@ def run(args):
 
 
 def comparison_text(comparison):
-    """A `Comparison` as Markdown: for each data set the means of all runs, then each run against the baseline."""
+    """A `Comparison` as Markdown: for each dataset the means of all runs, then each run against the baseline."""
     parts = [f'{escaped(note)}\n' for note in comparison.notes]
     for of_data_set in comparison.datasets:
         parts.append(markdown_table([result for result, _ in of_data_set.results]))

@@ -1,7 +1,9 @@
 """``basicsr preview``: a contact sheet of training windows."""
 
+import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from ...errors import UserError
 from ...images import write_image
@@ -10,22 +12,24 @@ from .sheet import contact_sheet
 __all__ = ['add_arguments', 'run', 'split_options']
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` needs to an argparse parser."""
-    parser.add_argument('folder', help='a prepared data set, with train/ and val/ or test/ below it')
-    parser.add_argument('-o', '--output', default='preview.png', help='picture to write (default: %(default)s)')
+    parser.add_argument('folder', help='a prepared dataset, with train/ and val/ or test/ below it')
+    parser.add_argument('-o', '--output', default='preview.png', help='image to write (default: %(default)s)')
     parser.add_argument('--split', default='train', help='train, val or test (default: %(default)s)')
     parser.add_argument('--windows', type=int, default=8, help='windows to show (default: %(default)s)')
     parser.add_argument(
+        '-opt',
         '--opt',
+        metavar='FILE',
         help='an option file whose datasets.train says how windows are drawn (default: 512 pixels, degraded as VFHQ)',
     )
     parser.add_argument('--seed', type=int, default=0, help='other seeds show other windows (default: %(default)s)')
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     """Write the sheet and say where."""
-    options = {}
+    options: Any = {}
     if args.opt:
         from ...config import load
 
@@ -45,8 +49,8 @@ def run(args):
     sys.stdout.write(f'{output}: {args.windows} windows of {args.folder}\n')
 
 
-def split_options(folder, split):
-    """Options of a `VFHQDataset` for one split of a prepared data set, by what is there.
+def split_options(folder: str | Path, split: str) -> dict[str, str | None]:
+    """Options of a `VFHQDataset` for one split of a prepared dataset, by what is there.
 
     Raises:
         UserError: The folder has no such split.

@@ -1,0 +1,84 @@
+"""How a command ends: its exit status, and one line for what the user can put right."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+
+from torch import distributed as dist
+
+from pgtf_process import INTERRUPTED, LOST_PROCESS, MISTAKE, STOPPED, wait_for_report
+
+from .errors import Interrupted, SharedError, UserError
+
+__all__ = ['exit_status', 'lines_of', 'should_report']
+
+
+def exit_status(run: Callable[[], object]) -> int:
+    """Call a function and report how it ended.
+
+    Returns:
+        int: 0; 2 for a user's mistake, reported in a line; 75 for a training that was asked to stop and
+        has saved all; 130 after Ctrl-C; 1 where another process of the run is gone.
+    """
+    try:
+        run()
+    except UserError as error:
+        report_or_wait(lines_of(error), should_report(error))
+        return MISTAKE
+    except Interrupted as stop:
+        report_or_wait([str(stop)], _is_rank_0())
+        return STOPPED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except RuntimeError as error:
+        if not is_of_communication(error):
+            raise
+        report(
+            [
+                f'rank {os.environ["RANK"]}: another process of this run is gone, or has not answered for longer than '
+                f'dist_params.timeout: {str(error).splitlines()[0]}; resume with --auto_resume'
+            ]
+        )
+        return LOST_PROCESS
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+    return 0
+
+
+def should_report(error: UserError) -> bool:
+    """Whether this process is to report a mistake: rank 0 what all know of; once a node before they can talk."""
+    if _is_rank_0():
+        return True
+    return not isinstance(error, SharedError) and (dist.is_initialized() or os.environ.get('LOCAL_RANK') == '0')
+
+
+def lines_of(error: UserError) -> list[str]:
+    """Lines of a message; of one raised in a data worker, torch's wrapping with traceback is taken off."""
+    lines = str(error).strip().splitlines()
+    if lines and lines[0].startswith('Caught '):
+        return [re.sub(r'^[\w.]+: ', '', lines[-1])]
+    return lines
+
+
+def report_or_wait(lines: Iterable[str], is_reporter: bool) -> None:
+    """Write lines, or give the process that writes them the time to do so."""
+    if is_reporter:
+        report(lines)
+    else:
+        wait_for_report()
+
+
+def report(lines: Iterable[str]) -> None:
+    """Write lines to standard error, each with the name of the command."""
+    sys.stderr.write(''.join(f'basicsr: {line}\n' for line in lines))
+
+
+def is_of_communication(error: RuntimeError) -> bool:
+    """Whether an error came from torch.distributed; gloo's are plain RuntimeErrors that name it."""
+    return 'RANK' in os.environ and (isinstance(error, dist.DistError) or 'gloo' in str(error))
+
+
+def _is_rank_0() -> bool:
+    return os.environ.get('RANK', '0') == '0'

@@ -1,0 +1,1 @@
+"""Tests of trained networks, as BasicSR's test_pipeline does them."""
