@@ -140,8 +140,9 @@ def load_weights(net: nn.Module, state: StateDict, source: str | Path, assign: b
     Raises:
         UserError: Tensors are missing, unexpected, or of another shape. The message names them.
     """
-    if hasattr(net, 'own_state_dict'):
-        state = net.own_state_dict(state)
+    own_state_dict = getattr(net, 'own_state_dict', None)
+    if own_state_dict is not None:
+        state = own_state_dict(state)
     expected = net.state_dict()
     differences = {
         'missing': [name for name in expected if name not in state],

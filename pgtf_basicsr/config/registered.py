@@ -100,7 +100,7 @@ def network_argument(section: dict[str, Any], name: str) -> Any:
     """Return an argument of the network that ``section`` describes: as given there, or its default."""
     if name in section:
         return section[name]
-    network = look_up(ARCH_REGISTRY, section.get('type'))
+    network = look_up(ARCH_REGISTRY, section.get('type', ''))
     defaults = {parameter.name: parameter.default for parameter in parameters_of(network)[0]} if network else {}
     return defaults.get(name)
 

@@ -23,7 +23,7 @@ from typing_extensions import Self
 
 from ..errors import UserError
 from .mistakes import first_mistake
-from .value_types import USE, as_in_yaml, nearest, refuse, shown
+from .value_types import USE, annotated, as_in_yaml, nearest, refuse, shown
 
 __all__ = ['Section', 'members_of', 'section_in', 'type_of']
 
@@ -142,7 +142,7 @@ def members_of(kind: Any) -> Iterator[Any]:
 
 def type_of(field: FieldInfo) -> Any:
     """Return the type of a field with what pydantic keeps apart from it."""
-    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return annotated(field.annotation, field.metadata)
 
 
 def _refused(message: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union
 from annotated_types import Len
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
-from .value_types import Words, name_of, refuse, shown
+from .value_types import Words, annotated, name_of, refuse, shown
 
 __all__ = ['type_of_annotation', 'type_of_default']
 
@@ -51,7 +51,7 @@ def _checked(annotation):
         return list
     if origin is Annotated:
         inner = _checked(arguments[0])
-        return inner if inner is Any else Annotated[(inner, *arguments[1:])]
+        return inner if inner is Any else annotated(inner, arguments[1:])
     if origin in (list, abc.Sequence, abc.Iterable) or (origin is tuple and arguments[1:] == (...,)):
         return list[_checked(arguments[0])]
     if origin is tuple:

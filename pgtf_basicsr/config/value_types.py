@@ -24,6 +24,7 @@ __all__ = [
     'OneOf',
     'RunName',
     'Words',
+    'annotated',
     'as_in_yaml',
     'existing_file',
     'existing_path',
@@ -204,3 +205,10 @@ ExistingPath = Annotated[str, in_file_check(existing_path), Words('file or folde
 ExistingFile = Annotated[str, in_file_check(existing_file), Words('file')]
 NumberOfGPUs = Annotated[Any, AfterValidator(_number_of_gpus), Words('integer or auto')]
 RunName = Annotated[str, AfterValidator(_run_name)]
+
+
+def annotated(kind: Any, metadata: Iterable[Any]) -> Any:
+    """Return a type with further metadata, as ``Annotated[kind, *metadata]`` of Python 3.11."""
+    for item in metadata:
+        kind = Annotated[kind, item]
+    return kind

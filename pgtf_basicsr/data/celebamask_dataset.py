@@ -190,7 +190,7 @@ def merge_parts(root: str | Path, number: int) -> np.ndarray:
     Raises:
         UserError: The image has no masks, or one is broken or of another size than the others.
     """
-    merged = None
+    merged: np.ndarray | None = None
     for label, part in enumerate(PARTS, 1):
         path = mask_path(root, number, part)
         if not path.exists():

@@ -14,7 +14,7 @@ from facexlib.alignment import FAN
 
 from ..devices import find_device
 from ..recent import of_recent_frames
-from ..weights import Backend, NetworkFile, load_backend, load_network, prepare_backend
+from ..weights import Backend, Device, NetworkFile, load_backend, load_network, prepare_backend
 from . import dlib_models
 from .alignment import align_face
 from .detection import find_landmarks
@@ -117,7 +117,7 @@ KINDS = {'awing': AwingLandmarks, 'dlib': DlibLandmarks, 'centerface': CenterFac
 def landmark_backend(
     landmarks: Landmarks = 'awing',
     weights: str | None = None,
-    device: str = 'auto',
+    device: Device = 'auto',
     download: bool = False,
     **options: Any,
 ) -> LandmarkBackend:
@@ -139,7 +139,7 @@ def landmark_backend(
 def prepare_landmarks(
     landmarks: Landmarks = 'awing',
     weights: str | None = None,
-    device: str = 'auto',
+    device: Device = 'auto',
     download: bool = False,
     **options: Any,
 ) -> Backend:

@@ -46,7 +46,7 @@ class ResumableModel(BaseModel):
     """
 
     # {network: checksum of its file} of frozen networks that are not saved with a checkpoint.
-    teacher_checksums: dict[str, str] = {}
+    teacher_checksums: dict[str, int] = {}
 
     def __init__(self, opt: dict) -> None:
         super().__init__(opt)

@@ -37,5 +37,5 @@ class TSVQGANModel(VideoFaceModel):
                 f'dataset {dataset.opt["name"]} has no ground truth to reconstruct: set val.reconstruct to lq'
             )
 
-    def input_frame(self, lq: torch.Tensor, gt: torch.Tensor | None) -> torch.Tensor | None:
+    def input_frame(self, lq: torch.Tensor, gt: Any) -> torch.Tensor:
         return lq if self.options.val.reconstruct == 'lq' else gt

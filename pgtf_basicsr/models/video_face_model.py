@@ -147,7 +147,7 @@ class VideoFaceModel(TrainableModel):
         """Return options of the network in validation, as of `restoration.streaming.restore_frames`."""
         return {}
 
-    def input_frame(self, lq: torch.Tensor, gt: torch.Tensor | None) -> torch.Tensor | None:
+    def input_frame(self, lq: torch.Tensor, gt: Any) -> torch.Tensor:
         """Choose the frame that is restored in validation, of a degraded and a real one; (3, H, W)."""
         return lq
 
@@ -188,7 +188,7 @@ class VideoFaceModel(TrainableModel):
         )
         return clip.name, None
 
-    def restored_frames(self, net: nn.Module, clip: ClipStream) -> Iterator[tuple[Any, ...]]:
+    def restored_frames(self, net: Any, clip: ClipStream) -> Iterator[tuple[Any, ...]]:
         """Restore a clip window by window.
 
         Args:

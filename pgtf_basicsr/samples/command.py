@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> None:
     if args.parsing:
         summary = sample_masks.write_sample_masks(args.folder, image_size=4 * args.size, seed=args.seed)
         sys.stdout.write(
-            f'{summary.root}: {summary.train_pictures} images to train on and {summary.test_pictures} held out\n'
+            f'{summary.root}: {summary.train_images} images to train on and {summary.test_images} held out\n'
         )
         return
     # Frames are twice as wide as the face, so that there is image around it to move in.
