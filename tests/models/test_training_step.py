@@ -166,7 +166,7 @@ def gradients_of_stage_3(weights, enabled):
         torch.nn.init.normal_(regulator.shift[-1].weight, std=0.05)
     runs = {}
     for name in (
-        'encoder.levels.0',
+        'encoder.levels.0.blocks.0',
         'predictor.layers.0',
         'decoder.levels.0.blocks.0',
         'regulators.16',
