@@ -22,7 +22,7 @@ COMMANDS = {
     'compare': ('compare the results of several tests or evaluations', 'pgtf_basicsr.evaluation.comparison.command'),
     'sample-data': ('write a small dataset to try things with', 'pgtf_basicsr.samples.command'),
     'prepare': ('make a dataset of the downloaded VFHQ or of videos, or check one', 'pgtf_basicsr.preparation.command'),
-    'preview': ('show training windows of a prepared dataset in an image', 'pgtf_basicsr.samples.preview.command'),
+    'preview': ('show training windows of a prepared dataset in an image', 'pgtf_basicsr.preparation.preview.command'),
     'check-options': ('report all mistakes of option files without running them', 'pgtf_basicsr.config.command'),
 }
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from .errors import UserError
 
-__all__ = ['make_folder']
+__all__ = ['make_fresh_folder']
 
 
-def make_folder(root: str | Path, inner: Iterable[str | Path] = ()) -> str | None:
+def make_fresh_folder(root: str | Path, inner: Iterable[str | Path] = ()) -> str | None:
     """Make a folder with folders in it, whole or not at all; what had its name is archived as BasicSR does.
 
     Args:

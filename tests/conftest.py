@@ -98,7 +98,7 @@ def nowhere(monkeypatch, tmp_path):
     """No weights in any of the usual places; the folder that stands for the torch hub cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
-    monkeypatch.setattr('pgtf_basicsr.weights.package_folder', lambda name: None)
+    monkeypatch.setattr('pgtf_basicsr.network_files.package_folder', lambda name: None)
     return tmp_path / 'hub' / 'checkpoints'
 
 

@@ -201,7 +201,7 @@ def test_missing_data_folder(capsys, in_project):
 
 def test_empty_keys(capsys, in_project):
     error = refused_training(capsys, in_project, **{'train:total_iter': None, 'logger:print_freq': None})
-    assert 'train.total_iter is ~' in error and 'logger.print_freq is ~' in error
+    assert 'train.total_iter is ~' in error and 'logger.print_freq is missing' in error
 
 
 def test_more_gpus_than_there_are(capsys, in_project):

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ..argument_types import Count, Counts, Positive, Share
 from .blocks import Codebook, Decoder, Encoder
 from .blocks.checkpointing import Checkpointed
+from .input_requirements import InputRequirements
 from .published_names import own_state_dict
-from .requirements import InputRequirements
 
 __all__ = ['TSVQGAN']
 

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from ..errors import UserError
 from .mistakes import Keys, dotted, keys_of, message_of
 from .reading import OptionFile, one_line
-from .registered import Metric, description_of, look_up
+from .registered_sections import Metric, description_of, look_up
 from .schema import RunOptions
 from .sections import Section
 from .value_types import FILE_CHECK, MISSING_FILE

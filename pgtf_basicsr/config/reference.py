@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import yaml
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
 
-from .registered import COMPARED, SCHEDULERS, UNSUITABLE, description_of, is_own, scheduler_arguments
+from .registered_sections import COMPARED, SCHEDULERS, UNSUITABLE, description_of, is_own, scheduler_arguments
 from .schema import DataSetOptions, RunOptions
 from .sections import Section, section_in, type_of
 from .signatures import arguments_of

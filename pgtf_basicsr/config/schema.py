@@ -32,10 +32,20 @@ from typing_extensions import Self
 
 from ..errors import UserError
 from .dataset_options import DataSetOptions
+from .metric_specification import specification_of
 from .mistakes import Keys, dotted
-from .registered import DataSet, Loss, Metric, ModelType, Network, Optimizer, Scheduler, description_of, look_up
+from .registered_sections import (
+    DataSet,
+    Loss,
+    Metric,
+    ModelType,
+    Network,
+    Optimizer,
+    Scheduler,
+    description_of,
+    look_up,
+)
 from .sections import Section
-from .specification import specification_of
 from .value_types import ExistingFile, NumberOfGPUs, RunName
 
 __all__ = ['DataSetOptions', 'PathOptions', 'RunOptions', 'TrainOptions', 'ValOptions', 'value']

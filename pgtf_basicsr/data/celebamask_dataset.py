@@ -108,7 +108,7 @@ class CelebAMaskHQDataset(Dataset):
         # In shared memory, so that workers that already run see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
-    # BasicSR's sampler announces epochs to datasets that say so, see `host.table`.
+    # BasicSR's sampler announces epochs to datasets that say so, see `host.patches`.
     draws_by_epoch = True
 
     def set_epoch(self, epoch: int) -> None:

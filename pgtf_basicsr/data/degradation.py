@@ -23,8 +23,8 @@ from ..argument_types import NonNegative, Share
 from ..config.value_types import Between, OneOf, Words, refuse, shown
 from ..video.codecs import REPRODUCIBLE
 from .clip_stream import with_size
+from .logged_draws import Reported
 from .ranges import Ranges
-from .reports import Reported
 
 __all__ = [
     'VARIANTS',

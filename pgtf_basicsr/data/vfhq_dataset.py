@@ -21,8 +21,8 @@ from .clip_finding import find_clips
 from .clip_stream import ClipStream, with_size
 from .clips import landmark_path
 from .degradation import Degradation, DegradationParameters
+from .logged_draws import Reported
 from .placement import PlacementRanges
-from .reports import Reported
 from .sampling import ClipTable, ClipWeights, WindowRanges, read_clip_weights
 from .storage import Storage, open_storage
 from .vfhq_options import VFHQOptions
@@ -122,7 +122,7 @@ class VFHQDataset(Dataset):
         # In shared memory, so that workers that already run see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
-    # BasicSR's sampler announces epochs to datasets that say so, see `host.table`.
+    # BasicSR's sampler announces epochs to datasets that say so, see `host.patches`.
     draws_by_epoch = True
 
     @property

@@ -9,16 +9,16 @@ from pathlib import Path
 from basicsr.utils import get_root_logger
 
 from .. import config
-from ..config.specification import specification_of
+from ..config.metric_specification import specification_of
 from ..errors import UserError
-from ..folders import make_folder
+from ..folders import make_fresh_folder
 from ..plugins import load_plugins
+from .clip_images import ClipImages
 from .clip_sources import find_clips
-from .pictures import ClipPictures
-from .report import write_pictures, write_report
+from .report import write_images, write_report
 from .results import DatasetResult
-from .scoring import ClipScorer, describe_metrics, is_measured, require_clips, whole_scores
 from .tables import markdown_table
+from .val_metrics import ClipScorer, describe_metrics, is_measured, require_clips, whole_scores
 
 __all__ = ['add_arguments', 'run']
 
@@ -66,19 +66,19 @@ def run(args: argparse.Namespace) -> None:
     check_names(args, name, folder)
     restored, gt, degraded = find_all(args)
     check(metrics, args.data_set, restored, gt, degraded)
-    archived = make_folder(folder)
+    archived = make_fresh_folder(folder)
     logger = get_root_logger()
     if archived:
         logger.info(f'Path already exists. Rename it to {archived}')
 
     clips, collected = [], []
     for number, clip in enumerate(restored, 1):
-        scorer, pictures = ClipScorer(metrics, bool(gt)), ClipPictures(restored[clip].num_frames)
+        scorer, images = ClipScorer(metrics, bool(gt)), ClipImages(restored[clip].num_frames)
         for frames in in_step(restored[clip], gt.get(clip), degraded.get(clip)):
             scorer.update(*frames)
-            pictures.update(*frames)
+            images.update(*frames)
         result = scorer.result(clip)
-        result.pictures = write_pictures(pictures, folder, args.data_set, clip)
+        result.pictures = write_images(images, folder, args.data_set, clip)
         clips.append(result)
         collected.append(scorer.collected())
         logger.info(f'Clip {number} of {len(restored)}: {clip}, {result.num_frames} frames')

@@ -1,4 +1,4 @@
-"""Results as a page: one self-contained HTML file with tables, curves over time and pictures."""
+"""Results as a page: one self-contained HTML file with tables, curves over time and images."""
 
 import base64
 import html
@@ -14,12 +14,12 @@ import cv2
 from ..errors import DataError
 from ..files import replacing
 from ..images import read_image
-from .pictures import CAPTIONS
+from .clip_images import CAPTIONS
 from .results import ClipResult, DatasetResult, MetricInfo
 
 __all__ = ['write_page']
 
-# Pictures are embedded as JPEG, no wider than this; the originals stay beside the results.
+# Images are embedded as JPEG, no wider than this; the originals stay beside the results.
 MAX_WIDTH = 1200
 JPEG_OPTIONS = [
     cv2.IMWRITE_JPEG_QUALITY,
@@ -31,8 +31,8 @@ JPEG_OPTIONS = [
 CURVE_DIGITS = 5
 NOT_OF_PAPER = '†'
 
-# Kind of a picture and its file.
-Picture = tuple[str, Path]
+# Kind of an image and its file.
+PageImage = tuple[str, Path]
 # Results of a dataset in a run and the run's folder.
 Found = tuple[DatasetResult, str | Path]
 
@@ -55,33 +55,33 @@ script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
 
 
 def write_page(path: str | Path, title: str, results: Sequence[Found]) -> None:
-    """Write scores, curves and pictures of runs as one HTML file that needs no other file and no network.
+    """Write scores, curves and images of runs as one HTML file that needs no other file and no network.
 
     Args:
         path (str | Path): The file; its folder must exist.
         title (str): Heading of the page.
-        results (list): Pairs (DatasetResult, folder), in the order of the tables' rows.  Paths of pictures are relative
-            to the folder.  Results of the same dataset are compared with each other.  A picture that is missing or not
+        results (list): Pairs (DatasetResult, folder), in the order of the tables' rows.  Paths of images are relative
+            to the folder.  Results of the same dataset are compared with each other.  An image that is missing or not
             readable is skipped, and the page says so.
 
     Raises:
         OSError: The file cannot be written.
     """
-    pictures: list[Picture] = []
-    contents = _contents(results, pictures)
+    images: list[PageImage] = []
+    contents = _contents(results, images)
     # Names come from file systems, where they need not be valid Unicode.
     with replacing(path) as partial, open(partial, 'w', encoding='utf-8', errors='replace') as page:
         page.write(HEAD.format(title=html.escape(title), style=_asset('page.css')))
         page.write(f'<script type="application/json" id="contents">{_embedded(contents)}</script>\n')
-        for number, picture in enumerate(pictures):
-            page.write(_picture(f'picture-{number}', *picture))
+        for number, image in enumerate(images):
+            page.write(_image_script(f'picture-{number}', *image))
         page.write(f'<script>\n{_asset("page.js")}</script>\n</body>\n</html>\n')
 
 
-def _contents(results: Sequence[Found], pictures: list[Picture]) -> dict[str, Any]:
+def _contents(results: Sequence[Found], images: list[PageImage]) -> dict[str, Any]:
     """What the page shows, as plain values; lists of values follow the order of `metrics` and of a dataset's `clips`.
 
-    The pictures it refers to by number are appended to `pictures`.
+    The images it refers to by number are appended to `images`.
     """
     infos: dict[str, list[tuple[str, MetricInfo]]] = {}
     datasets: dict[str, list[Found]] = {}
@@ -96,7 +96,7 @@ def _contents(results: Sequence[Found], pictures: list[Picture]) -> dict[str, An
         'metrics': metrics,
         'notes': [{'mark': mark, 'text': text} for text, mark in in_order],
         'captions': CAPTIONS,
-        'datasets': [_dataset(name, of_runs, list(infos), pictures) for name, of_runs in datasets.items()],
+        'datasets': [_dataset(name, of_runs, list(infos), images) for name, of_runs in datasets.items()],
     }
 
 
@@ -122,7 +122,7 @@ def _metric(infos: Sequence[tuple[str, MetricInfo]], notes: dict[str, str]) -> d
     return {'title': info.title, 'unit': info.unit, 'better': info.better, 'marks': marks, 'comparable': comparable}
 
 
-def _dataset(name: str, results: Sequence[Found], metrics: Sequence[str], pictures: list[Picture]) -> dict[str, Any]:
+def _dataset(name: str, results: Sequence[Found], metrics: Sequence[str], images: list[PageImage]) -> dict[str, Any]:
     lengths: dict[str, int] = {}
     for clip in (clip for result, _ in results for clip in result.clips):
         lengths[clip.name] = max(clip.num_frames, lengths.get(clip.name, 0))
@@ -134,7 +134,7 @@ def _dataset(name: str, results: Sequence[Found], metrics: Sequence[str], pictur
             # Runs usually restore the same clips, so their input is shown once.
             if all({**series, 'run': other['run']} != other for other in degraded):
                 degraded.append(series)
-        numbers = [_numbered(clip.pictures, folder, pictures) for clip in _in_order(result, lengths)]
+        numbers = [_numbered(clip.pictures, folder, images) for clip in _in_order(result, lengths)]
         restored.append({**_series(result, 'restored', metrics, lengths), 'pictures': numbers})
     return {
         'name': name,
@@ -170,10 +170,10 @@ def _in_order(result: DatasetResult, clips: Iterable[str]) -> list[ClipResult]:
     return [known.get(name, ClipResult(name, 0, {})) for name in clips]
 
 
-def _numbered(paths: Mapping[str, str], folder: str | Path, pictures: list[Picture]) -> dict[str, int]:
-    """{kind: number} of the pictures of a clip, which are appended to `pictures`."""
-    first = len(pictures)
-    pictures.extend((kind, Path(folder) / path) for kind, path in paths.items())
+def _numbered(paths: Mapping[str, str], folder: str | Path, images: list[PageImage]) -> dict[str, int]:
+    """{kind: number} of the images of a clip, which are appended to `images`."""
+    first = len(images)
+    images.extend((kind, Path(folder) / path) for kind, path in paths.items())
     return {kind: number for number, kind in enumerate(paths, first)}
 
 
@@ -192,19 +192,19 @@ def _embedded(contents: Any) -> str:
     return text.replace('<', '\\u003c').replace('\u2028', '\\u2028').replace('\u2029', '\\u2029')
 
 
-def _picture(name: str, kind: str, path: Path) -> str:
-    """A picture as base64 in a script that is not run, so that the browser only decodes pictures that are shown."""
+def _image_script(name: str, kind: str, path: Path) -> str:
+    """An image as base64 in a script that is not run, so that the browser only decodes images that are shown."""
     try:
-        picture = cv2.cvtColor(read_image(path), cv2.COLOR_RGB2BGR)
+        image = cv2.cvtColor(read_image(path), cv2.COLOR_RGB2BGR)
     except DataError:
         return ''
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if width > MAX_WIDTH:
         # Slices keep their height: averaged over neighbouring frames, flicker would vanish.
         height = height if kind == 'slices' else round(height * MAX_WIDTH / width)
         width = MAX_WIDTH
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    _, data = cv2.imencode('.jpg', picture, JPEG_OPTIONS)
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    _, data = cv2.imencode('.jpg', image, JPEG_OPTIONS)
     text = base64.b64encode(data.tobytes()).decode('ascii')
     return f'<script type="text/plain" id="{name}" data-width="{width}" data-height="{height}">{text}</script>\n'
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..config.specification import specification_of
+from ..config.metric_specification import specification_of
 from .markdown import escaped, footnotes, markdown_grid, number_text
 from .results import DatasetResult, MetricInfo, all_metrics
 

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from ..errors import UserError
-from ..recent import of_recent_frames
-from ..weights import package_folder
+from ..frame_cache import of_recent_frames
+from ..network_files import package_folder
 from .transforms import resize_matrix, transform_points
 
 __all__ = [
@@ -182,7 +182,7 @@ def choose_detector(name: str, weights: str | None = None) -> DetectorChoice:
 def find_landmarks(frame: np.ndarray) -> np.ndarray | None:
     """Find five landmarks (5, 2) of the largest face, by CenterFace.
 
-    Results of the last few arrays are kept, see `recent`.
+    Results of the last few arrays are kept, see `frame_cache`.
 
     Args:
         frame (ndarray): (H, W, 3) uint8 RGB.

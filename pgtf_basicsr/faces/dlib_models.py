@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UserError
-from ..weights import package_folder
+from ..network_files import package_folder
 
 __all__ = ['InstalledModels', 'face_chip', 'face_landmarks', 'identity_network']
 

@@ -13,8 +13,8 @@ import torch
 from facexlib.alignment import FAN
 
 from ..devices import find_device
-from ..recent import of_recent_frames
-from ..weights import Backend, Device, NetworkFile, load_backend, load_network, prepare_backend
+from ..frame_cache import of_recent_frames
+from ..network_files import Backend, Device, NetworkFile, load_backend, load_network, prepare_backend
 from . import dlib_models
 from .alignment import align_face
 from .detection import find_landmarks

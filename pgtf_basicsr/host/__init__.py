@@ -1,4 +1,4 @@
-"""Everything that this package changes of BasicSR from outside; :mod:`.table` lists it.
+"""Everything that this package changes of BasicSR from outside; :mod:`.patches` lists it.
 
 Importing the package applies what lets BasicSR import and run on current torch, without a GPU as well, and changes no
 number.  What changes behaviour applies to this package's own runs alone; another program can ask for it::
@@ -22,7 +22,7 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore', DeprecationWarning)
     import basicsr  # noqa: F401
 
-from .table import AT_IMPORT, OWN_RUNS, apply_at_import, mend, mending  # noqa: E402
+from .patches import AT_IMPORT, OWN_RUNS, apply_at_import, mend, mending  # noqa: E402
 
 # isort: on
 __all__ = ['AT_IMPORT', 'OWN_RUNS', 'REMOVED_MODULES', 'mend', 'mending']

@@ -1,6 +1,6 @@
 """What changes how BasicSR trains: optimizers, averages, learning rates.
 
-Each function takes what BasicSR has and returns what takes its place; `table` says why.
+Each function takes what BasicSR has and returns what takes its place; `patches` says why.
 """
 
 from collections.abc import Callable

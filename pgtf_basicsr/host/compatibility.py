@@ -1,6 +1,6 @@
 """What lets BasicSR run on CPU and on current torch, and changes no number.
 
-Each function takes what BasicSR has and returns what takes its place; `table` says why.
+Each function takes what BasicSR has and returns what takes its place; `patches` says why.
 """
 
 import queue

@@ -1,9 +1,9 @@
 """Metrics, registered in BasicSR's METRIC_REGISTRY under their function names.
 
-Each has its specification beside its function, see `config.specification`.
+Each has its specification beside its function, see `config.metric_specification`.
 """
 
-from . import basicsr_metrics
+from . import basicsr_specifications
 from .code_accuracy import calculate_code_accuracy
 from .flicker import Flicker, calculate_flicker
 from .frechet import VideoFeatures, calculate_fvd, frechet_distance, frechet_video_distance
@@ -38,7 +38,7 @@ __all__ = [
     'LandmarkMotionError',
     'ResidualPSNR',
     'VideoFeatures',
-    'basicsr_metrics',
+    'basicsr_specifications',
     'calculate_code_accuracy',
     'calculate_deg',
     'calculate_flicker',

@@ -1,4 +1,4 @@
-"""Shared parts of metrics that score clips frame by frame, as a `config.specification.Accumulator` does."""
+"""Shared parts of metrics that score clips frame by frame, as a `config.metric_specification.Accumulator` does."""
 
 import logging
 import math
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..config.specification import ChannelOrder
+from ..config.metric_specification import ChannelOrder
 
 __all__ = ['FaceMean', 'as_rgb', 'score_clip']
 

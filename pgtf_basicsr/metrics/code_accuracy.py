@@ -6,7 +6,7 @@ import torch
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from ..argument_types import Count
-from ..config.specification import MetricSpecification, specified_by
+from ..config.metric_specification import MetricSpecification, specified_by
 
 __all__ = ['calculate_code_accuracy']
 

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from ..config.specification import ChannelOrder, MetricSpecification, specified_by
-from ..recent import of_recent_frames
+from ..config.metric_specification import ChannelOrder, MetricSpecification, specified_by
+from ..frame_cache import of_recent_frames
 from .accumulators import score_clip
 
 __all__ = ['MIN_SIDE', 'Flicker', 'calculate_flicker', 'motion_to_previous', 'warped_difference']

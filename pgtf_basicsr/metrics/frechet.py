@@ -9,9 +9,9 @@ import torch
 from annotated_types import Ge
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from ..config.specification import ChannelOrder, MetricSpecification, specified_by
+from ..config.metric_specification import ChannelOrder, MetricSpecification, specified_by
 from ..errors import UserError
-from ..weights import Device
+from ..network_files import Device
 from .accumulators import as_rgb
 from .backends.video_features import prepare_frame, prepare_video_features, video_feature_backend
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from ..config.specification import ChannelOrder, MetricSpecification, specified_by
+from ..config.metric_specification import ChannelOrder, MetricSpecification, specified_by
 from ..faces.detection import find_landmarks
-from ..weights import Device
+from ..network_files import Device
 from .accumulators import FaceMean, score_clip
 from .backends.identity import Identity, identity_backend, prepare_identity
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from ..config.specification import ChannelOrder, MetricSpecification, specified_by
+from ..config.metric_specification import ChannelOrder, MetricSpecification, specified_by
 from ..faces.landmarks import Landmarks, landmark_backend, prepare_landmarks
-from ..weights import Device
+from ..network_files import Device
 from .accumulators import FaceMean, score_clip
 
 __all__ = [

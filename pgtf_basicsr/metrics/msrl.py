@@ -9,7 +9,7 @@ import torch
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from ..argument_types import Counts
-from ..config.specification import MetricSpecification, specified_by
+from ..config.metric_specification import MetricSpecification, specified_by
 from ..losses.msrl_loss import temporal_difference
 
 __all__ = ['ResidualPSNR', 'calculate_msrl', 'msrl']

@@ -9,10 +9,10 @@ import torch
 from annotated_types import Ge
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from ..config.specification import ChannelOrder, MetricSpecification, specified_by
+from ..config.metric_specification import ChannelOrder, MetricSpecification, specified_by
 from ..devices import find_device
 from ..losses import lpips_loss
-from ..weights import Backend, Device, NetworkFile
+from ..network_files import Backend, Device, NetworkFile
 from .accumulators import as_rgb
 
 __all__ = ['calculate_lpips', 'prepare_lpips']

@@ -12,7 +12,7 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from ..checkpoints import load_weights, state_dict
 from ..images import to_image
 from .face_parsing_options import FaceParsingOptions
-from .parsing_validation import ParsingScores, parsing_strip
+from .parsing_scores import ParsingScores, parsing_strip
 from .trainable_model import TrainableModel
 
 __all__ = ['FaceParsingModel']

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from ..config.mistakes import Keys
-from ..config.registered import Loss
+from ..config.registered_sections import Loss
 from ..config.schema import ValOptions, value
 from ..config.value_types import ExistingFile
 from .trainable_options import TrainableOptions, TrainablePath, TrainableTraining

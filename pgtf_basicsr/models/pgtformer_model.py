@@ -11,7 +11,7 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import nn
 
 from ..checkpoints import checksum
-from ..config.specification import specification_of
+from ..config.metric_specification import specification_of
 from ..data.clip_stream import ClipStream
 from .building import build_network
 from .pgtformer_options import PGTFormerOptions

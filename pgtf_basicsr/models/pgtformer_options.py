@@ -6,10 +6,10 @@ from typing import Any, Literal
 from basicsr.utils.registry import ARCH_REGISTRY
 from pydantic import Field
 
+from ..config.metric_specification import specification_of
 from ..config.mistakes import Keys
-from ..config.registered import Loss, Network, look_up, network_argument
+from ..config.registered_sections import Loss, Network, look_up, network_argument
 from ..config.schema import value
-from ..config.specification import specification_of
 from ..config.value_types import ExistingFile
 from .building import is_used
 from .video_face_options import VideoFaceOptions, VideoFacePath, VideoFaceTraining, VideoFaceValidation

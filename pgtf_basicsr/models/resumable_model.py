@@ -15,10 +15,10 @@ from pgtf_process import stop_request
 from ..checkpoints import origin
 from ..errors import Interrupted, SharedError, UserError
 from ..host.behaviour import set_learning_rates
-from ..host.table import SCHEDULE, mending
+from ..host.patches import SCHEDULE, mending
 from ..ranks import average_in_rank_order, gathered, on_rank_0
 from ..training.saving import save_checkpoint, save_networks
-from ..training.states import agent_name, capture_random, restore_random
+from ..training.state_files import agent_name, capture_random, restore_random
 
 __all__ = ['SAVED', 'ResumableModel', 'cpu_state_dict', 'plain']
 
@@ -29,7 +29,7 @@ SAVED = ('network_g', 'network_d')
 class ResumableModel(BaseModel):
     """Base of models whose checkpoints hold all of a run.
 
-    What is mended of ``BaseModel`` for this package's own runs holds for these models in any run, see `host.table`.
+    What is mended of ``BaseModel`` for this package's own runs holds for these models in any run, see `host.patches`.
 
     A subclass sets ``iteration`` in each iteration and ``stopping`` where its ranks have agreed to stop, implements
     :meth:`network_files` and :meth:`check_last_step`, and has the attributes ``accumulate_iters``, ``net_d`` (or
@@ -139,7 +139,7 @@ class ResumableModel(BaseModel):
         self.saved_iteration = current_iter
 
     def training_state(self, epoch: int | None, iteration: int, of_ranks: list[dict]) -> dict:
-        """All that a resumed run needs beside the networks, see `training.states`."""
+        """All that a resumed run needs beside the networks, see `training.state_files`."""
         samples = 0
         if self.position:
             epoch, samples = self.position.at(iteration)

@@ -7,7 +7,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from pydantic import Field
 
 from ..config.mistakes import Keys
-from ..config.registered import look_up
+from ..config.registered_sections import look_up
 from ..config.schema import PathOptions, RunOptions, TrainOptions, value
 from ..config.value_types import ExistingFile, OneOf
 from ..devices import PRECISIONS

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from pgtf_process import stop_request
 
 from ..ranks import gathered
-from ..training.states import undisturbed_random
+from ..training.state_files import undisturbed_random
 from .resumable_model import ResumableModel
 
 __all__ = ['ValidatedModel']
@@ -87,7 +87,7 @@ class ValidatedModel(ResumableModel):
         """
 
     def new_scores(self, data_set: str) -> Any:
-        """Make scores without an item; see :class:`~pgtf_basicsr.models.validation.ClipScores` for their methods."""
+        """Make scores without an item; see :class:`~pgtf_basicsr.models.clip_scores.ClipScores` for their methods."""
         raise NotImplementedError
 
     def score(

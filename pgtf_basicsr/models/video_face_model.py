@@ -14,17 +14,17 @@ from torch import nn
 
 from ..archs.inference import for_inference
 from ..data.clip_stream import ClipStream, open_stream
-from ..evaluation.pictures import ClipPictures
-from ..evaluation.report import log_results, write_pictures, write_report
-from ..evaluation.scoring import ClipScorer, describe_metrics, is_measured, require_clips
+from ..evaluation.clip_images import ClipImages
+from ..evaluation.report import log_results, write_images, write_report
 from ..evaluation.tables import markdown_table
+from ..evaluation.val_metrics import ClipScorer, describe_metrics, is_measured, require_clips
 from ..images import to_image
 from ..ranks import on_rank_0
 from ..restoration.streaming import restore_frames, run_windows
 from .building import build_network
+from .clip_scores import ClipScores
 from .trainable_model import TrainableModel
 from .trainable_options import TrainableOptions
-from .validation import ClipScores
 from .video_face_options import VideoFaceOptions
 
 __all__ = ['VideoFaceModel']
@@ -170,18 +170,18 @@ class VideoFaceModel(TrainableModel):
         """Restore a clip of any length, a few frames in memory at a time, and score every frame."""
         clip, data_set = open_stream(dataset, index), dataset.opt['name']
         scorer = ClipScorer({name: info.options for name, info in self.metrics.items()}, clip.has_gt)
-        pictures = ClipPictures(clip.num_frames)
+        images = ClipImages(clip.num_frames)
         start = time.time()
         for number, (restored, degraded, gt, codes) in enumerate(self.restored_frames(net, clip)):
             scorer.update(restored, gt, degraded, codes)
-            pictures.update(restored, gt, degraded)
+            images.update(restored, gt, degraded)
             if save_img and not self.is_train:
                 self.save_frame(restored, data_set, clip.name, number)
         result = scorer.result(clip.name)
         scores.add(result, scorer.collected())
         if self.is_train:
-            return clip.name, pictures.frames()
-        result.pictures = write_pictures(pictures, self.opt['path']['results_root'], data_set, clip.name)
+            return clip.name, images.frames()
+        result.pictures = write_images(images, self.opt['path']['results_root'], data_set, clip.name)
         get_root_logger().info(
             f'{data_set}, clip {index + 1} of {len(dataset)}: {clip.name}, {result.num_frames} '
             f'frames in {time.time() - start:.1f} s'

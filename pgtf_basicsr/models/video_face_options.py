@@ -7,7 +7,7 @@ from basicsr.utils.registry import DATASET_REGISTRY, LOSS_REGISTRY
 from pydantic import Field
 
 from ..config.mistakes import Keys
-from ..config.registered import Loss, Network, Optimizer, description_of, look_up, network_argument
+from ..config.registered_sections import Loss, Network, Optimizer, description_of, look_up, network_argument
 from ..config.schema import DataSetOptions, ValOptions, value
 from ..config.value_types import ExistingFile
 from .building import is_used

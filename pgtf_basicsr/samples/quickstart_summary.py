@@ -57,16 +57,16 @@ def write_table(aligned: dict[str, Any], unaligned: dict[str, Any]) -> None:
     write(f'Stage III against degraded: {gain["psnr"]:+.2f} dB PSNR, {gain["ssim"]:+.3f} SSIM')
 
 
-def write_comparison(test: Path, pictures: dict[str, Any], path: Path) -> None:
+def write_comparison(test: Path, images: dict[str, Any], path: Path) -> None:
     """Write an enlarged image of a clip of each portrait: rows degraded, restored, ground truth; columns frames.
 
     Args:
         test (Path): Folder of a test's results.
-        pictures (dict): Images of each clip below that folder, {clip: {'frames': path, ...}}.
+        images (dict): Images of each clip below that folder, {clip: {'frames': path, ...}}.
         path (Path): Where to write it.
     """
-    first, *_, last = sorted(pictures)  # clips are named by portrait
-    clips = [rows_of(read(test / pictures[clip]['frames'])) for clip in (first, last)]
+    first, *_, last = sorted(images)  # clips are named by portrait
+    clips = [rows_of(read(test / images[clip]['frames'])) for clip in (first, last)]
     gap = np.full((len(clips[0]), GAP, 3), 255, np.uint8)
     labels = np.concatenate([label(text, len(clips[0]) // len(ROWS)) for text in ROWS])
     cv2.imwrite(str(path), np.concatenate([labels, clips[0], gap, clips[1]], axis=1), [cv2.IMWRITE_PNG_COMPRESSION, 9])

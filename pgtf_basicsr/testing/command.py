@@ -18,9 +18,10 @@ from basicsr.utils import get_root_logger, init_tb_logger
 
 from .. import config, host
 from ..host.options import add_run_arguments, run_options
+from ..host.patches import replaced
 from ..plugins import load_plugins
 from ..ranks import on_all_ranks
-from ..training.starting import check_datasets, file_options, held_log, make_results, replaced
+from ..training.starting import check_datasets, file_options, held_log, make_results
 
 __all__ = ['add_arguments', 'run']
 

@@ -19,12 +19,13 @@ from basicsr.utils import get_root_logger
 from pgtf_process import stop_request
 
 from .. import config, host
-from ..host.loading import create_loaders
+from ..host.epochs import create_loaders
 from ..host.options import add_run_arguments, run_options
+from ..host.patches import replaced
 from ..plugins import load_plugins
 from ..ranks import on_all_ranks
 from .resuming import choose_state
-from .starting import check_datasets, file_options, held_log, make_experiment, replaced
+from .starting import check_datasets, file_options, held_log, make_experiment
 
 __all__ = ['add_arguments', 'run']
 

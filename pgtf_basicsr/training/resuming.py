@@ -7,7 +7,7 @@ from basicsr.utils import get_root_logger, set_random_seed
 
 from ..errors import UserError
 from ..ranks import gathered, on_rank_0
-from .states import agent_name, load_state, load_whole_state, network_files, newest_whole
+from .state_files import agent_name, load_state, load_whole_state, network_files, newest_whole
 
 __all__ = ['choose_state']
 

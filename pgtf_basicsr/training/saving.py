@@ -8,7 +8,7 @@ import torch
 
 from ..checkpoints import write_checkpoint
 from ..errors import UserError
-from .states import prune, saved_iterations
+from .state_files import prune, saved_iterations
 
 __all__ = ['save_checkpoint', 'save_networks']
 

@@ -10,7 +10,6 @@ from copy import deepcopy
 from functools import partial
 from logging.handlers import MemoryHandler
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import yaml
@@ -19,28 +18,15 @@ from basicsr.utils import logger as basicsr_logger
 from basicsr.utils.options import copy_opt_file
 
 from ..files import remove_partial_files
-from ..folders import make_folder
+from ..folders import make_fresh_folder
 from ..ranks import on_rank_0
 
-__all__ = ['HeldLog', 'check_datasets', 'file_options', 'held_log', 'make_experiment', 'make_results', 'replaced']
+__all__ = ['HeldLog', 'check_datasets', 'file_options', 'held_log', 'make_experiment', 'make_results']
 
 # What BasicSR and this package add to the options of a file.
 ADDED = ('dist', 'rank', 'world_size', 'auto_resume', 'is_train', 'root_path', 'option_file', 'seed_is_drawn')
 FOLDERS = ('models', 'training_states', 'log', 'visualization')
 ROOTS = ('experiments_root', 'results_root')
-
-
-@contextmanager
-def replaced(module: ModuleType, **functions: Any) -> Iterator[None]:
-    """Context in which functions of a module are other ones."""
-    originals = {name: getattr(module, name) for name in functions}
-    for name, function in functions.items():
-        setattr(module, name, function)
-    try:
-        yield
-    finally:
-        for name, function in originals.items():
-            setattr(module, name, function)
 
 
 class HeldLog:
@@ -113,7 +99,7 @@ def make_experiment(opt: dict, state: dict | None, runnable: dict, option_file: 
         for name in ('models', 'training_states'):
             on_rank_0(partial(remove_partial_files, opt['path'][name]))
     if state is None and opt['logger'].get('use_tb_logger') and 'debug' not in opt['name']:
-        archive(partial(make_folder, os.path.join(root_path, 'tb_logger', opt['name'])))
+        archive(partial(make_fresh_folder, os.path.join(root_path, 'tb_logger', opt['name'])))
     copy_opt_file(option_file, root)
     on_rank_0(partial(write_options, runnable, root))
 
@@ -134,7 +120,7 @@ def archive(make: partial) -> None:
 def make_folders(paths: dict) -> str | None:
     """Make the folders that BasicSR's options name; returns where it moved what was there, or None."""
     root = Path(next(paths[name] for name in ROOTS if name in paths))
-    return make_folder(root, [Path(paths[name]).relative_to(root) for name in FOLDERS if name in paths])
+    return make_fresh_folder(root, [Path(paths[name]).relative_to(root) for name in FOLDERS if name in paths])
 
 
 def write_options(options: dict, folder: str) -> None:

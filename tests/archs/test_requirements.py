@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pgtf_basicsr.archs import PGTFormer
-from pgtf_basicsr.archs.requirements import InputRequirements
+from pgtf_basicsr.archs.input_requirements import InputRequirements
 
 
 def test_the_published_network_takes_multiples_of_16():

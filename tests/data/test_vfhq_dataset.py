@@ -13,6 +13,7 @@ from pgtf_basicsr.data.clips import read_landmarks, write_landmarks
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.faces.alignment import align_to_template, face_template, flip_landmarks
 from pgtf_basicsr.faces.transforms import centre_square, transform_points, warp
+from pgtf_basicsr.host.epochs import EpochSampler
 from pgtf_basicsr.images import read_image, write_image
 
 from ..helpers.storages import write_list, write_lmdb
@@ -112,8 +113,7 @@ def test_ranks_share_an_epoch_without_overlap_and_a_resume_goes_on_with_its_rest
 
     def epoch_of(ranks, rank, taken=0):
         dataset = make_dataset(own_root, **options)
-        sampler = EnlargedSampler(dataset, ranks, rank)
-        sampler.entry = 2, taken
+        sampler = EpochSampler(EnlargedSampler(dataset, ranks, rank), 0, torch.Generator(), (2, taken))
         loader = DataLoader(
             dataset, sampler=sampler, num_workers=workers, multiprocessing_context='fork' if workers else None
         )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from pgtf_basicsr.config.specification import specification_of
+from pgtf_basicsr.config.metric_specification import specification_of
 from pgtf_basicsr.metrics import (
     Flicker,
     IdentityConsistency,

@@ -11,7 +11,7 @@ from pgtf_basicsr.devices import find_device
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.faces.landmarks import landmark_backend
 from pgtf_basicsr.metrics import backends
-from pgtf_basicsr.weights import NetworkFile
+from pgtf_basicsr.network_files import NetworkFile
 
 FILES = {
     'calculate_lpips': 'vgg16-397923af.pth',

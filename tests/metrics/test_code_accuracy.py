@@ -2,7 +2,7 @@ import pytest
 import torch
 from basicsr.metrics import calculate_metric
 
-from pgtf_basicsr.config.specification import specification_of
+from pgtf_basicsr.config.metric_specification import specification_of
 from pgtf_basicsr.metrics import calculate_code_accuracy
 
 # Each row ranks the codes 2, 0, 1.

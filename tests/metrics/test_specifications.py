@@ -8,9 +8,9 @@ from basicsr.metrics import calculate_metric
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from pgtf_basicsr import config, metrics
-from pgtf_basicsr.config.specification import MetricSpecification, label_of, specification_of, specified_by
+from pgtf_basicsr.config.metric_specification import MetricSpecification, label_of, specification_of, specified_by
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.evaluation.scoring import COLUMN_ORDER, ClipScorer, describe_metrics
+from pgtf_basicsr.evaluation.val_metrics import COLUMN_ORDER, ClipScorer, describe_metrics
 
 from ..helpers.portraits import blurred, moving_portrait, noisy
 

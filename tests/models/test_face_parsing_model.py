@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from pgtf_basicsr.archs import FaceParsingNet, PGTFormer
 from pgtf_basicsr.checkpoints import load_weights, state_dict, write_checkpoint
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.models.parsing_validation import ParsingScores, color_labels, parsing_strip
+from pgtf_basicsr.models.parsing_scores import ParsingScores, color_labels, parsing_strip
 
 from ..helpers.quickstart import parsing_options
 

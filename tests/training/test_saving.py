@@ -10,7 +10,7 @@ import torch
 from pgtf_basicsr import __version__
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.training.saving import save_checkpoint, save_networks
-from pgtf_basicsr.training.states import load_whole_state
+from pgtf_basicsr.training.state_files import load_whole_state
 
 from ..helpers.experiments import assert_same_files
 from ..helpers.processes import Run, run

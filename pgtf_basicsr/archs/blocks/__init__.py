@@ -6,7 +6,7 @@ from .code_predictor import CodePredictor, PredictorLayer
 from .codebook import Codebook
 from .residual import Downsample, ResidualBlock, Upsample
 from .swin3d import Swin3DLayer
-from .temporal_fusion import TemporalFidelityRegulator
+from .temporal_fidelity_regulator import TemporalFidelityRegulator
 
 __all__ = [
     'CodePredictor',

@@ -13,7 +13,7 @@ from .memory import release_free_memory
 from .row_tiles import channels_last
 from .streaming import stream
 from .swin3d import Swin3DBlock, Swin3DLayer
-from .temporal_fusion import TemporalFidelityRegulator
+from .temporal_fidelity_regulator import TemporalFidelityRegulator
 
 __all__ = ['COUNTERPARTS', 'for_inference', 'stream']
 

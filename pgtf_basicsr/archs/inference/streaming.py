@@ -16,7 +16,7 @@ from ..blocks.autoencoder import SwinLevel
 from ..blocks.frames import join_frames, per_frame, select_frames
 from ..pgtformer_arch import PGTFormer
 from ..ts_vqgan_arch import TSVQGAN
-from .temporal_fusion import regulate_frames
+from .temporal_fidelity_regulator import regulate_frames
 
 __all__ = ['FrameFeatures', 'PGTFormerStream', 'TSVQGANStream', 'stream']
 

@@ -17,8 +17,8 @@ from ...devices import find_device
 from ...faces import dlib_models
 from ...faces.alignment import FFHQ_SIZE, align_face, align_to_template, face_template
 from ...faces.transforms import compose, warp
-from ...recent import of_recent_frames
-from ...weights import Backend, Device, NetworkFile, load_backend, load_network, prepare_backend
+from ...frame_cache import of_recent_frames
+from ...network_files import Backend, Device, NetworkFile, load_backend, load_network, prepare_backend
 
 __all__ = ['ArcFaceIdentity', 'DlibIdentity', 'Identity', 'identity_backend', 'prepare_identity']
 

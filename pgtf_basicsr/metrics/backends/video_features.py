@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ...devices import find_device
 from ...errors import UserError
 from ...images import to_tensor
-from ...weights import Backend, Device, NetworkFile, load_backend, prepare_backend
+from ...network_files import Backend, Device, NetworkFile, load_backend, prepare_backend
 
 __all__ = ['I3DFeatures', 'prepare_frame', 'prepare_video_features', 'video_feature_backend']
 

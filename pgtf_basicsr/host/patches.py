@@ -1,9 +1,12 @@
-"""All that is changed of BasicSR, in one table of two parts, and how it is applied.
+"""All patches of BasicSR, in one table of two parts, and how they are applied.
 
 ``AT_IMPORT`` lets BasicSR import and run on current torch, on CPU as well, and changes no number of what ran before.
 ``OWN_RUNS`` changes behaviour: it applies to runs of this package's command, for as long as they last, and to programs
 that call :func:`mend`.  This package's models do not need it: their base, ``ResumableModel``, does by itself what
 concerns them.
+
+Besides, ``basicsr train`` and ``basicsr test`` hand what they have built to BasicSR's pipeline by :func:`replaced`, for
+the time of the run: `training.command` and `testing.command` show which functions.
 """
 
 import pkgutil
@@ -11,14 +14,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from basicsr.version import __version__ as basicsr_version
 
-from . import behaviour, compatibility, loading, options
+from . import behaviour, compatibility, epochs, options
 from .removed_modules import REMOVED_MODULES
 
-__all__ = ['AT_IMPORT', 'OWN_RUNS', 'SCHEDULE', 'Mend', 'apply_at_import', 'mend', 'mending']
+__all__ = ['AT_IMPORT', 'OWN_RUNS', 'SCHEDULE', 'Mend', 'apply_at_import', 'mend', 'mending', 'replaced']
 
 LAST_FAULTY_VERSION = (1, 4, 2)
 
@@ -126,7 +130,7 @@ OWN_RUNS: tuple[Mend, ...] = (
     Mend(
         'basicsr.train.create_train_val_dataloader',
         'workers repeat their random draws in every epoch; a loop of many epochs ends early',
-        loading.with_exact_epochs,
+        epochs.with_exact_epochs,
     ),
     Mend(
         'basicsr.train.parse_options',
@@ -164,6 +168,19 @@ def mending(mends: Iterable[Mend] = OWN_RUNS) -> Iterator[None]:
     finally:
         for item in reversed(fresh):
             item.put(_applied.pop(item))
+
+
+@contextmanager
+def replaced(module: ModuleType, **functions: Any) -> Iterator[None]:
+    """Context in which functions of a module are other ones."""
+    originals = {name: getattr(module, name) for name in functions}
+    for name, function in functions.items():
+        setattr(module, name, function)
+    try:
+        yield
+    finally:
+        for name, function in originals.items():
+            setattr(module, name, function)
 
 
 def _apply(mends: Iterable[Mend]) -> list[Mend]:

@@ -17,7 +17,7 @@ from pgtf_process import end_workers_at_exit, outlive_stop_request
 from ..errors import UserError
 from .skipped_samples import SkippedSamples
 
-__all__ = ['Position', 'create_loaders', 'with_exact_epochs']
+__all__ = ['EpochSampler', 'Position', 'create_loaders', 'with_exact_epochs']
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""Pictures of a restored clip, made frame by frame: some frames, and slices through time."""
+"""Images of a restored clip, made frame by frame: some frames, and slices through time."""
 
 import cv2
 import numpy as np
 
-__all__ = ['AMPLIFICATION', 'CAPTIONS', 'SLICE_FRAMES', 'SLICE_HEIGHT', 'ClipPictures']
+__all__ = ['AMPLIFICATION', 'CAPTIONS', 'SLICE_FRAMES', 'SLICE_HEIGHT', 'ClipImages']
 
 # Bounds memory for long clips, and slices with a line of pixels for each frame still fit a screen.
 SLICE_FRAMES = 300
@@ -23,8 +23,8 @@ CAPTIONS = {
 }
 
 
-class ClipPictures:
-    """Makes pictures of a clip, frame by frame, in memory that does not depend on the clip's length.
+class ClipImages:
+    """Makes images of a clip, frame by frame, in memory that does not depend on the clip's length.
 
     Args:
         num_frames (int): Frames of the clip.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pgtf_basicsr.evaluation.pictures import AMPLIFICATION, CAPTIONS, SLICE_FRAMES, SLICE_HEIGHT, ClipPictures
+from pgtf_basicsr.evaluation.clip_images import AMPLIFICATION, CAPTIONS, SLICE_FRAMES, SLICE_HEIGHT, ClipImages
 
 
 def random_clip(length, height=32, width=20, seed=0):
@@ -11,7 +11,7 @@ def random_clip(length, height=32, width=20, seed=0):
 
 
 def pictures_of(restored, degraded=None, gt=None):
-    pictures = ClipPictures(len(restored))
+    pictures = ClipImages(len(restored))
     for index, frame in enumerate(restored):
         pictures.update(frame, *(None if clip is None else clip[index] for clip in (gt, degraded)))
     return pictures

@@ -4,8 +4,8 @@ from typing import Any
 
 from basicsr.metrics import calculate_niqe, calculate_psnr, calculate_ssim
 
-from ..config.specification import MetricSpecification, specified_by
-from ..weights import Backend
+from ..config.metric_specification import MetricSpecification, specified_by
+from ..network_files import Backend
 
 __all__: list[str] = []
 

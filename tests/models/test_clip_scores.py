@@ -7,7 +7,7 @@ import torch
 
 from pgtf_basicsr.evaluation.results import ClipResult, MetricInfo
 from pgtf_basicsr.images import to_image
-from pgtf_basicsr.models.validation import ClipScores
+from pgtf_basicsr.models.clip_scores import ClipScores
 
 METRICS = {name: MetricInfo(name.upper(), options={'type': f'calculate_{name}'}) for name in ('psnr', 'ssim', 'niqe')}
 

@@ -7,8 +7,8 @@ import pytest
 
 from pgtf_basicsr.faces import detection
 from pgtf_basicsr.faces.detection import CenterFaceDetector
+from pgtf_basicsr.frame_cache import of_recent_frames
 from pgtf_basicsr.metrics import calculate_flicker, calculate_landmark_jitter, calculate_lmd, calculate_tlme
-from pgtf_basicsr.recent import of_recent_frames
 
 from .helpers.portraits import blurred, moving_portrait, noisy
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from basicsr.metrics import calculate_metric
 
-from ..config.specification import MetricSpecification, label_of, specification_of
+from ..config.metric_specification import MetricSpecification, label_of, specification_of
 from ..errors import UserError
 from .results import ClipResult, MetricInfo
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.evaluation.scoring import ClipScorer, describe_metrics, require_clips, whole_scores
+from pgtf_basicsr.evaluation.val_metrics import ClipScorer, describe_metrics, require_clips, whole_scores
 from pgtf_basicsr.metrics import calculate_fvd, calculate_msrl
 
 PSNR = {'type': 'calculate_psnr', 'crop_border': 0}

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from ..weights import Backend
+from ..network_files import Backend
 from .registries import look_up
 
 __all__ = [
@@ -38,8 +38,8 @@ Metric = TypeVar('Metric', bound=Callable[..., Any])
 class Accumulator(Protocol):
     """Scores a clip frame by frame, in memory that does not grow with the clip.
 
-    Several accumulators look at a frame once, see `recent`, if all are given the same array, which must not be changed
-    in place.
+    Several accumulators look at a frame once, see `frame_cache`, if all are given the same array, which must not be
+    changed in place.
     """
 
     def update(self, *frames: Any, **kwargs: Any) -> float:

@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import Any
 
 from ..evaluation.results import SIDES, DatasetResult
-from ..evaluation.scoring import whole_scores
+from ..evaluation.val_metrics import whole_scores
 from ..ranks import gathered
 
 __all__ = ['ClipScores']
@@ -16,7 +16,7 @@ class ClipScores:
     Args:
         run (str): Name of the run.
         data_set (str): Name of the dataset.
-        metrics (dict): {name: MetricInfo}, see `evaluation.scoring.describe_metrics`.
+        metrics (dict): {name: MetricInfo}, see `evaluation.val_metrics.describe_metrics`.
     """
 
     # Name of the second of two scores.

@@ -18,11 +18,11 @@ from pydantic import Field, create_model
 
 from ..argument_types import Count, NonNegative, Positive
 from .dataset_options import DataSetOptions
+from .metric_specification import specification_of
 from .mistakes import mistake_at
 from .registries import look_up
 from .sections import Section
 from .signatures import arguments_of, parameters_of
-from .specification import specification_of
 from .value_types import FILE_CHECK, ExistingFile, Words, in_file_check, nearest, refuse, shown
 
 __all__ = [
