@@ -227,7 +227,9 @@ def test_checkpointing_recomputes_what_is_large_and_changes_no_gradient(weights)
     assert recomputed.keys() == kept.keys()
     for name, gradient in kept.items():
         assert gradient.any(), name
-        torch.testing.assert_close(recomputed[name], gradient, rtol=1e-4, atol=1e-7, msg=lambda text: f'{name}: {text}')
+        torch.testing.assert_close(
+            recomputed[name], gradient, rtol=1e-4, atol=1e-7, msg=lambda text, name=name: f'{name}: {text}'
+        )
     assert len(once) == 5 and set(once.values()) == {1}
     assert all(runs > 1 for runs in more_often.values()) and more_often.keys() == once.keys()
 
