@@ -1,4 +1,4 @@
-"""Images as files, arrays and tensors: reading, writing and conversions that all rooms share."""
+"""Images as files, arrays and tensors: reading, writing and conversions that all packages share."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The check that the rooms of data share."""
+"""A check that datasets, storage and degradation share."""
 
 from ..errors import UserError
 
