@@ -41,7 +41,7 @@ def compare(args):
     )
     errors, equal = [], []
     with VideoReader(args.video) as reader, torch.no_grad():
-        size = fit_size(reader.width * reader.pixel_aspect, reader.height, exact.image_size, exact.stride)
+        size = fit_size(reader.width * reader.pixel_aspect, reader.height, exact.image_size, exact.requirements)
         frames = (to_tensor(resize(frame, size)).to(device) for frame in reader)
         for _, window in strided_windows(frames, exact.num_frames, exact.num_frames):
             (expected, expected_logits, _), (restored, logits, _) = (

@@ -1,6 +1,7 @@
 """What a network accepts as input: one description for checks, restoration and validation."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from torch import Tensor
 
@@ -36,7 +37,11 @@ class InputRequirements:
         fits = height % self.multiple_of == 0 and width % self.multiple_of == 0
         return fits and height * width >= self.min_latents * self.multiple_of**2
 
-    def nearest(self, length: float) -> int:
+    def accepts_side(self, length: int) -> bool:
+        """Tell whether frames whose shorter side is that long, in pixels, can be accepted whatever the other one."""
+        return length % self.multiple_of == 0 and length >= self.minimum
+
+    def nearest(self, length: float | Fraction) -> int:
         """Round the length of a side, in pixels, to the nearest multiple; half of it goes to the even one."""
         return round(length / self.multiple_of) * self.multiple_of
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 from basicsr.utils.registry import DATASET_REGISTRY, LOSS_REGISTRY
 from pydantic import Field
 
+from ..archs.input_requirements import InputRequirements
 from ..config.mistakes import Keys
 from ..config.registered_sections import Loss, Network, Optimizer, description_of, look_up, network_argument
 from ..config.schema import DataSetOptions, ValOptions, value
@@ -91,11 +92,12 @@ def check_windows(options: dict[str, Any], network_g: dict[str, Any]) -> Iterato
             f' is {num_frame}, but network_g.num_frames is {num_frames}: make them equal',
         )
     gt_size = section.get('gt_size')
-    stride = 2 ** (len(network_argument(network_g, 'multipliers') or (1,)) - 1)
-    if gt_size is not None and (gt_size % stride or gt_size < 2 * stride):
+    requirements = InputRequirements.of_levels(len(network_argument(network_g, 'multipliers') or (1,)), num_frames)
+    if gt_size is not None and not requirements.accepts_side(gt_size):
         yield (
             ('datasets', 'train', 'gt_size'),
-            f' is {gt_size}; for this network_g it must be a multiple of {stride}, {2 * stride} or more',
+            f' is {gt_size}; for this network_g it must be a multiple of {requirements.multiple_of}, '
+            f'{requirements.minimum} or more',
         )
 
 

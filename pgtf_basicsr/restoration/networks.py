@@ -8,6 +8,7 @@ from basicsr.archs import build_network
 
 from .. import config
 from ..archs import PGTFormer
+from ..archs.input_requirements import InputRequirements
 from ..checkpoints import load_weights, read_checkpoint
 from ..errors import UserError, require
 
@@ -57,27 +58,29 @@ def load_network(weights: str | Path, option_file: str | Path | None = None) -> 
     return net.eval()
 
 
-def fit_size(width: float | Fraction, height: float | Fraction, short_side: int, stride: int) -> tuple[int, int]:
-    """Compute the size at which the network works: the same shape, as nearly as multiples of `stride` allow.
+def fit_size(
+    width: float | Fraction, height: float | Fraction, short_side: int, requirements: InputRequirements
+) -> tuple[int, int]:
+    """Compute the size at which the network works: the same shape, as nearly as the network allows.
 
     Args:
         width (float | Fraction): Width of the video in square pixels.
         height (float | Fraction): Height of the video in square pixels.
         short_side (int): Short side of the result in pixels.
-        stride (int): The network's total stride.
+        requirements (InputRequirements): The network's.
 
     Returns:
         tuple[int, int]: Width and height in pixels.
 
     Raises:
-        UserError: `short_side` is not a multiple of `stride`, or less than two of them.
+        UserError: The network does not accept a shorter side of `short_side`.
     """
     require(
-        short_side % stride == 0 and short_side >= 2 * stride,
-        f'size must be a multiple of {stride} and at least {2 * stride}, not {short_side}',
+        requirements.accepts_side(short_side),
+        f'size must be a multiple of {requirements.multiple_of} and at least {requirements.minimum}, not {short_side}',
     )
     scale = short_side / min(width, height)
-    return round(width * scale / stride) * stride, round(height * scale / stride) * stride
+    return requirements.nearest(width * scale), requirements.nearest(height * scale)
 
 
 def batch_that_fits(size: tuple[int, int], device: torch.device) -> int:

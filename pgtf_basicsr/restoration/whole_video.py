@@ -78,7 +78,7 @@ def restore_video(
             stride <= net.num_frames, f'stride must be {net.num_frames} at most, the frames of a window, not {stride}'
         )
         short_side = net.image_size if size is None else size
-        working_size = fit_size(reader.width * reader.pixel_aspect, reader.height, short_side, net.stride)
+        working_size = fit_size(reader.width * reader.pixel_aspect, reader.height, short_side, net.requirements)
         net = for_inference(net.to(torch_device), PRECISIONS[precision])
         if batch_size == 'auto':
             batch_size = batch_that_fits(working_size, torch_device)

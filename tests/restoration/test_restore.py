@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from pgtf_basicsr.archs import TSVQGAN, PGTFormer
+from pgtf_basicsr.archs.input_requirements import InputRequirements
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.restoration import whole_video
 from pgtf_basicsr.restoration.command import add_arguments, run
@@ -144,7 +145,7 @@ def test_any_size_goes_through(weights, tmp_path, width, height):
     ],
 )
 def test_the_network_sees_the_shape_of_the_input(size, short_side, stride, expected):
-    assert fit_size(*size, short_side, stride) == expected
+    assert fit_size(*size, short_side, InputRequirements(3, stride)) == expected
 
 
 def test_weights_may_be_bare_or_safetensors_with_an_option_file(network, tmp_path):
