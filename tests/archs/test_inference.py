@@ -175,14 +175,15 @@ def test_statistics_of_large_feature_maps_are_exact():
     assert (x.double() * factor + summand - exact).abs().max() < 2e-5
 
 
+@pytest.mark.parametrize('fidelity, adain', [(1.0, True), (0.5, False), (0.0, True)])
 @torch.no_grad()
-def test_a_network_is_as_exact_as_before(tile):
+def test_a_network_is_as_exact_as_before(tile, fidelity, adain):
     """No farther from fp64 than twice what the plain network in fp32 is."""
     torch.manual_seed(0)
-    net = with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16)))
+    net = with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16), adain=adain))
     clip = torch.rand(2, 3, 3, 48, 64)
-    exact, plain = copy.deepcopy(net).double()(clip.double()), net(clip)
-    fast = for_inference(copy.deepcopy(net))(clip)
+    exact, plain = copy.deepcopy(net).double()(clip.double(), fidelity), net(clip, fidelity)
+    fast = for_inference(copy.deepcopy(net))(clip, fidelity)
     # Where the plain network happens to be near, rounding of a few steps of the largest value is allowed.
     bound = 2 * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()
     assert (fast - exact).abs().max() <= bound
@@ -239,7 +240,12 @@ def test_parity_at_full_size():
     streamed = stream(net)
     features = [streamed.frame_features(frame) for frame in clip[0].split(1)]
     assert deviation(streamed.restore(features)[0], 'pgtformer_w1_out') < 2e-4
-    logits, latents = net(clip, code_only=True)
+    latents, features = net.encode(clip)
+    logits = net.predictor(latents, net.parsing_features(clip, (32, 32)))
     assert deviation(logits[0][:, :, :, None], 'pgtformer_w1_logits') < 5e-5
     assert deviation(latents[0], 'pgtformer_w1_lq_feat') < 5e-5
-    assert torch.equal(logits[0].argmax(-1), fixture('pgtformer_codes').long())
+    codes = logits.argmax(-1)
+    assert torch.equal(codes[0], fixture('pgtformer_codes').long())
+    assert deviation(net.restore(codes, latents, features, 0)[0], 'pgtformer_w0_out') < 2e-4
+    net.adain = False
+    assert deviation(net.restore(codes, latents, features, 0.5)[0], 'pgtformer_w05_noadain_out') < 2e-4
