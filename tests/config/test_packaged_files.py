@@ -89,7 +89,7 @@ def test_copy_overwrites_nothing(empty, capsys):
 def test_training_by_name(tmp_path):
     """It says which file it uses, and leaves a copy of it."""
     write_data(tmp_path)
-    quick = ['train:total_iter=1', 'train:scheduler:periods=[1]', 'datasets:val:max_frames=3', 'path:resume_state=~']
+    quick = ['train:total_iter=1', 'train:scheduler:periods=[1]', 'datasets:val:max_frames=3']
     output = run(tmp_path, 'train', '-opt', 'quickstart/stage1.yml', '--force_yml', *quick)
     experiment = tmp_path / 'experiments/quickstart_stage1'
     (log,) = experiment.glob('train_*.log')
