@@ -19,13 +19,11 @@ check: .venv/checked
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# torch comes first and BasicSR is built without isolation: its build lists torch among what it
-# needs, and an isolated build would fetch a second copy.
+# BasicSR is built without isolation: its build lists torch among what it needs, and an isolated build would fetch a
+# second copy.
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet setuptools wheel torch torchvision
-	$(BIN)/python -m pip install --quiet --no-build-isolation "basicsr>=1.4.2,<1.5"
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .
 	touch $@
 

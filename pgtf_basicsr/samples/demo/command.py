@@ -3,8 +3,9 @@
 import argparse
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
+
+from pgtf_process import stop_request
 
 from ...exit_status import report
 from ...files import make_folder
@@ -26,8 +27,6 @@ STEPS = (
     'restore datasets/sample/test/degraded/collins_000.mp4 -o results/quickstart_restored.mp4 '
     '--weights experiments/quickstart_stage4/models/net_g_latest.pth',
 )
-# Seconds that a step may take to end after Ctrl-C: a training finishes its iteration and saves.
-TIME_TO_END = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     """Run all steps in the folder, and print a table and write an image of what came of them.
 
     Raises:
-        SystemExit: A step failed; with its status.
+        SystemExit: A step failed, with its status; or SIGINT or SIGTERM came.
     """
     folder = Path(args.folder)
     make_folder(folder)
@@ -64,15 +63,18 @@ def run(args: argparse.Namespace) -> None:
 
 
 def run_step(step: str, folder: Path) -> int:
-    """Run a command in a process of its own, as a user does, and return its exit status as a shell does."""
-    process = subprocess.Popen([sys.executable, '-m', 'pgtf_basicsr', *step.split()], cwd=folder)
-    try:
-        status = process.wait()
-    except KeyboardInterrupt:
-        # A terminal sends it to the step as well, which is ending by itself.
-        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.wait(TIME_TO_END)
-        process.terminate()
-        process.wait()
-        raise
+    """Run a command in a process of its own, as a user does, and return its exit status as a shell does.
+
+    Raises:
+        SystemExit: After SIGINT or SIGTERM, which end the command as well.
+    """
+    with (
+        stop_request.noted(),
+        subprocess.Popen([sys.executable, '-m', 'pgtf_basicsr', *step.split()], cwd=folder) as process,
+    ):
+        try:
+            status = process.wait()
+        except SystemExit:
+            process.terminate()
+            raise
     return status if status >= 0 else 128 - status
