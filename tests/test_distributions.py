@@ -75,14 +75,12 @@ def test_an_installed_wheel_knows_its_option_files(built, tmp_path):
     (path,) = (built / 'dist').glob('*.whl')
     site = tmp_path / 'site'
     run(sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-index', '--target', site, path)
-    (tmp_path / 'empty').mkdir()
-    where = dict(folder=tmp_path / 'empty', PYTHONPATH=str(site))
-    listed = run(sys.executable, '-m', 'pgtf_basicsr', 'options', **where).splitlines()
-    assert {f'pgtf_basicsr/options/{line.split()[0]}' for line in listed} == OPTIONS
-    found = run(
-        sys.executable,
-        '-c',
-        'from importlib.resources import files; print(files("pgtf_basicsr") / "options/quickstart/stage3.yml")',
-        **where,
+    program = (
+        'import importlib.resources, pgtf_command\n'
+        'print(importlib.resources.files("pgtf_basicsr") / "options/quickstart/stage3.yml")\n'
+        'pgtf_command.run_command(["options"])\n'
     )
-    assert Path(found.strip()) == site / 'pgtf_basicsr/options/quickstart/stage3.yml' and Path(found.strip()).is_file()
+    (tmp_path / 'empty').mkdir()
+    found, *listed = run(sys.executable, '-c', program, folder=tmp_path / 'empty', PYTHONPATH=str(site)).splitlines()
+    assert Path(found) == site / 'pgtf_basicsr/options/quickstart/stage3.yml' and Path(found).is_file()
+    assert {f'pgtf_basicsr/options/{line.split()[0]}' for line in listed} == OPTIONS
