@@ -20,9 +20,14 @@ COMMANDS = {
     'restore': ('restore a video of a face', 'pgtf_basicsr.restoration.command'),
     'evaluate': ('score ready-made clips, such as those of other methods', 'pgtf_basicsr.evaluation.command'),
     'compare': ('compare the results of several tests or evaluations', 'pgtf_basicsr.evaluation.comparison.command'),
+    'demo': ('train the four stages in small and restore a video', 'pgtf_basicsr.samples.demo.command'),
     'sample-data': ('write a small dataset to try things with', 'pgtf_basicsr.samples.command'),
     'prepare': ('make a dataset of the downloaded VFHQ or of videos, or check one', 'pgtf_basicsr.preparation.command'),
     'preview': ('show training windows of a prepared dataset in an image', 'pgtf_basicsr.preparation.preview.command'),
+    'options': (
+        'list the option files that come with the package, or copy them',
+        'pgtf_basicsr.config.packaged.command',
+    ),
     'check-options': ('report all mistakes of option files without running them', 'pgtf_basicsr.config.command'),
 }
 

@@ -134,9 +134,11 @@ AN_ARGUMENT = {
     'restore': '--fidelity',
     'evaluate': '--degraded',
     'compare': '--names',
+    'demo': 'FOLDER',
     'sample-data': '--parsing',
     'prepare': 'videos',
     'preview': '--windows',
+    'options': 'copy',
     'check-options': '--reference',
 }
 
@@ -155,7 +157,7 @@ def test_module_is_the_command():
 
 def test_missing_option_file(capsys, in_project):
     error = refused(capsys, 'train', '-opt', 'options/stage9.yml')
-    assert error == 'basicsr: cannot read the option file options/stage9.yml: No such file or directory\n'
+    assert error.startswith('basicsr: there is no option file options/stage9.yml: ') and error.count('\n') == 1
 
 
 @pytest.mark.parametrize(

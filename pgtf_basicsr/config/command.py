@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'files',
         nargs='*',
         metavar='FILE',
-        help='option file (YAML); one that trains is checked for training, any other for a test',
+        help='option file (YAML), or the name of a packaged one; one that trains is checked for training, any other '
+        'for a test',
     )
     parser.add_argument('--reference', action='store_true', help='write a page on every option to standard output')
 
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
         try:
             file = config.read(path)
             config.check(file, is_train=file.is_for_training)
-            sys.stdout.write(f'{path}: no mistakes\n')
+            sys.stdout.write(f'{file.path}: no mistakes\n')
         except UserError as error:
             mistakes.append(str(error))
     if mistakes:

@@ -8,6 +8,7 @@ import yaml
 
 from ..errors import UserError
 from ..safe_yaml import SafeLoader
+from .packaged.files import find_option_file
 
 __all__ = ['OptionFile', 'load', 'read']
 
@@ -83,7 +84,8 @@ def read(path: str | Path) -> OptionFile:
     """Read an option file.
 
     Args:
-        path (str | Path): A YAML file. No objects are constructed, keys must not repeat, 1e-4 is a number.
+        path (str | Path): A YAML file, or the name of one that comes with the package. No objects are constructed, keys
+            must not repeat, 1e-4 is a number.
 
     Returns:
         OptionFile: The options as they stand in the file.
@@ -91,7 +93,7 @@ def read(path: str | Path) -> OptionFile:
     Raises:
         UserError: If there is no such file, or it is not YAML, or not a mapping; with the line.
     """
-    path = str(path)
+    path = find_option_file(path)
     try:
         with open(path, encoding='utf-8') as file:
             text = file.read()

@@ -24,7 +24,12 @@ DEBUG_INTERVAL = 8
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add BasicSR's own flags."""
-    parser.add_argument('-opt', required=True, metavar='FILE', help='option file (YAML)')
+    parser.add_argument(
+        '-opt',
+        required=True,
+        metavar='FILE',
+        help='option file (YAML); `basicsr options` lists those that come with the package',
+    )
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm'],

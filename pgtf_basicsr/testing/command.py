@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
         make_test(file.options, forced_keys=[entry.partition('=')[0].strip() for entry in args.force_yml])
     config.check(file, is_train=False)
     with host.mending():
-        run_test(file.options, args)
+        run_test(file, args)
 
 
 def make_test(opt: dict, forced_keys: Collection[str] = ()) -> None:
@@ -56,11 +56,11 @@ def make_test(opt: dict, forced_keys: Collection[str] = ()) -> None:
         opt.pop(key, None)
 
 
-def run_test(options: dict, args: argparse.Namespace) -> None:
+def run_test(file: config.OptionFile, args: argparse.Namespace) -> None:
     """Run BasicSR's test_pipeline on checked options.
 
     Args:
-        options (dict): Of the option file.
+        file (OptionFile): The options.
         args (argparse.Namespace): opt, launcher, auto_resume, debug.
 
     Raises:
@@ -68,10 +68,11 @@ def run_test(options: dict, args: argparse.Namespace) -> None:
     """
     root = os.getcwd()
     # 1. Processes find each other, and are seeded.
-    opt = run_options(options, args, root, is_train=False)
+    opt = run_options(file.options, args, root, is_train=False)
     runnable = file_options(opt)
     # The pipeline opens the log later, in the folder of results.
     with held_log() as log:
+        get_root_logger().info(f'Option file: {file.path}')
         # 2. Datasets, and the model with its weights, which checks them.
         datasets = on_all_ranks(lambda: {id(section): build_dataset(section) for section in opt['datasets'].values()})
         model = on_all_ranks(partial(build_model, opt))

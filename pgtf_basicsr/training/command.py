@@ -39,14 +39,14 @@ def run(args: argparse.Namespace) -> None:
     file.override(args.force_yml)
     config.check(file, is_train=True)
     with stop_request.noted(), host.mending():
-        run_training(file.options, args)
+        run_training(file, args)
 
 
-def run_training(options: dict, args: argparse.Namespace) -> None:
+def run_training(file: config.OptionFile, args: argparse.Namespace) -> None:
     """Run BasicSR's train_pipeline on checked options.
 
     Args:
-        options (dict): Of the option file.
+        file (OptionFile): The options.
         args (argparse.Namespace): opt, launcher, auto_resume, debug.
 
     Raises:
@@ -55,10 +55,11 @@ def run_training(options: dict, args: argparse.Namespace) -> None:
     """
     root = os.getcwd()
     # 1. Processes find each other, and are seeded.
-    opt = run_options(options, args, root, is_train=True)
+    opt = run_options(file.options, args, root, is_train=True)
     runnable = file_options(opt)
     # The pipeline opens the log later, in the experiment's folder.
     with held_log() as log:
+        get_root_logger().info(f'Option file: {file.path}')
         # 2. The training state to resume from, if any, the same on every rank.
         state = choose_state(opt)
         # 3. Datasets and loaders, entered where the state stands.
@@ -69,7 +70,7 @@ def run_training(options: dict, args: argparse.Namespace) -> None:
         model = on_all_ranks(partial(build_checked_model, opt, state))
         on_all_ranks(partial(check_datasets, model, [loader.dataset for loader in loaders[2]]))
         # 5. Nothing on the disk has changed so far. Now the experiment's folders appear, whole.
-        make_experiment(opt, state, runnable, args.opt, root)
+        make_experiment(opt, state, runnable, file.path, root)
     model.position = position
 
     # 6. The loop. Its preparations are done: it asks for the results, in this order.

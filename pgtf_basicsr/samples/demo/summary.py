@@ -8,32 +8,37 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..errors import UserError
+from ...errors import UserError
 
-__all__ = ['main', 'write_comparison', 'write_table']
+__all__ = ['write_comparison', 'write_summary', 'write_table']
 
-RESULTS = Path('results')
-COMPARISON = RESULTS / 'quickstart_comparison.png'
 ROWS = ('degraded', 'restored', 'ground truth')
 ENLARGEMENT = 3
 LABEL_WIDTH = 114
 GAP = 8
 
 
-def main() -> None:
-    """Print the table and write the image; run after the tests of the quickstart, in the folder where they ran."""
+def write_summary(folder: Path) -> None:
+    """Print the table and write the image.
+
+    Args:
+        folder (Path): Where the tests of the quickstart ran; their results are below it.
+    """
+    results = folder / 'results'
     aligned = {
-        name: scores_of(f'quickstart_test_{name}', 'aligned') for name in ('autoencoder', 'stage3', 'stage3_fidelity0')
+        name: scores_of(results / f'quickstart_test_{name}', 'aligned')
+        for name in ('autoencoder', 'stage3', 'stage3_fidelity0')
     }
-    unaligned = {name: scores_of(f'quickstart_test_{name}', 'unaligned') for name in ('stage3', 'stage4')}
-    write_comparison(RESULTS / 'quickstart_test_stage3', aligned['stage3']['pictures'], COMPARISON)
+    unaligned = {name: scores_of(results / f'quickstart_test_{name}', 'unaligned') for name in ('stage3', 'stage4')}
+    comparison = results / 'quickstart_comparison.png'
+    write_comparison(results / 'quickstart_test_stage3', aligned['stage3']['pictures'], comparison)
     write_table(
         {name: scores['mean'] for name, scores in aligned.items()},
         {name: scores['mean'] for name, scores in unaligned.items()},
     )
-    write(f'Restored video:  {RESULTS / "quickstart_restored.mp4"}')
-    write(f'Comparison ({", ".join(ROWS)}): {COMPARISON}')
-    write(f'Curves over time and more images: {RESULTS / "quickstart_test_stage3" / "metrics.html"}')
+    write(f'Restored video:  {results / "quickstart_restored.mp4"}')
+    write(f'Comparison ({", ".join(ROWS)}): {comparison}')
+    write(f'Curves over time and more images: {results / "quickstart_test_stage3" / "metrics.html"}')
 
 
 def write_table(aligned: dict[str, Any], unaligned: dict[str, Any]) -> None:
@@ -95,9 +100,9 @@ def label(text: str, height: int) -> np.ndarray:
     return cv2.putText(image, text, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
 
 
-def scores_of(test: str, dataset: str) -> dict[str, Any]:
-    """Scores of a test on one of its datasets, as they were saved."""
-    return json.loads((RESULTS / test / f'metrics_{dataset}.json').read_text())
+def scores_of(test: Path, dataset: str) -> dict[str, Any]:
+    """Scores of a test, by the folder of its results, on one of its datasets, as they were saved."""
+    return json.loads((test / f'metrics_{dataset}.json').read_text())
 
 
 def write_row(name: str, values: dict[str, Any], column: str = 'restored') -> None:
@@ -108,7 +113,3 @@ def write_row(name: str, values: dict[str, Any], column: str = 'restored') -> No
 def write(line: str) -> None:
     """Print a line."""
     sys.stdout.write(line + '\n')
-
-
-if __name__ == '__main__':
-    main()

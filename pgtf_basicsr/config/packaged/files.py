@@ -1,0 +1,78 @@
+"""Option files by name: those of the user, and those that come with the package."""
+
+import os
+import shutil
+from pathlib import Path
+
+from ...errors import UserError, require
+from ..value_types import nearest
+
+__all__ = ['copy_option_files', 'description_of', 'find_option_file', 'packaged_files']
+
+FOLDER = Path(__file__).parents[2] / 'options'
+
+
+def packaged_files() -> dict[str, Path]:
+    """Return the option files that come with the package, {name: path}, with names such as 'quickstart/stage1.yml'."""
+    paths = sorted(FOLDER.rglob('*.yml'), key=lambda path: (len(path.parts), path))
+    return {path.relative_to(FOLDER).as_posix(): path for path in paths}
+
+
+def find_option_file(name: str | os.PathLike[str]) -> str:
+    """Find an option file: the one at this path or else the packaged one of this name.
+
+    Args:
+        name (str | Path): Such as 'options/mine.yml', 'stage1.yml' or 'quickstart/stage1.yml'.
+
+    Returns:
+        str: Its path; as it was given, if a file is there.
+
+    Raises:
+        UserError: If there is neither.
+    """
+    name = os.fspath(name)
+    if os.path.exists(name):
+        return name
+    packaged = packaged_files()
+    if name in packaged:
+        return str(packaged[name])
+    path = Path(name)
+    beside = [str(other) for other in path.parent.glob('*.y*ml')]
+    near = nearest(name, [*packaged, *beside])
+    raise UserError(
+        f'there is no option file {name}: {path.absolute()} does not exist, and no packaged file has this name'
+        f'{f"; did you mean {near}?" if near else ";"} `basicsr options` lists the packaged ones'
+    )
+
+
+def description_of(path: Path) -> str:
+    """Return what an option file says about itself in its first line, a comment."""
+    with open(path, encoding='utf-8') as file:
+        return file.readline().lstrip('#').strip()
+
+
+def copy_option_files(folder: str | os.PathLike[str]) -> int:
+    """Copy all packaged option files to a new folder, which appears whole.
+
+    Returns:
+        int: The number of files.
+
+    Raises:
+        UserError: If the folder exists or cannot be made.
+    """
+    folder = Path(folder)
+    require(not os.path.lexists(folder), f'{folder} exists, and nothing is overwritten: name a new folder')
+    partial = folder.with_name(f'.{folder.name}.partial-{os.getpid()}')
+    packaged = packaged_files()
+    try:
+        for name, path in packaged.items():
+            copy = partial / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            # Not its mode: files of an installation may be read-only.
+            shutil.copyfile(path, copy)
+        partial.rename(folder)
+    except OSError as error:
+        raise UserError(f'cannot make the folder {folder}: {error.strerror}') from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return len(packaged)

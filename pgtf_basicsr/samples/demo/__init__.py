@@ -1,0 +1,1 @@
+"""The quickstart from data to a restored video, and its summary."""
