@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NoReturn, Union, get_args
 import numpy as np
 from pydantic import AfterValidator, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from typing_extensions import TypeAliasType
 
 __all__ = [
     'FILE_CHECK',
@@ -33,6 +34,7 @@ __all__ = [
     'nearest',
     'refuse',
     'shown',
+    'without_name',
 ]
 
 # What options are read for, as pydantic's context: the check of a file, which looks for the files that it names and
@@ -162,6 +164,7 @@ def name_of(kind: Any) -> str:
         tuple: 'list',
         Any: 'any',
     }
+    kind = without_name(kind)
     origin, arguments = typing.get_origin(kind), get_args(kind)
     if kind in words:
         return words[kind]
@@ -212,3 +215,8 @@ def annotated(kind: Any, metadata: Iterable[Any]) -> Any:
     for item in metadata:
         kind = Annotated[kind, item]
     return kind
+
+
+def without_name(kind: Any) -> Any:
+    """Return the type that a named alias, such as those of ``argument_types``, stands for; others as they are."""
+    return kind.__value__ if isinstance(kind, TypeAliasType) else kind
