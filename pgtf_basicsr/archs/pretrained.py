@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 from typing_extensions import Self
 
-from ..checkpoints import Checkpoint, load_weights, read_checkpoint
+from ..checkpoints import load_weights, read_checkpoint
 from ..config.signatures import parameters_of
 from ..config.value_types import as_in_yaml
 from ..errors import UserError, require
@@ -81,7 +81,7 @@ class Pretrained(nn.Module):
             The network on the CPU, in fp32, in eval mode. Of a file with EMA weights they are taken.
 
         Raises:
-            UserError: The files are missing, damaged, or another network's; the Hub cannot be reached.
+            UserError: The files are missing, damaged, or another network's; a model cannot be fetched.
         """
         path = Path(path_or_hub_id).expanduser()
         if not path.exists():
@@ -100,7 +100,8 @@ class Pretrained(nn.Module):
         require(kind == cls.__name__, f'{path} holds a {kind}, not a {cls.__name__}')
         if folder and (folder / CONFIG).is_file():
             saved = _read_config(folder / CONFIG)
-        return build_with_weights(cls, {**saved, **arguments}, checkpoint, f'the {cls.__name__} of {path}')
+        name = f'the {cls.__name__} of {path}'
+        return build_with_weights(cls, {**saved, **arguments}, checkpoint.state_dict(), name, checkpoint.path)
 
     def save_pretrained(self, save_directory: str | os.PathLike[str]) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder, which is made if it is missing.
@@ -133,15 +134,16 @@ class Pretrained(nn.Module):
 
 
 def build_with_weights(
-    architecture: type[Network], arguments: Mapping[str, Any], checkpoint: Checkpoint, name: str
+    architecture: type[Network], arguments: Mapping[str, Any], state: Mapping[str, Tensor], name: str, source: Path
 ) -> Network:
-    """Build a network with the weights of a file.
+    """Build a network from its arguments and a state dict.
 
     Args:
         architecture (type): Class of the network.
         arguments (Mapping[str, Any]): Its arguments.
-        checkpoint (Checkpoint): The file of weights.
+        state (Mapping[str, Tensor]): The weights, which become the network's own tensors.
         name (str): What messages call the network.
+        source (Path): Where the weights come from, for messages.
 
     Returns:
         nn.Module: On the CPU, in fp32, in eval mode.
@@ -155,10 +157,8 @@ def build_with_weights(
             net = architecture(**arguments)
     except Exception as error:  # arguments come from a file: wrong ones raise nearly anything
         raise UserError(f'{name} cannot be built: {_in_one_line(error)}') from error
-    state = {
-        key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in checkpoint.state_dict().items()
-    }
-    load_weights(net, state, f'{checkpoint.path}, loaded into {name},', assign=True)
+    weights = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+    load_weights(net, weights, f'{source}, loaded into {name},', assign=True)
     return net.eval()
 
 
@@ -186,7 +186,7 @@ def _download(hub_id: str, **options: Any) -> Path:
         return Path(snapshot_download(hub_id, allow_patterns=[CONFIG, WEIGHTS], **options))
     except Exception as error:  # of the client, of HTTP or of the connection
         raise UserError(
-            f'there is no file or folder {hub_id}, and it cannot be had from the Hugging Face Hub: '
+            f'there is no file or folder {hub_id}, and it cannot be fetched from the Hugging Face Hub: '
             f'{_in_one_line(error)}'
         ) from error
 

@@ -1,4 +1,4 @@
-"""PGTFormer in programs that load networks with spandrel, which tells by the tensors what they are.
+"""PGTFormer in programs that load networks with spandrel, which recognises them by their tensors.
 
 It needs spandrel, the extra ``spandrel``. Nothing is registered on import::
 
@@ -41,7 +41,7 @@ class PGTFormerArchitecture(spandrel.Architecture[PGTFormer]):
         """Build the network that a state dict belongs to, see :func:`arguments_of`.
 
         Raises:
-            UserError: The tensors do not say which network that is, or do not fit it.
+            UserError: The tensors do not determine the network, or do not fit it.
         """
         state = own_state_dict(state_dict)
         net = PGTFormer(**arguments_of(state))
@@ -69,7 +69,7 @@ def describe(net: PGTFormer) -> 'spandrel.ImageModelDescriptor[PGTFormer]':
     restored badly, because attention is over the whole frame.
 
     Args:
-        net (PGTFormer): The network; one that its tensors alone do not tell is made by `PGTFormer.from_pretrained`.
+        net (PGTFormer): The network; `PGTFormer.from_pretrained` loads those that tensors alone do not determine.
 
     Returns:
         ImageModelDescriptor: Of scale 1. Neither fp16 nor bf16 is supported: a cast of the whole network would round
@@ -101,7 +101,7 @@ def restore_image(net: PGTFormer, image: Tensor) -> Tensor:
 def arguments_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Read the arguments of PGTFormer off its tensors.
 
-    What leaves no trace in them is taken as the paper's: ``predictor_heads`` and ``adain``. The sizes of the levels
+    Two cannot be read off and are taken as the paper's: ``predictor_heads`` and ``adain``. The sizes of the levels
     are those in the names of the regulators.
 
     Args:
@@ -163,7 +163,7 @@ def size_of_levels(channels: list[int], regulated: Mapping[int, int]) -> int:
     ]
     require(
         len(fitting) == 1,
-        f'regulators {sorted(regulated)} do not tell the sizes of {len(channels)} levels of {channels} channels: '
+        f'regulators {sorted(regulated)} do not determine the sizes of {len(channels)} levels of {channels} channels: '
         'load this network with PGTFormer.from_pretrained and use spandrel_architecture.describe',
     )
     return fitting[0]

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal, NoReturn, Union, get_args
 import numpy as np
 from pydantic import AfterValidator, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
-from typing_extensions import TypeAliasType
 
 __all__ = [
     'FILE_CHECK',
@@ -219,4 +218,5 @@ def annotated(kind: Any, metadata: Iterable[Any]) -> Any:
 
 def without_name(kind: Any) -> Any:
     """Return the type that a named alias, such as those of ``argument_types``, stands for; others as they are."""
-    return kind.__value__ if isinstance(kind, TypeAliasType) else kind
+    # typing and typing_extensions have a class of their own each.
+    return getattr(kind, '__value__', kind)

@@ -42,7 +42,7 @@ class HubPGTFormer(PyTorchModelHubMixin, PGTFormer):
     """As a user of huggingface_hub would publish it."""
 
 
-# The face parsing network makes PGTFormer larger than what is under test mostly needs.
+# PGTFormer only where it matters: its face parsing network makes it large.
 def make(architecture=TSVQGAN, **changes):
     torch.manual_seed(0)
     return architecture(**{**NETWORKS[architecture], **changes}).eval()
@@ -156,7 +156,7 @@ def test_without_network_the_hub_is_a_line(tmp_path, monkeypatch):
     for options in ({}, {'local_files_only': True}):
         refusal(
             lambda options=options: PGTFormer.from_pretrained('someone/else', cache_dir=tmp_path, **options),
-            'no file or folder someone/else, and it cannot be had from the Hugging Face Hub: ',
+            'no file or folder someone/else, and it cannot be fetched from the Hugging Face Hub: ',
         )
 
 

@@ -88,14 +88,16 @@ def test_the_descriptor_says_what_the_network_accepts(registry):
 
 
 @pytest.mark.parametrize('published', [True, False])
-def test_the_papers_network_is_read_off_its_tensors(published):
+def test_the_papers_network_is_read_off_its_tensors(published, registry):
     with torch.device('meta'):
         net = PGTFormer()
         state = net.state_dict()
         if published:
             state = {name: torch.empty(shape) for name, shape in parity.NETWORK_SHAPES['pgtformer'].items()}
-    assert spandrel_architecture.PGTFormerArchitecture().detect(state)
-    assert spandrel_architecture.arguments_of(own_state_dict(state)).items() <= net.arguments.items()
+    detecting = [support.architecture.id for support in registry.architectures('detection') if support.detect(state)]
+    assert detecting == ['PGTFormer']
+    read = spandrel_architecture.arguments_of(own_state_dict(state))
+    assert {**net.arguments, **read} == net.arguments and len(read) == 17
 
 
 def test_other_networks_are_left_to_others(registry):
@@ -107,7 +109,7 @@ def test_other_networks_are_left_to_others(registry):
 
 def test_levels_that_could_be_of_several_sizes_are_refused(registry):
     net = make(multipliers=(1, 1, 1), tfr_levels=(16,))
-    with pytest.raises(UserError, match=r'regulators \[16\] do not tell the sizes of 3 levels .*from_pretrained'):
+    with pytest.raises(UserError, match=r'regulators \[16\] do not determine the sizes of 3 levels .*from_pretrained'):
         registry.load(net.state_dict())
     image = torch.rand(1, 3, 16, 16)
     assert torch.equal(spandrel_architecture.describe(net)(image), restored(net, image))

@@ -59,10 +59,9 @@ class TemporalFidelityRegulator(nn.Module):
         sides = 'B * T', self.reduce_encoder.in_channels, 'H', 'W'
         check_shape(encoder_feature, 'encoder_feature of TemporalFidelityRegulator', *sides)
         check_shape(decoder_feature, 'decoder_feature of TemporalFidelityRegulator', *encoder_feature.shape)
-        if len(encoder_feature) % self.num_frames:
-            raise ValueError(
-                f'TemporalFidelityRegulator takes whole clips of {self.num_frames} frames, not {len(encoder_feature)}'
-            )
+        frames = encoder_feature.shape[0]
+        if frames % self.num_frames:
+            raise ValueError(f'TemporalFidelityRegulator takes whole clips of {self.num_frames} frames, not {frames}')
         temporal = self.temporal_feature(encoder_feature, decoder_feature)
         return per_frame(partial(self.modulate, fidelity=fidelity), encoder_feature, decoder_feature, temporal)
 
