@@ -1,6 +1,7 @@
 """Face parsing network E_p: facexlib's BiSeNet."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -10,12 +11,13 @@ from torch import Tensor
 
 from ..argument_types import Count
 from ..images import IMAGENET_MEAN, IMAGENET_STD
+from .pretrained import Pretrained
 
 __all__ = ['FaceParsingNet']
 
 
 @ARCH_REGISTRY.register()
-class FaceParsingNet(BiSeNet):
+class FaceParsingNet(Pretrained, BiSeNet):
     """Face parsing by BiSeNet, for frames in [0, 1], with its three outputs at any size.
 
     Tensor names are facexlib's, so its ``parsing_bisenet.pth`` loads as it is.
@@ -23,6 +25,15 @@ class FaceParsingNet(BiSeNet):
     Args:
         num_classes (int): Classes of the face parsing. Default: 19, as of CelebAMask-HQ.
     """
+
+    mean: Tensor
+    std: Tensor
+    # facexlib has no types.
+    cp: Any
+    ffm: Any
+    conv_out: Any
+    conv_out16: Any
+    conv_out32: Any
 
     def __init__(self, num_classes: Count = 19) -> None:
         super().__init__(num_classes)

@@ -11,13 +11,14 @@ from ..argument_types import Count, Counts, Positive, Share
 from .blocks import Codebook, Decoder, Encoder
 from .blocks.checkpointing import Checkpointed
 from .input_requirements import InputRequirements
+from .pretrained import Pretrained
 from .published_names import own_state_dict
 
 __all__ = ['TSVQGAN']
 
 
 @ARCH_REGISTRY.register()
-class TSVQGAN(nn.Module):
+class TSVQGAN(Pretrained):
     """Temporal-spatial VQGAN (PGTFormer, section 3.2). The defaults are the paper's network.
 
     Attributes:

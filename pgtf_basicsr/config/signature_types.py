@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union
 from annotated_types import Len
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
-from .value_types import Words, annotated, name_of, refuse, shown
+from .value_types import Words, annotated, name_of, refuse, shown, without_name
 
 __all__ = ['type_of_annotation', 'type_of_default']
 
@@ -44,6 +44,7 @@ def type_of_default(default: Any) -> Any:
 
 
 def _checked(annotation):
+    annotation = without_name(annotation)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation in PLAIN or annotation in (list, dict) or origin is Literal:
         return annotation

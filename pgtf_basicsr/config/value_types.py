@@ -33,6 +33,7 @@ __all__ = [
     'nearest',
     'refuse',
     'shown',
+    'without_name',
 ]
 
 # What options are read for, as pydantic's context: the check of a file, which looks for the files that it names and
@@ -162,6 +163,7 @@ def name_of(kind: Any) -> str:
         tuple: 'list',
         Any: 'any',
     }
+    kind = without_name(kind)
     origin, arguments = typing.get_origin(kind), get_args(kind)
     if kind in words:
         return words[kind]
@@ -212,3 +214,9 @@ def annotated(kind: Any, metadata: Iterable[Any]) -> Any:
     for item in metadata:
         kind = Annotated[kind, item]
     return kind
+
+
+def without_name(kind: Any) -> Any:
+    """Return the type that a named alias, such as those of ``argument_types``, stands for; others as they are."""
+    # typing and typing_extensions have a class of their own each.
+    return getattr(kind, '__value__', kind)

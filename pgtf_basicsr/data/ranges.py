@@ -1,6 +1,7 @@
 """Base of the ranges that random draws are made from."""
 
-from typing import Any, ClassVar
+import inspect
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from pydantic import ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 from typing_extensions import Self
@@ -22,6 +23,20 @@ class Ranges(Section):
     is_exact: ClassVar[bool] = True
     # Name of the section in a dataset's options, with which messages begin.
     section: ClassVar[str]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Have `help` show the types of values without their bounds, which `docs/options.md` lists."""
+        super().__pydantic_init_subclass__(**kwargs)
+        signature = inspect.signature(cls)
+        cls.__signature__ = signature.replace(
+            parameters=[
+                parameter.replace(annotation=get_args(parameter.annotation)[0])
+                if get_origin(parameter.annotation) is Annotated
+                else parameter
+                for parameter in signature.parameters.values()
+            ]
+        )
 
     @model_validator(mode='wrap')
     @classmethod

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from annotated_types import Ge
 from basicsr.utils.registry import METRIC_REGISTRY
+from typing_extensions import TypeAliasType
 
 from ..config.metric_specification import ChannelOrder, MetricSpecification, specified_by
 from ..errors import UserError
@@ -20,6 +21,7 @@ __all__ = ['VideoFeatures', 'calculate_fvd', 'frechet_distance', 'frechet_video_
 # I3D halves time several times.
 MIN_WINDOW = 10
 WINDOW = 16
+WindowLength = TypeAliasType('WindowLength', Annotated[int, Ge(MIN_WINDOW)])
 
 
 def frechet_distance(mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, cov2: np.ndarray) -> float:
@@ -131,7 +133,7 @@ class VideoFeatures:
 def calculate_fvd(
     img: Sequence[np.ndarray],
     img2: Sequence[np.ndarray],
-    window: Annotated[int, Ge(MIN_WINDOW)] = WINDOW,
+    window: WindowLength = WINDOW,
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,

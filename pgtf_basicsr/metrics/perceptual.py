@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from annotated_types import Ge
 from basicsr.utils.registry import METRIC_REGISTRY
+from typing_extensions import TypeAliasType
 
 from ..config.metric_specification import ChannelOrder, MetricSpecification, specified_by
 from ..devices import find_device
@@ -17,6 +18,7 @@ from .accumulators import as_rgb
 
 __all__ = ['calculate_lpips', 'prepare_lpips']
 
+Pixels = TypeAliasType('Pixels', Annotated[int, Ge(0)])
 NETWORKS = {
     'vgg': (
         NetworkFile('vgg16-397923af.pth', 'https://download.pytorch.org/models/vgg16-397923af.pth', '397923af'),
@@ -72,7 +74,7 @@ def _of_backbone(net: Literal['vgg', 'alex'] = 'vgg', **options: Any) -> dict[st
 def calculate_lpips(
     img: np.ndarray,
     img2: np.ndarray,
-    crop_border: Annotated[int, Ge(0)] = 0,
+    crop_border: Pixels = 0,
     net: Literal['vgg', 'alex'] = 'vgg',
     weights: str | None = None,
     device: Device = 'auto',

@@ -15,6 +15,16 @@ FIXTURES = np.load(FOLDER / 'fixtures.npz')
 MODULE_SHAPES = json.loads((FOLDER / 'module_keys.json').read_text())
 NETWORK_SHAPES = json.loads((FOLDER / 'official_keys.json').read_text())
 
+PUBLISHED_NAMES = {
+    'codebook.': 'quantizer.codebooks.0.',
+    'code_size': 'cluster_size_ema',
+    'code_sum': 'embed_ema',
+    'to_latents.': 'quant_conv.',
+    'parsing_net.': 'conditionnet.',
+    'predictor.position.': 'convpos.',
+    'regulators.': 'fuse_convs_dict.',
+}
+
 
 def fixture(name):
     """Array of the fixtures as a tensor."""
@@ -34,6 +44,19 @@ def network_state(name):
         if key.endswith(seeded.DERIVED):
             state[key] = torch.zeros(shape, dtype=torch.int64)
     return state
+
+
+def published_names(state):
+    """State dict of a PGTFormer with published names for some tensors, among them those by which it is recognised."""
+    renamed = {}
+    for name, tensor in state.items():
+        for own, published in PUBLISHED_NAMES.items():
+            name = name.replace(own, published)
+        renamed[name] = tensor
+    # The row that is never chosen.
+    weight = renamed['quantizer.codebooks.0.weight']
+    renamed['quantizer.codebooks.0.weight'] = torch.cat([weight, weight[:1]])
+    return renamed
 
 
 def clip():

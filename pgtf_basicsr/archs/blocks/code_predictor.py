@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .attention import attention
 from .checkpointing import Checkpointed
+from .shapes import check_shape
 
 __all__ = ['CodePredictor', 'PredictorLayer']
 
@@ -25,6 +26,13 @@ class CodePredictor(Checkpointed):
         num_layers (int): Transformer layers. Default: 9.
         num_heads (int): Attention heads. Default: 8.
         mlp_width (int): Channels inside the MLPs. Default: 1024.
+
+    Example:
+        >>> predictor = CodePredictor(
+        ...     latent_channels=16, parsing_channels=57, codebook_size=8, width=32, num_layers=2, mlp_width=64
+        ... )
+        >>> predictor(torch.randn(2, 3, 5, 7, 16), torch.randn(2 * 3, 57, 5, 7)).shape
+        torch.Size([2, 3, 5, 7, 8])
     """
 
     def __init__(
@@ -53,8 +61,13 @@ class CodePredictor(Checkpointed):
 
         Returns:
             Tensor: (B, T, h, w, N).
+
+        Raises:
+            ValueError: For other shapes.
         """
+        check_shape(latents, 'latents of CodePredictor', 'B', 'T', 'h', 'w', self.embedding.in_features)
         batch, frames, height, width = latents.shape[:4]
+        check_shape(parsing, 'parsing of CodePredictor', batch * frames, self.position.in_channels, height, width)
         position = rearrange(self.position(parsing), '(b t) c h w -> b (t h w) c', b=batch)
         x = self.embedding(latents.flatten(1, 3))
         for layer in self.layers:
@@ -69,6 +82,8 @@ class PredictorLayer(nn.Module):
 
     def __init__(self, width: int, num_heads: int, mlp_width: int) -> None:
         super().__init__()
+        if width % num_heads:
+            raise ValueError(f'{width} channels cannot be split into {num_heads} heads')
         self.self_attn = nn.MultiheadAttention(width, num_heads, batch_first=True)
         self.linear1 = nn.Linear(width, mlp_width)
         self.linear2 = nn.Linear(mlp_width, width)

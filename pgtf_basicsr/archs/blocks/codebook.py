@@ -29,6 +29,16 @@ class Codebook(nn.Module):
         decay (float): Decay of the moving averages. Default: 0.99.
         restart (bool): Restart codes that are hardly used. Default: True.
         eps (float): Smoothing of the sizes. Default: 1e-5.
+
+    Example:
+        >>> codebook = Codebook(size=8, channels=4)
+        >>> latents = torch.randn(2, 3, 5, 7, 4, requires_grad=True)
+        >>> quantised, commitment_loss, codes = codebook(latents)
+        >>> quantised.shape, codes.shape
+        (torch.Size([2, 3, 5, 7, 4]), torch.Size([2, 3, 5, 7]))
+        >>> commitment_loss.backward()  # trains what made the latents; the codes have learned already
+        >>> codebook.lookup(codes).shape
+        torch.Size([2, 3, 5, 7, 4])
     """
 
     weight: Tensor
@@ -54,6 +64,9 @@ class Codebook(nn.Module):
             quantised (Tensor): (..., D), gradient passed straight through to ``latents``.
             commitment_loss (Tensor): mean((z - sg z_q)^2), a scalar.
             codes (Tensor): (...), int64.
+
+        Raises:
+            ValueError: For latents of another D.
         """
         # Distances of near codes differ by less than bf16 and fp16 resolve.
         with torch.autocast(latents.device.type, enabled=False):
@@ -67,6 +80,10 @@ class Codebook(nn.Module):
 
     def nearest(self, latents: Tensor) -> Tensor:
         """Find the index of the code with the smallest Euclidean distance; (..., D) -> (...) int64."""
+        if latents.shape[-1:] != self.weight.shape[1:]:
+            raise ValueError(
+                f'latents of Codebook must have the shape (..., {self.weight.shape[1]}), not {tuple(latents.shape)}'
+            )
         # |z - e|^2 = |z|^2 + |e|^2 - 2 z.e, and |z|^2 does not change the order.
         half_norm = self.weight.square().sum(1) / 2
         return torch.addmm(-half_norm, latents.flatten(0, -2), self.weight.t()).argmax(1).view(latents.shape[:-1])

@@ -8,6 +8,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from .attention import attention
+from .shapes import check_shape
 
 __all__ = ['Swin3DLayer']
 
@@ -27,12 +28,18 @@ class Swin3DLayer(nn.Module):
         num_heads (int): Attention heads. Default: 8.
         window_size (int): Side of a window. Default: 4.
         mlp_ratio (float): Width of the MLP over ``channels``. Default: 1.
+
+    Example:
+        >>> layer = Swin3DLayer(channels=32, num_frames=3)
+        >>> layer(torch.randn(2, 3, 32, 13, 10)).shape
+        torch.Size([2, 3, 32, 13, 10])
     """
 
     def __init__(
         self, channels: int, num_frames: int, num_heads: int = 8, window_size: int = 4, mlp_ratio: float = 1.0
     ) -> None:
         super().__init__()
+        self.channels = channels
         self.num_frames = num_frames
         self.blocks = nn.ModuleList(
             [
@@ -42,7 +49,18 @@ class Swin3DLayer(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C, H, W) -> (B, T, C, H, W)."""
+        """Attend across the frames of clips.
+
+        Args:
+            x (Tensor): (B, T, C, H, W), of any height and width.
+
+        Returns:
+            Tensor: (B, T, C, H, W).
+
+        Raises:
+            ValueError: For another T or C.
+        """
+        check_shape(x, 'x of Swin3DLayer', 'B', self.num_frames, self.channels, 'H', 'W')
         x = rearrange(x, 'b t c h w -> b t h w c')
         for block in self.blocks:
             x = block(x)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from .frames import per_frame
 from .residual import ResidualBlock
+from .shapes import check_shape
 
 __all__ = ['TemporalFidelityRegulator']
 
@@ -19,9 +20,15 @@ class TemporalFidelityRegulator(nn.Module):
     feature in which the reduced e and d of all frames are mixed.
 
     Args:
-        channels (int): Channels C of both features.
+        channels (int): Channels C of both features, a multiple of 32.
         num_frames (int): Frames T of a clip.
-        temporal_channels (int): Channels a frame has in the temporal feature. Default: 32.
+        temporal_channels (int): Channels a frame has in the temporal feature, a multiple of 32. Default: 32.
+
+    Example:
+        >>> regulator = TemporalFidelityRegulator(channels=64, num_frames=3)
+        >>> encoder_feature, decoder_feature = torch.randn(2, 2 * 3, 64, 9, 14)
+        >>> regulator(encoder_feature, decoder_feature, fidelity=0.5).shape
+        torch.Size([6, 64, 9, 14])
     """
 
     def __init__(self, channels: int, num_frames: int, temporal_channels: int = 32) -> None:
@@ -45,7 +52,16 @@ class TemporalFidelityRegulator(nn.Module):
 
         Returns:
             Tensor: (B * T, C, H, W).
+
+        Raises:
+            ValueError: For other shapes.
         """
+        sides = 'B * T', self.reduce_encoder.in_channels, 'H', 'W'
+        check_shape(encoder_feature, 'encoder_feature of TemporalFidelityRegulator', *sides)
+        check_shape(decoder_feature, 'decoder_feature of TemporalFidelityRegulator', *encoder_feature.shape)
+        frames = encoder_feature.shape[0]
+        if frames % self.num_frames:
+            raise ValueError(f'TemporalFidelityRegulator takes whole clips of {self.num_frames} frames, not {frames}')
         temporal = self.temporal_feature(encoder_feature, decoder_feature)
         return per_frame(partial(self.modulate, fidelity=fidelity), encoder_feature, decoder_feature, temporal)
 

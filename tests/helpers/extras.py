@@ -1,0 +1,8 @@
+"""Packages that only the extras need."""
+
+import sys
+
+
+def assert_not_imported():
+    """Fail where one of them has been imported."""
+    assert not {'huggingface_hub', 'spandrel'} & set(sys.modules)
