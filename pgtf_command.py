@@ -23,6 +23,8 @@ COMMANDS = {
     'sample-data': ('write a small dataset to try things with', 'pgtf_basicsr.samples.command'),
     'prepare': ('make a dataset of the downloaded VFHQ or of videos, or check one', 'pgtf_basicsr.preparation.command'),
     'preview': ('show training windows of a prepared dataset in an image', 'pgtf_basicsr.preparation.preview.command'),
+    'export': ('write weights for other programs, or the network itself', 'pgtf_basicsr.export.command'),
+    'info': ('say what files of weights are', 'pgtf_basicsr.export.info.command'),
     'check-options': ('report all mistakes of option files without running them', 'pgtf_basicsr.config.command'),
 }
 
