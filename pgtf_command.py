@@ -28,6 +28,8 @@ COMMANDS = {
         'list the option files that come with the package, or copy them',
         'pgtf_basicsr.config.packaged.command',
     ),
+    'export': ('write weights for other programs, or the network itself', 'pgtf_basicsr.export.command'),
+    'info': ('say what files of weights are', 'pgtf_basicsr.export.info.command'),
     'check-options': ('report all mistakes of option files without running them', 'pgtf_basicsr.config.command'),
 }
 

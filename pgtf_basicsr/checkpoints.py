@@ -2,8 +2,8 @@
 
 The formats are BasicSR's ``.pth`` files (``params_ema``, ``params``), bare state dicts, and ``.safetensors``.
 Checkpoints of this package also state which network they belong to: the key ``network`` holds
-``dict(type='PGTFormer', **constructor_arguments)``, in ``.safetensors`` as JSON in the metadata. The key ``checkpoint``
-holds the result of `origin`.
+``dict(type='PGTFormer', **constructor_arguments)``, and the key ``checkpoint`` holds the result of `origin`;
+``.safetensors`` have both as JSON in their metadata.
 """
 
 import json
@@ -74,11 +74,12 @@ class Checkpoint:
         return self.states[param_key]
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
+def read_checkpoint(path: str | Path, mmap: bool = False) -> Checkpoint:
     """Read a file of weights onto the CPU, without executing anything it contains.
 
     Args:
         path (str | Path): A ``.pth``, ``.pt`` or ``.safetensors`` file.
+        mmap (bool): Leave the tensors in the file until their values are used. Default: False.
 
     Returns:
         Checkpoint: A leading ``module.`` is removed from the tensors' names.
@@ -89,9 +90,12 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise UserError(f'weights not found: {path} (looked for {path.absolute()})')
-    read = _read_safetensors if path.suffix == '.safetensors' else _read_torch
     try:
-        contents, network, source = read(path)
+        if path.suffix == '.safetensors':
+            contents, network, source = _read_safetensors(path)
+        else:
+            contents = read_torch_file(path, mmap)
+            network, source = contents.get('network'), contents.get('checkpoint')
     except Exception as error:  # a damaged or foreign pickle can raise nearly anything
         raise UserError(
             f'{path} cannot be read as weights: it is damaged, or holds other things than tensors '
@@ -106,7 +110,12 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             f'{path} holds no weights: expected params_ema, params or named tensors, '
             f'found {_some(map(str, contents)) if contents else "nothing"}'
         )
-    return Checkpoint(path, {key: _without_module(state) for key, state in states.items()}, network, source)
+    return Checkpoint(
+        path,
+        {key: _without_module(state) for key, state in states.items()},
+        network if isinstance(network, dict) else None,
+        source if isinstance(source, dict) else None,
+    )
 
 
 def state_dict(path: str | Path, param_key: str | None = None) -> StateDict:
@@ -173,20 +182,45 @@ def write_checkpoint(path: str | Path, contents: Mapping[str, Any]) -> None:
         torch.save(contents, file)
 
 
-def origin(iteration: int, option_file: str | None) -> dict[str, Any]:
-    """Describe where a checkpoint comes from: format and package version, iteration, option file."""
-    return {'format': FORMAT, 'package': __version__, 'iter': iteration, 'option_file': option_file}
+def origin(
+    iteration: int, option_file: str | None, experiment: str | None = None, stage: int | None = None
+) -> dict[str, Any]:
+    """Describe where a checkpoint comes from.
+
+    Args:
+        iteration (int): Iterations that were made.
+        option_file (str | None): Of the run.
+        experiment (str | None): Name of the run.
+        stage (int | None): Stage of the paper, 1 to 4.
+
+    Returns:
+        dict: These, the version of the format, and those of this package and of torch.
+    """
+    return {
+        'format': FORMAT,
+        'package': __version__,
+        'torch': str(torch.__version__),  # a str of a class of torch's own, which is not a plain value
+        'iter': iteration,
+        'option_file': option_file,
+        'experiment': experiment,
+        'stage': stage,
+    }
 
 
-def read_torch_file(path: str | Path) -> dict[str, Any]:
+def read_torch_file(path: str | Path, mmap: bool = False) -> dict[str, Any]:
     """Read the dict in a file of torch.save onto the CPU, without executing anything it contains.
 
     Files of this package, which have a key ``checkpoint``, are validated against their checksums, which torch ignores.
 
+    Args:
+        path (str | Path): The file.
+        mmap (bool): Leave the tensors in the file until their values are used. Default: False.
+
     Raises:
         Exception: Of nearly any type, if the file is damaged or foreign.
     """
-    contents = torch.load(path, map_location='cpu', weights_only=True)
+    # Files of torch before 1.6 are not zip archives, and cannot be mapped.
+    contents = torch.load(path, map_location='cpu', weights_only=True, mmap=mmap and zipfile.is_zipfile(path))
     if not isinstance(contents, dict):
         raise TypeError(f'expected a dict, got a {type(contents).__name__}')
     if 'checkpoint' in contents:
@@ -206,19 +240,14 @@ def checksum(path: str | Path) -> int:
     return value
 
 
-def _read_torch(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]:
-    contents = read_torch_file(path)
-    network, source = contents.get('network'), contents.get('checkpoint')
-    return contents, network if isinstance(network, dict) else None, source if isinstance(source, dict) else None
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]:
+def _read_safetensors(path: Path) -> tuple[dict[str, Any], Any, Any]:
     from safetensors import safe_open  # only where it is needed
 
     with safe_open(path, framework='pt', device='cpu') as file:
         contents = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not iterable itself
-        network = (file.metadata() or {}).get('network')
-    return contents, json.loads(network) if network else None, None
+        metadata = file.metadata() or {}
+    network, source = (json.loads(metadata.get(key, 'null')) for key in ('network', 'checkpoint'))
+    return contents, network, source
 
 
 def _is_state_dict(value: object) -> bool:

@@ -3,12 +3,18 @@
 import re
 from collections.abc import Mapping
 
-from torch import Tensor
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-__all__ = ['own_state_dict']
+from .blocks.swin3d import WindowAttention, relative_position_index
 
-# Applied in this order. No rule matches a name of this package, so its own state dicts pass.
-RULES = tuple(
+__all__ = ['own_state_dict', 'published_state_dict']
+
+Rules = tuple[tuple[re.Pattern[str], str], ...]
+
+# From published to own names, applied in this order. No rule matches a name of this package, so own state dicts pass.
+TO_OWN: Rules = tuple(
     (re.compile(pattern), name)
     for pattern, name in [
         (r'^quantizer\.codebooks\.(\d+\.)?', 'codebook.'),
@@ -37,6 +43,38 @@ RULES = tuple(
         (r'\btfusion1\.', 'mix_channels.'),
     ]
 )
+# From own to published names, applied in this order.
+TO_PUBLISHED: Rules = tuple(
+    (re.compile(pattern), name)
+    for pattern, name in [
+        (r'^codebook\.weight$', 'quantizer.codebooks.0.weight'),
+        (r'^codebook\.code_size$', 'quantizer.codebooks.0.cluster_size_ema'),
+        (r'^codebook\.code_sum$', 'quantizer.codebooks.0.embed_ema'),
+        (r'^to_latents\.', 'quant_conv.'),
+        (r'^from_latents\.', 'post_quant_conv.'),
+        (r'^(encoder|decoder)\.middle\.block', r'\1.mid.block_'),
+        (r'^(encoder|decoder)\.middle\.swin\.', r'\1.mid.attn_1.'),
+        (r'^encoder\.levels\.', 'encoder.down.'),
+        (r'^decoder\.levels\.', 'decoder.up.'),
+        (r'\b(down|up)\.(\d+)\.blocks\.', r'\1.\2.block.'),
+        (r'\b(down|up)\.(\d+)\.swin\.', r'\1.\2.attn.'),
+        (r'\b(down|up)\.(\d+)\.resample\.', r'\1.\2.\1sample.'),
+        (r'\b(down|up)\.(\d+)\.block\.(\d+)\.shortcut\.', r'\1.\2.block.\3.nin_shortcut.'),
+        (r'^parsing_net\.', 'conditionnet.'),
+        (r'^predictor\.position\.', 'convpos.'),
+        (r'^predictor\.embedding\.', 'feat_emb.'),
+        (r'^predictor\.layers\.', 'ft_layers.'),
+        (r'^predictor\.norm\.', 'idx_pred_layer.0.'),
+        (r'^predictor\.head\.', 'idx_pred_layer.1.'),
+        (r'^regulators\.(\d+)\.block\.shortcut\.', r'fuse_convs_dict.\1.encode_enc.conv_out.'),
+        (r'^regulators\.(\d+)\.block\.', r'fuse_convs_dict.\1.encode_enc.'),
+        (r'^regulators\.(\d+)\.reduce_encoder\.', r'fuse_convs_dict.\1.tconvenc.'),
+        (r'^regulators\.(\d+)\.reduce_decoder\.', r'fuse_convs_dict.\1.tconvdec.'),
+        (r'^regulators\.(\d+)\.mix_frames\.', r'fuse_convs_dict.\1.tfusion0.'),
+        (r'^regulators\.(\d+)\.mix_channels\.', r'fuse_convs_dict.\1.tfusion1.'),
+        (r'^regulators\.', 'fuse_convs_dict.'),
+    ]
+)
 
 
 def own_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -55,9 +93,35 @@ def own_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in state.items():
         if name.endswith('relative_position_index'):
             continue
-        if name.startswith('quantizer.') and name.endswith('.weight'):
+        if name.startswith('quantizer.') and name.endswith('.weight') and tensor.dim():
             tensor = tensor[:-1]
-        for pattern, replacement in RULES:
-            name = pattern.sub(replacement, name)
-        own[name] = tensor
+        own[_renamed(name, TO_OWN)] = tensor
     return own
+
+
+def published_state_dict(net: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of a TSVQGAN or PGTFormer to the published names: the inverse of `own_state_dict`.
+
+    Args:
+        net (nn.Module): The network, of which the sizes of its windows are taken.
+        state (Mapping[str, Tensor]): Its state dict, under own names.
+
+    Returns:
+        dict[str, Tensor]: The same tensors under published names. The codebook has one more row, of zeros, and there
+        are the index tables of the position biases.
+    """
+    published = {_renamed(name, TO_PUBLISHED): tensor for name, tensor in state.items()}
+    for name, module in net.named_modules():
+        if isinstance(module, WindowAttention):
+            side = module.window_size
+            index = relative_position_index(module.num_frames, side, side, side, torch.device('cpu'))
+            published[_renamed(f'{name}.relative_position_index', TO_PUBLISHED)] = index
+    codebook = 'quantizer.codebooks.0.weight'
+    published[codebook] = F.pad(published[codebook], (0, 0, 0, 1))
+    return published
+
+
+def _renamed(name: str, rules: Rules) -> str:
+    for pattern, replacement in rules:
+        name = pattern.sub(replacement, name)
+    return name

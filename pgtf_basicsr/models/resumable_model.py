@@ -45,6 +45,8 @@ class ResumableModel(BaseModel):
             model.
     """
 
+    # Of the paper, 1 to 4; None for trainings that are not one of its stages.
+    stage: int | None = None
     # {network: checksum of its file} of frozen networks that are not saved with a checkpoint.
     teacher_checksums: dict[str, int] = {}
 
@@ -138,13 +140,17 @@ class ResumableModel(BaseModel):
         )
         self.saved_iteration = current_iter
 
+    def origin(self, iteration: int) -> dict[str, Any]:
+        """Where what is saved of this run comes from, see `checkpoints.origin`."""
+        return origin(iteration, self.opt.get('option_file'), self.opt.get('name'), self.stage)
+
     def training_state(self, epoch: int | None, iteration: int, of_ranks: list[dict]) -> dict:
         """All that a resumed run needs beside the networks, see `training.state_files`."""
         samples = 0
         if self.position:
             epoch, samples = self.position.at(iteration)
         return {
-            'checkpoint': origin(iteration, self.opt.get('option_file')),
+            'checkpoint': self.origin(iteration),
             'epoch': epoch,
             'iter': iteration,
             'samples': samples,

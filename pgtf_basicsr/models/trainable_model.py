@@ -13,7 +13,7 @@ from torch import nn
 
 from pgtf_process import stop_request
 
-from ..checkpoints import load_weights, origin, state_dict
+from ..checkpoints import load_weights, state_dict
 from ..devices import PRECISIONS
 from ..errors import SharedError, UserError
 from ..ranks import gathered
@@ -331,7 +331,7 @@ class TrainableModel(ValidatedModel):
             label: {
                 **{key: cpu_state_dict(self.get_bare_model(net)) for key, net in versions.items()},
                 'network': plain(self.opt[label.replace('net_', 'network_')]),
-                'checkpoint': origin(iteration, self.opt.get('option_file')),
+                'checkpoint': self.origin(iteration),
             }
             for label, versions in nets.items()
         }

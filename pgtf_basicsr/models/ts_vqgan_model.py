@@ -22,6 +22,7 @@ class TSVQGANModel(VideoFaceModel):
     """
 
     option_types = TSVQGANOptions
+    stage = 1
 
     def generator_losses(self) -> tuple[torch.Tensor | None, OrderedDict[str, torch.Tensor], Any]:
         losses: OrderedDict[str, torch.Tensor] = OrderedDict()

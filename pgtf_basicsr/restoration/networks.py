@@ -2,15 +2,15 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import torch
-from basicsr.archs import build_network
 
-from .. import config
-from ..archs import PGTFormer
+from ..archs import PGTFormer, loading
 from ..archs.input_requirements import InputRequirements
-from ..checkpoints import load_weights, read_checkpoint
-from ..errors import UserError, require
+from ..archs.loading import find_network, type_of
+from ..checkpoints import read_checkpoint
+from ..errors import require
 
 __all__ = ['batch_that_fits', 'fit_size', 'load_network']
 
@@ -35,27 +35,12 @@ def load_network(weights: str | Path, option_file: str | Path | None = None) -> 
             weights do not fit it.
     """
     checkpoint = read_checkpoint(weights)
-    if option_file:
-        network, name = config.load(option_file).get('network_g'), f'network_g of {option_file}'
-    elif checkpoint.network:
-        network, name = checkpoint.network, f'the network that {weights} names'
-    else:
-        network, name = dict(type='PGTFormer'), 'the published network (--opt FILE names another)'
+    network, name = find_network(checkpoint, option_file)
     require(
-        isinstance(network, dict) and network.get('type') == 'PGTFormer',
+        type_of(network) == 'PGTFormer',
         f'{name} does not restore: its type must be PGTFormer, which stages II to IV train',
     )
-    try:
-        # On the meta device no parameters are drawn, which the weights would replace at once.
-        with torch.device('meta'):
-            net = build_network(network)
-    except (TypeError, ValueError) as error:
-        raise UserError(f'{name} cannot be built: {error}') from error
-    state = {
-        key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in checkpoint.state_dict().items()
-    }
-    load_weights(net, state, f'{weights}, loaded into {name},', assign=True)
-    return net.eval()
+    return cast(PGTFormer, loading.load_network(checkpoint, network, name))
 
 
 def fit_size(

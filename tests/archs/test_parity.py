@@ -6,7 +6,7 @@ import torch
 from pgtf_basicsr.archs import TSVQGAN, PGTFormer, VQGANDiscriminator
 from pgtf_basicsr.archs.blocks import Codebook, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, adain
 from pgtf_basicsr.archs.blocks.code_predictor import PredictorLayer
-from pgtf_basicsr.archs.published_names import own_state_dict
+from pgtf_basicsr.archs.published_names import own_state_dict, published_state_dict
 
 from ..helpers import parity
 from ..helpers.parity import deviation, fixture
@@ -120,3 +120,28 @@ def test_published_names_cover_the_networks():
             own = {key: tuple(tensor.shape) for key, tensor in architecture().state_dict().items()}
             published = {key: torch.empty(shape) for key, shape in parity.NETWORK_SHAPES[name].items()}
         assert {key: tuple(tensor.shape) for key, tensor in own_state_dict(published).items()} == own
+
+
+@pytest.mark.parametrize('kind, name', [(TSVQGAN, 'ts_vqgan'), (PGTFormer, 'pgtformer')])
+def test_own_names_lead_back_to_the_published(kind, name):
+    """Each tensor to the name that it came from, whose number it is full of."""
+    shapes = parity.NETWORK_SHAPES[name]
+    published = {key: torch.tensor(float(number)).expand(shape) for number, (key, shape) in enumerate(shapes.items())}
+    with torch.device('meta'):
+        net = kind()
+    back = published_state_dict(net, own_state_dict(published))
+    assert {key: list(tensor.shape) for key, tensor in back.items()} == shapes
+    for key, tensor in published.items():
+        if key.endswith('relative_position_index'):
+            assert_is_index_table(back[key])
+        elif key == 'quantizer.codebooks.0.weight':
+            assert torch.equal(back[key][:-1], tensor[:-1]) and not back[key][-1].any()
+        else:
+            assert back[key].shape == tensor.shape and back[key].flatten()[0] == tensor.flatten()[0], key
+
+
+def assert_is_index_table(table):
+    """Row ((dt + T - 1) * 7 + dy + 3) * 7 + dx + 3 for tokens in the order (t, y, x), see docs/design.md."""
+    places = [(t, y, x) for t in range(3) for y in range(4) for x in range(4)]
+    expected = [[((t - u + 2) * 7 + y - v + 3) * 7 + x - w + 3 for u, v, w in places] for t, y, x in places]
+    assert table.tolist() == expected

@@ -124,7 +124,15 @@ def test_checkpoint_says_where_it_came_from(project):
     experiment = project / 'experiments/saving'
     for file in ('models/net_g_4.pth', 'models/net_d_4.pth', 'training_states/4.state'):
         source = torch.load(experiment / file, weights_only=True)['checkpoint']
-        assert source == {'format': 1, 'package': __version__, 'iter': 4, 'option_file': str(path)}
+        assert source == {
+            'format': 1,
+            'package': __version__,
+            'torch': torch.__version__,
+            'iter': 4,
+            'option_file': str(path),
+            'experiment': 'saving',
+            'stage': 1,
+        }
 
 
 def test_options_that_ran_can_run_again(project):

@@ -1,0 +1,1 @@
+"""``basicsr info``: what a file of weights is."""
