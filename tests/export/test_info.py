@@ -105,22 +105,21 @@ def test_training_state(capsys, in_folder):
 
 def test_exported_networks(capsys, in_folder):
     """Those of torch.export and ONNX, whole and torn."""
-    net = build(TSVQGAN)
-    write('net.pth', TSVQGAN, stage=1, params=net.state_dict())
-    assert run_command(['export', 'net.pth', '-o', 'net.pt2']) == 0
+    net = build(FaceParsingNet)
+    write('net.pth', FaceParsingNet, stage=None, params=net.state_dict())
+    assert run_command(['export', 'net.pth', '-o', 'net.pt2', '--size', '48x32']) == 0
     facts, _ = info(capsys, 'net.pt2')
-    assert facts['kind'] == 'network of torch.export' and facts['network'] == 'TSVQGAN' and facts['stage'] == '1'
-    assert facts['input'] == '[gt, batch, 3, 3, 32, 32]' and facts['outputs'] == '[recon, codes]'
-    # The sums that the codebook learns from are not part of the network.
+    assert facts['kind'] == 'network of torch.export' and facts['network'] == 'FaceParsingNet'
+    assert facts['input'] == '[frames, batch, 3, 32, 48]' and facts['outputs'] == '[logits]'
     assert facts['tensors weights'].startswith(f'{len(net.state_dict())} tensors')
     assert_torn_are_refused(capsys, in_folder / 'net.pt2')
 
     pytest.importorskip('onnxruntime', reason='extra export')
     pytest.importorskip('onnxscript', reason='extra export')
-    assert run_command(['export', 'net.pth', '-o', 'net.onnx']) == 0
+    assert run_command(['export', 'net.pth', '-o', 'net.onnx', '--size', '48x32']) == 0
     facts, _ = info(capsys, 'net.onnx')
     assert facts['kind'] == 'network in ONNX, opset 20' and facts['option file'] == 'options/stage3.yml'
-    assert facts['input'] == '[gt, batch, 3, 3, 32, 32]' and 'float32' in facts['tensors']
+    assert facts['input'] == '[frames, batch, 3, 32, 48]' and 'float32' in facts['tensors']
     assert_torn_are_refused(capsys, in_folder / 'net.onnx')
 
 
