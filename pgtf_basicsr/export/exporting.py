@@ -100,8 +100,14 @@ def export(
             with _named(output):
                 check_weights(net, partial, network)
             return f'{output}: {type(net).__name__}, {len(state)} tensors; read again, they have the same bits'
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, 'strerror', None) or ' '.join(str(error).split())
+    except (OSError, RuntimeError, SafetensorError) as error:
+        # torch wraps what the file system says.
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError | SafetensorError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        reason = getattr(cause, 'strerror', None) or ' '.join(str(cause).split())
         raise UserError(f'{output} cannot be written: {reason}') from error
 
 

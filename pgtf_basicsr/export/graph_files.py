@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch.export import Dim, ExportedProgram
+from torch.fx import GraphModule
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..errors import UserError
@@ -69,6 +70,7 @@ def write_onnx(graph: Graph, path: Path, metadata: Mapping[str, Any]) -> None:
             output_names=graph.outputs,
             verbose=False,
         )
+        assert program is not None  # of the exporter that dynamo names
         program.model.metadata_props.update(json_metadata(metadata))
         program.save(path, external_data=False)
 
@@ -96,6 +98,10 @@ def trace(graph: Graph) -> ExportedProgram:
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
         program = torch.export.export(graph, (example,), dynamic_shapes=({0: Dim('batch')},))
     program.example_inputs = None
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, GraphModule) else ():
+            # Paths of this machine.
+            node.meta.pop('stack_trace', None)
     return program
 
 
@@ -107,12 +113,14 @@ def json_metadata(metadata: Mapping[str, Any]) -> dict[str, str]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the exporters' notes on their own innards."""
-    logger = logging.getLogger('torch.onnx')
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ('torch.onnx', 'onnxscript', 'onnx_ir')]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)

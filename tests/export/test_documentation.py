@@ -41,11 +41,14 @@ def test_commands_and_examples(in_project, capsys):
     for command in COMMANDS:
         assert run_command(shlex.split(command)) == 0, command
     output = capsys.readouterr().out
-    assert 'net.pt2: PGTFormer of 3×3×64×64' in output and 'network in ONNX' in output
+    assert 'net.pt2: PGTFormer of 3×3×64×64' in output
+    assert 'network in ONNX, opset 20' in output and '[lq, batch, 3, 3, 64, 64]' in output
     for example in EXAMPLES:
         scope = {}
         exec(example, scope)
         assert scope['restored'].shape == (1, 3, 3, 64, 64)
+    for name in ('net.pt2', 'net.onnx'):
+        assert str(ROOT).encode() not in Path(name).read_bytes()
     assert_restores_as_the_checkpoint()
     assert_same_outputs(in_project)
 

@@ -1,6 +1,7 @@
 """``basicsr export``: other programs get the same network, or nothing."""
 
 import json
+import resource
 
 import pytest
 import torch
@@ -119,15 +120,17 @@ def test_another_network_is_not_written(weights, in_folder, capsys, monkeypatch)
     traced = exporting.GRAPH_FORMATS['.pt2']
 
     def spoilt(graph, path, metadata):
-        net = build(PGTFormer)
+        net = build(FaceParsingNet)
         with torch.no_grad():
-            net.decoder.conv_out.bias[1] += 0.01
-        traced.write(exporting.graph_of(net), path, metadata)
+            net.conv_out.conv_out.weight[1] += 0.01
+        traced.write(exporting.graph_of(net, (48, 32)), path, metadata)
 
     monkeypatch.setitem(exporting.GRAPH_FORMATS, '.pt2', traced._replace(write=spoilt))
+    write('parsing.pth', FaceParsingNet, params=build(FaceParsingNet).state_dict())
     (in_folder / 'net.pt2').write_text('earlier')
-    error = refused(capsys, in_folder, weights, '-o', 'net.pt2')
-    assert 'net.pt2 is not written' in error and '×3×3×32×32 differs by up to 0.01, 0.001 are allowed' in error
+    error = refused(capsys, in_folder, 'parsing.pth', '-o', 'net.pt2', '--size', '48x32')
+    assert 'net.pt2 is not written: the exported network is not the original: logits of shape' in error
+    assert '×3×32×48 differs by up to ' in error
     assert (in_folder / 'net.pt2').read_text() == 'earlier'
 
     def write_weights(path, key, state, metadata):
@@ -137,6 +140,16 @@ def test_another_network_is_not_written(weights, in_folder, capsys, monkeypatch)
     monkeypatch.setattr(exporting, 'write_weights', write_weights)
     error = refused(capsys, in_folder, weights, '-o', 'net.pth')
     assert 'net.pth is not written: read again, codebook.weight of shape 16×32 differs by up to 0.5' in error
+
+
+def test_full_disks_are_named(weights, in_folder, capsys):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        for name in ('net.pth', 'net.safetensors'):
+            assert f'{name} cannot be written: ' in refused(capsys, in_folder, weights, '-o', name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_mistakes_are_named(weights, in_folder, capsys):
