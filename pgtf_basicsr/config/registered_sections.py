@@ -15,6 +15,7 @@ from annotated_types import Ge, MinLen
 from basicsr.models import lr_scheduler
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
 from pydantic import Field, create_model
+from typing_extensions import TypeAliasType
 
 from ..argument_types import Count, NonNegative, Positive
 from .dataset_options import DataSetOptions
@@ -212,11 +213,12 @@ def _model_type(name):
     return name
 
 
-# Where options are used these stay dicts, which BasicSR's functions build things from.
-Network = Annotated[dict[str, Any], in_file_check(_network), Words('network')]
-Loss = Annotated[dict[str, Any], in_file_check(_loss), Words('loss')]
-Metric = Annotated[dict[str, Any], in_file_check(_metric), Words('metric')]
-Optimizer = Annotated[dict[str, Any], in_file_check(_optimizer), Words('optimizer')]
-Scheduler = Annotated[dict[str, Any], in_file_check(_scheduler), Words('scheduler')]
-DataSet = Annotated[dict[str, Any], in_file_check(_data_set), Words('dataset')]
-ModelType = Annotated[str, in_file_check(_model_type), Words('model')]
+# Where options are used these stay dicts, which BasicSR's functions build things from. They are named for the sake of
+# signatures, as those of `argument_types`.
+Network = TypeAliasType('Network', Annotated[dict[str, Any], in_file_check(_network), Words('network')])
+Loss = TypeAliasType('Loss', Annotated[dict[str, Any], in_file_check(_loss), Words('loss')])
+Metric = TypeAliasType('Metric', Annotated[dict[str, Any], in_file_check(_metric), Words('metric')])
+Optimizer = TypeAliasType('Optimizer', Annotated[dict[str, Any], in_file_check(_optimizer), Words('optimizer')])
+Scheduler = TypeAliasType('Scheduler', Annotated[dict[str, Any], in_file_check(_scheduler), Words('scheduler')])
+DataSet = TypeAliasType('DataSet', Annotated[dict[str, Any], in_file_check(_data_set), Words('dataset')])
+ModelType = TypeAliasType('ModelType', Annotated[str, in_file_check(_model_type), Words('model')])
