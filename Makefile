@@ -1,12 +1,13 @@
 # make demo: train the four stages in small and restore a video.
 # make test: run all tests.  make check: lint, formatting, types, direction of imports.
+# make docs: the documentation as a site, in site/.
 # Each of them makes .venv and installs what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 QUICKSTART := options/quickstart
 HELD_OUT := datasets/sample/test/degraded/collins_000.mp4
 
-.PHONY: demo test check
+.PHONY: demo test check docs
 
 demo: .venv/installed
 	$(BIN)/basicsr sample-data datasets/sample
@@ -31,6 +32,10 @@ check: .venv/checked
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# It fails where a link leads nowhere, or a page would fetch something from another server.
+docs: .venv/documented
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # torch comes first and BasicSR is built without isolation: its build lists torch among what it
 # needs, and an isolated build would fetch a second copy.
 .venv/installed: setup.cfg pyproject.toml
@@ -47,4 +52,8 @@ check: .venv/checked
 
 .venv/checked: .venv/installed
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .[check]
+	touch $@
+
+.venv/documented: .venv/installed
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .[docs]
 	touch $@
