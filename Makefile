@@ -1,10 +1,11 @@
 # make demo: train the four stages in small and restore a video.
 # make test: run all tests.  make check: lint, formatting, types, direction of imports.
+# make docs: the documentation as a site, in site/.
 # Each of them makes .venv and installs what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check
+.PHONY: demo test check docs
 
 demo: .venv/installed
 	$(BIN)/basicsr demo .
@@ -18,6 +19,10 @@ check: .venv/checked
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# It fails where a link leads nowhere, or a page would fetch something from another server.
+docs: .venv/documented
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # BasicSR is built without isolation: its build lists torch among what it needs, and an isolated build would fetch a
 # second copy.
@@ -33,4 +38,8 @@ check: .venv/checked
 
 .venv/checked: .venv/installed
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .[check]
+	touch $@
+
+.venv/documented: .venv/installed
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .[docs]
 	touch $@

@@ -22,12 +22,10 @@ class AdaptiveGANLoss(GANLoss):
 
     With x the logits of the discriminator and D = sigmoid(x), means over all logits:
 
-    ==========  ============================  ==================
-    gan_type    discriminator: real, fake     generator
-    ==========  ============================  ==================
-    hinge       max(0, 1 − x), max(0, 1 + x)  −x
-    vanilla     −log D, −log(1 − D)           log(1 − D)
-    ==========  ============================  ==================
+    | gan_type | discriminator: real, fake    | generator  |
+    |----------|------------------------------|------------|
+    | hinge    | max(0, 1 − x), max(0, 1 + x) | −x         |
+    | vanilla  | −log D, −log(1 − D)          | log(1 − D) |
 
     ``hinge`` is the published choice. ``vanilla`` is the paper's Eq. 5 to the letter: its generator
     minimises log(1 − D), not −log D as BasicSR's does; the adaptive weight makes up for the small
