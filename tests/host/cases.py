@@ -1,4 +1,4 @@
-"""What BasicSR does in each case that this package mends: ``python cases.py stock|imported|mended`` prints it as JSON.
+"""What BasicSR does in each case that this package mends: ``main(mode)`` writes it to ``found.json``.
 
 stock      BasicSR alone; only the module that torchvision dropped is there
 imported   with ``import pgtf_basicsr``
@@ -13,20 +13,18 @@ import multiprocessing
 import os
 import socket
 import sys
-import tempfile
 import threading
-import types
 from pathlib import Path
 from types import SimpleNamespace
+
+from .foreign_project import give_back_functional_tensor
+
+MODES = ('stock', 'imported', 'mended')
 
 
 def prepare(mode):
     if mode == 'stock':
-        import torchvision.transforms.functional as functional
-
-        module = types.ModuleType('torchvision.transforms.functional_tensor')
-        module.rgb_to_grayscale = functional.rgb_to_grayscale
-        sys.modules[module.__name__] = module
+        give_back_functional_tensor()
     else:
         import pgtf_basicsr
 
@@ -334,17 +332,6 @@ def outcome(case):
         return f'raises {type(error).__name__}'
 
 
-def main():
-    prepare(sys.argv[1])
-    os.environ['CUDA_VISIBLE_DEVICES'] = ''
-    os.chdir(tempfile.mkdtemp())
-    with contextlib.redirect_stdout(io.StringIO()):
-        found = {name: outcome(case) for name, case in CASES.items()}
-    sys.stdout.write(json.dumps(found))
-    sys.stdout.flush()
-    # A thread that hangs would be waited for.
-    os._exit(0)
-
-
-if __name__ == '__main__':
-    main()
+def main(mode):
+    prepare(mode)
+    Path('found.json').write_text(json.dumps({name: outcome(case) for name, case in CASES.items()}))
