@@ -112,9 +112,9 @@ SCHEDULE = Mend(
 OWN_RUNS: tuple[Mend, ...] = (
     Mend(
         'basicsr.models.base_model.BaseModel.get_optimizer',
-        'Adam is the only optimizer',
+        'Adam is the only optimizer; on GitHub it is one of seven',
         behaviour.any_optimizer,
-        behaviour.has_adam_alone,
+        behaviour.knows_few_optimizers,
     ),
     Mend(
         'basicsr.models.base_model.BaseModel.model_ema',

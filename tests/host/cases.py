@@ -187,7 +187,7 @@ def get_optimizer():
     from basicsr.models.base_model import BaseModel
 
     parameters = [torch.nn.Parameter(torch.zeros(1))]
-    optimizer = BaseModel.get_optimizer(None, 'AdamW', parameters, 1e-3, weight_decay=0.1)
+    optimizer = BaseModel.get_optimizer(None, 'NAdam', parameters, 1e-3, weight_decay=0.1)
     return [type(optimizer).__name__, optimizer.defaults['weight_decay']]
 
 

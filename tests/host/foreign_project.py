@@ -212,7 +212,7 @@ def register_networks():
             return x + self.body(x)
 
     class SmallRecurrent(nn.Module):
-        """Has BasicVSR's shapes and a part of its name for motion, which BasicSR's SPyNet finds in larger images only."""
+        """In the shapes of BasicVSR, whose own SPyNet takes images above 32 pixels only."""
 
         def __init__(self):
             super().__init__()

@@ -2,7 +2,9 @@
 
 import json
 import re
+from pathlib import Path
 
+import basicsr
 import pytest
 import torch
 import yaml
@@ -12,7 +14,8 @@ from pgtf_basicsr import host
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.safe_yaml import SafeLoader
 
-from ..helpers.quickstart import ROOT, basicsr, write_data
+from ..helpers.quickstart import ROOT, write_data
+from ..helpers.quickstart import basicsr as run_basicsr
 from .cases import CASES, MODES
 
 # {mend: what the stock host does, what it does once it is mended}; see `cases`.
@@ -28,7 +31,7 @@ AT_IMPORT = {
     'basicsr.data.data_sampler.EnlargedSampler.set_epoch': ([None, None], [7, None]),
 }
 OWN_RUNS = {
-    'basicsr.models.base_model.BaseModel.get_optimizer': ('raises NotImplementedError', ['AdamW', 0.1]),
+    'basicsr.models.base_model.BaseModel.get_optimizer': ('raises NotImplementedError', ['NAdam', 0.1]),
     'basicsr.models.base_model.BaseModel.model_ema': ([False, [1.5, 1.5]], [True, [1.5, 1.5]]),
     'basicsr.models.base_model.BaseModel.update_learning_rate': (
         [0.25, 0.5, 0.75, 0.75, 0.75, 0.75, 0.375, 0.375],
@@ -78,10 +81,16 @@ def is_fault(found, fault):
     return found == fault or (fault == 'raises' and str(found).startswith('raises '))
 
 
+def of_stock(name, fault, mended):
+    """What the installed BasicSR does: its GitHub master has fewer faults than 1.4.2."""
+    (mend,) = (item for item in (*host.AT_IMPORT, *host.OWN_RUNS) if item.name == name)
+    return fault if mend.has_fault() else mended
+
+
 @pytest.mark.parametrize('name', AT_IMPORT)
 def test_what_keeps_basicsr_from_running_is_mended_by_the_import(outcomes, name):
     fault, mended = AT_IMPORT[name]
-    assert is_fault(outcomes['stock'][name], fault)
+    assert is_fault(outcomes['stock'][name], of_stock(name, fault, mended))
     assert outcomes['imported'][name] == mended
     assert outcomes['mended'][name] == mended
 
@@ -89,8 +98,7 @@ def test_what_keeps_basicsr_from_running_is_mended_by_the_import(outcomes, name)
 @pytest.mark.parametrize('name', OWN_RUNS)
 def test_what_changes_behaviour_is_mended_for_those_that_ask(outcomes, name):
     fault, mended = OWN_RUNS[name]
-    assert outcomes['stock'][name] == fault
-    assert outcomes['imported'][name] == fault
+    assert outcomes['stock'][name] == outcomes['imported'][name] == of_stock(name, fault, mended)
     assert outcomes['mended'][name] == mended
 
 
@@ -106,6 +114,8 @@ ALIAS = 'from tests.host.cases import prepare; prepare("stock"); '
     ],
 )
 def test_removed_modules_are_given_back(fresh, tmp_path, module, importer, stock):
+    if module not in Path(basicsr.__path__[0], *importer.split('.')[1:]).with_suffix('.py').read_text():
+        pytest.skip("BasicSR's GitHub master does not import it")
     gone = f'import scipy.ndimage, sys; sys.modules[{module!r}] = None; '
     (output,) = fresh.run(f'{stock}{gone}import {importer}', tmp_path, status=1)
     assert 'ModuleNotFoundError' in output and f'import of {module} halted' in output
@@ -119,15 +129,10 @@ def test_a_process_of_its_own(tmp_path):
     """
     write_data(tmp_path)
     (tmp_path / 'imports.py').write_text(IMPORTS)
-    lines = basicsr(tmp_path, launch=('-W', 'error::DeprecationWarning:pgtf_basicsr', 'imports.py')).splitlines()
+    lines = run_basicsr(tmp_path, launch=('-W', 'error::DeprecationWarning:pgtf_basicsr', 'imports.py')).splitlines()
     # Of a ramp, bins of 2x2 pixels from (1, 1) on have the value at their middle, half a pixel before the whole number.
     middles = [8 * (y - 0.5) + x - 0.5 for y in (2, 4) for x in (2, 4)]
-    assert lines == [
-        'compiler False',
-        *[f'aligned {middles}'] * 2,
-        'compiled 2080.0 False',
-        'batch (1, 3, 3, 32, 32)',
-    ]
+    assert lines == ['compiler False', *[f'aligned {middles}'] * 2, 'compiled 2080.0 False', 'batch (1, 3, 3, 32, 32)']
 
 
 def test_a_compiler_that_is_there_is_left_alone(fresh, tmp_path):
@@ -166,7 +171,7 @@ def test_mends_are_taken_back_after_the_run():
         with pytest.raises(UserError, match='torch.optim has no optimizer Adman'):
             BaseModel.get_optimizer(None, 'Adman', parameters, 1e-3)
     with pytest.raises(NotImplementedError):
-        BaseModel.get_optimizer(None, 'AdamW', parameters, 1e-3)
+        BaseModel.get_optimizer(None, 'NAdam', parameters, 1e-3)
 
 
 def test_the_documentation_lists_every_mend():
