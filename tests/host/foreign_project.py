@@ -65,7 +65,7 @@ datasets:
     dataroot_gt: clips_gt/0
     dataroot_lq: clips_lq/0
     io_backend: {type: disk}
-    cache_data: false
+    cache_data: true
     num_frame: %d
     padding: reflection
 """
