@@ -83,8 +83,8 @@ AT_IMPORT: tuple[Any, ...] = (
     ),
     Mend(
         'basicsr.models.video_recurrent_model.VideoRecurrentModel.dist_validation',
-        'the same',
-        compatibility.metric_results_on_device,
+        'the same; on CPU the frames lose a dimension before the model sees them',
+        compatibility.recurrent_validation_on_device,
     ),
     Mend(
         'basicsr.train.load_resume_state',

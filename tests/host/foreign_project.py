@@ -185,7 +185,11 @@ def give_back_functional_tensor():
 
 
 def score_on_cpu():
-    """Let validations of videos run without a GPU: their tables of scores are made on 'cuda'."""
+    """Let validations of videos run without a GPU.
+
+    Tables of scores are made on 'cuda'.  Where frames are not copied to one, the model of recurrent networks takes the
+    dimension of the batch away from those that it has just got.
+    """
     import torch
     from basicsr.models import video_base_model, video_recurrent_model
 
@@ -195,6 +199,11 @@ def score_on_cpu():
 
     for module in (video_base_model, video_recurrent_model):
         module.torch = SimpleNamespace(**{**vars(torch), 'zeros': zeros})
+
+    def feed_data(self, data):
+        video_base_model.VideoBaseModel.feed_data(self, {**data, 'lq': data['lq'].clone(), 'gt': data['gt'].clone()})
+
+    video_recurrent_model.VideoRecurrentModel.feed_data = feed_data
 
 
 def register_networks():

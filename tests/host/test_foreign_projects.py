@@ -29,7 +29,7 @@ def runs(fresh, tmp_path_factory):
 def logged(folder, training):
     """Learning rates, losses and scores as they were logged."""
     (log,) = (folder / 'experiments' / training).glob(f'train_{training}_*.log')
-    return re.findall(r'iter: +\d+, lr:\(.*?\)|l_\w+: \S+|# psnr: .*', log.read_text())
+    return re.findall(r'iter: +\d+, lr:\(.*?\)|\b(?:l|out)_\w+: \S+|# psnr: .*', log.read_text())
 
 
 def files(folder, training):
@@ -42,9 +42,14 @@ def files(folder, training):
 @pytest.mark.parametrize('mode', IMPORTED)
 @pytest.mark.parametrize(
     'training, lines, saved',
-    # Rates, losses, of which the discriminator has five more, and scores; states, and networks with the latest.
-    [('sr', 2 * 14 + 3, 4 + 5), ('gan', 6 + 5 + 5 * 6 + 3, 2 + 6), ('video', 2 * 6 + 3, 2 + 3)]
-    + [('recurrent', 2 * 6 + 3, 2 + 3)],
+    [
+        # Rates and losses of each iteration, and scores; a state and a network every third, and the last network.
+        ('sr', 14 + 14 + 3, 4 + 5),
+        # The discriminator has four losses and outputs; the generator has two losses, from the second iteration on.
+        ('gan', 6 + 4 * 6 + 2 * 5 + 3, 2 + 3 + 3),
+        ('video', 6 + 6 + 3, 2 + 3),
+        ('recurrent', 6 + 6 + 3, 2 + 3),
+    ],
 )
 def test_a_foreign_training_has_the_same_bits_with_the_import(runs, training, lines, saved, mode):
     """Losses, learning rates, scores, weights, averaged weights and states of optimizers."""
