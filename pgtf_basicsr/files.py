@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .errors import UserError
 
-__all__ = ['make_folder', 'remove_partial_files', 'replacing']
+__all__ = ['is_partial_file', 'make_folder', 'remove_partial_files', 'replacing']
 
 PARTIAL = '.partial-'
 
@@ -45,6 +45,11 @@ def remove_partial_files(folder: str | os.PathLike[str]) -> None:
     """Remove the files that killed processes left behind in `replacing`, in a folder that nobody writes to now."""
     for partial in Path(folder).glob(f'.*{PARTIAL}*'):
         partial.unlink(missing_ok=True)
+
+
+def is_partial_file(path: Path) -> bool:
+    """Whether a file is one of those that `remove_partial_files` removes."""
+    return path.name.startswith('.') and PARTIAL in path.name
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:

@@ -15,7 +15,7 @@ from ..folders import make_fresh_folder
 from ..plugins import load_plugins
 from .clip_images import ClipImages
 from .clip_sources import find_clips
-from .report import write_images, write_report
+from .report import begin_report, write_images, write_report
 from .results import DatasetResult
 from .tables import markdown_table
 from .val_metrics import ClipScorer, describe_metrics, is_measured, require_clips, whole_scores
@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> None:
     restored, gt, degraded = find_all(args)
     check(metrics, args.data_set, restored, gt, degraded)
     archived = make_fresh_folder(folder)
+    begin_report(folder)
     logger = get_root_logger()
     if archived:
         logger.info(f'Path already exists. Rename it to {archived}')

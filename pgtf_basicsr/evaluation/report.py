@@ -23,7 +23,19 @@ from .page import write_page
 from .results import DatasetResult, write_results
 from .tables import markdown_table
 
-__all__ = ['log_results', 'write_images', 'write_report']
+__all__ = ['begin_report', 'log_results', 'write_images', 'write_report']
+
+
+def begin_report(folder: str | Path) -> None:
+    """Mark a folder as one of results, which the next of its name may move aside, also if none is ever written.
+
+    Raises:
+        UserError: It cannot be written to.
+    """
+    try:
+        Path(folder, 'metrics.md').write_text('The scores are not finished.\n')
+    except OSError as error:
+        raise UserError(f'cannot write results to {folder}: {error.strerror}') from error
 
 
 def write_report(results: Sequence[DatasetResult], folder: str | Path) -> None:

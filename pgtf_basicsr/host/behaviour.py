@@ -14,8 +14,8 @@ from ..errors import UserError
 __all__ = [
     'any_optimizer',
     'ema_with_buffers',
-    'has_adam_alone',
     'held_after_last_period',
+    'knows_few_optimizers',
     'learning_rate_after_warmup',
     'set_learning_rates',
 ]
@@ -33,10 +33,10 @@ def any_optimizer(_: Callable) -> Callable:
     return get_optimizer
 
 
-def has_adam_alone(get_optimizer: Callable) -> bool:
-    """Whether ``BaseModel.get_optimizer`` knows no optimizer but Adam."""
+def knows_few_optimizers(get_optimizer: Callable) -> bool:
+    """Whether ``BaseModel.get_optimizer`` knows optimizers from a list, such as Adam alone."""
     try:
-        get_optimizer(None, 'AdamW', [torch.nn.Parameter(torch.zeros(1))], 1e-3)
+        get_optimizer(None, 'NAdam', [torch.nn.Parameter(torch.zeros(1))], 1e-3)
     except NotImplementedError:
         return True
     return False

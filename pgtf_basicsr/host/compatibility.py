@@ -21,6 +21,7 @@ __all__ = [
     'metric_results_on_device',
     'model_to_cpu',
     'prefetch_with_errors',
+    'recurrent_validation_on_device',
 ]
 
 
@@ -64,6 +65,26 @@ def metric_results_on_device(dist_validation: Callable) -> Callable:
                     for folder in dict.fromkeys(folders)
                 }
         return dist_validation(self, dataloader, current_iter, tb_logger, save_img)
+
+    return wrapper
+
+
+def recurrent_validation_on_device(dist_validation: Callable) -> Callable:
+    """Prepare the same tables, and give the model frames of its own where it would not copy them to a GPU."""
+    with_tables = metric_results_on_device(dist_validation)
+
+    @wraps(dist_validation)
+    def wrapper(self, dataloader, current_iter, tb_logger, save_img):
+        feed_data = self.feed_data
+
+        def feed_views(data):
+            feed_data({name: value.view_as(value) if torch.is_tensor(value) else value for name, value in data.items()})
+
+        self.feed_data = feed_views
+        try:
+            return with_tables(self, dataloader, current_iter, tb_logger, save_img)
+        finally:
+            del self.feed_data
 
     return wrapper
 

@@ -47,7 +47,7 @@ class Position:
 
 
 def with_exact_epochs(create_train_val_dataloader: Callable) -> Callable:
-    """Let BasicSR's function return the loaders of `create_loaders`."""
+    """Give epochs the length that loaders make of them, and draws of their own to each, see `create_loaders`."""
 
     @wraps(create_train_val_dataloader)
     def wrapper(opt, logger):

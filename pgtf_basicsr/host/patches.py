@@ -83,8 +83,8 @@ AT_IMPORT: tuple[Any, ...] = (
     ),
     Mend(
         'basicsr.models.video_recurrent_model.VideoRecurrentModel.dist_validation',
-        'the same',
-        compatibility.metric_results_on_device,
+        'the same; on CPU the frames lose a dimension before the model sees them',
+        compatibility.recurrent_validation_on_device,
     ),
     Mend(
         'basicsr.train.load_resume_state',
@@ -112,9 +112,9 @@ SCHEDULE = Mend(
 OWN_RUNS: tuple[Mend, ...] = (
     Mend(
         'basicsr.models.base_model.BaseModel.get_optimizer',
-        'Adam is the only optimizer',
+        'Adam is the only optimizer; on GitHub it is one of seven',
         behaviour.any_optimizer,
-        behaviour.has_adam_alone,
+        behaviour.knows_few_optimizers,
     ),
     Mend(
         'basicsr.models.base_model.BaseModel.model_ema',

@@ -19,7 +19,7 @@ import lmdb
 
 from ..data.clips import Clip, write_meta_info
 from ..errors import UserError
-from ..files import remove_partial_files, replacing
+from ..files import is_partial_file, remove_partial_files, replacing
 from .lmdb_clips import LmdbClips
 from .report import Note, write_report
 from .splits import SPLITS, split_clips
@@ -179,8 +179,12 @@ class Layout:
             raise UserError(f'{self.root} is a file; a folder is needed to prepare clips in')
         if (self.root / OPTIONS_FILE).exists():
             self._require_same_options(self.root / OPTIONS_FILE)
-        elif self.root.exists() and any(self.root.iterdir()):
+        elif self.root.exists() and not self._was_just_begun():
             raise UserError(f'{self.root} is not empty and was not made by prepare; name a new or empty folder')
+
+    def _was_just_begun(self) -> bool:
+        """Whether the folder is empty, or a process was killed in it before it had written its options."""
+        return all(entry.name == DONE_FILE or is_partial_file(entry) for entry in self.root.iterdir())
 
     def _require_same_options(self, path: Path) -> None:
         try:

@@ -38,11 +38,12 @@ def replacing_data(root: str | Path, **description: Any) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        marker.unlink(missing_ok=True)
+        # First: the next call knows by it that a folder in which this one is killed holds sample data.
+        (partial / _MARKER).write_text(json.dumps(description, indent=2) + '\n')
+        (partial / _MARKER).replace(marker)
         for split in ('train', 'test'):
             shutil.rmtree(root / split, ignore_errors=True)
             (partial / split).rename(root / split)
-        marker.write_text(json.dumps(description, indent=2) + '\n')
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -3,6 +3,8 @@
 import csv
 import gc
 import json
+import os
+import signal
 import tracemalloc
 
 import av
@@ -13,6 +15,8 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from pgtf_basicsr.evaluation.clip_sources import find_clips
 from pgtf_command import run_command as main
+
+from ..helpers.processes import Run
 
 SIZE = (32, 48)
 
@@ -133,6 +137,27 @@ def test_earlier_results_are_moved_aside(clips):
         evaluate('--restored', 'restored', '--gt', 'gt', '-o', 'out', '--metrics', 'psnr')
     (archived,) = clips.glob('out_archived_*')
     assert results(archived) == results(clips / 'out')
+
+
+def kill_at_second_clip():
+    """Let this process be killed when it writes the images of the second clip."""
+    from pgtf_basicsr.evaluation import command
+
+    def write(images, folder, dataset, clip):
+        if clip == 'two':
+            os.kill(os.getpid(), signal.SIGKILL)
+        return write_images(images, folder, dataset, clip)
+
+    write_images, command.write_images = command.write_images, write
+
+
+def test_a_killed_evaluation_does_not_block_the_next_of_its_name(clips):
+    arguments = ['--restored', 'restored', '--gt', 'gt', '--name', 'method', '--metrics', 'psnr']
+    killed = Run(clips, 'evaluate', *arguments, before=kill_at_second_clip)
+    assert killed.statuses() == [-signal.SIGKILL]
+    assert (clips / 'results/method/pictures').is_dir() and not list((clips / 'results/method').glob('*.json'))
+    evaluate(*arguments)
+    assert list(results(clips / 'results/method')['clips']) == ['one', 'two']
 
 
 def shorten(folder):

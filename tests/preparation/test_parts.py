@@ -1,10 +1,14 @@
 import os
+import signal
 
 import numpy as np
 
+from pgtf_basicsr.preparation.layout import Layout
 from pgtf_basicsr.preparation.segments import cut_clip
 from pgtf_basicsr.preparation.splits import identity_of, split_clips, split_identities
 from pgtf_basicsr.preparation.workers import Failure, run_tasks
+
+from ..helpers.processes import CONTEXT
 
 
 def test_identities_of_names():
@@ -58,3 +62,20 @@ def test_what_happens_to_one_task_stays_with_it():
     assert results[1] == Failure('ValueError: no good')
     assert isinstance(results[3], Failure) and 'died' in results[3].reason
     assert [result for result in results if isinstance(result, str)] == ['a', 'b', 'c', 'd', 'e', 'f', 'g']
+
+
+def begin_until_killed(root):
+    """Begin a folder, and be killed when its first file gets its place."""
+    os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    with Layout(root, {}, 'frames'):
+        pass
+
+
+def test_a_folder_that_was_just_begun_when_the_process_was_killed_is_no_obstacle(tmp_path):
+    process = CONTEXT.Process(target=begin_until_killed, args=(tmp_path / 'out',))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL and list((tmp_path / 'out').iterdir())
+    with Layout(tmp_path / 'out', {}, 'frames') as layout:
+        assert not layout.records
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['prepare.json', 'prepare_done.jsonl']

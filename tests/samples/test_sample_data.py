@@ -1,4 +1,7 @@
 import hashlib
+import os
+import signal
+from pathlib import Path
 
 import av
 import cv2
@@ -13,6 +16,8 @@ from pgtf_basicsr.faces.transforms import transform_points
 from pgtf_basicsr.images import read_image
 from pgtf_basicsr.samples.portraits import FacePath, portraits
 from pgtf_basicsr.samples.sample_data import write_sample_data, write_video_data
+
+from ..helpers.processes import CONTEXT
 
 SMALL = {'clips': 1, 'test_clips': 1, 'clip_frames': 3, 'size': 32, 'video_size': 32}
 
@@ -55,6 +60,31 @@ def test_the_same_arguments_give_the_same_files(tmp_path):
     before = digests(tmp_path / 'a')
     write_sample_data(tmp_path / 'a', seed=1, **SMALL)
     assert not set(before.values()) & set(digests(tmp_path / 'a').values())
+
+
+def write_until_killed(root, moves):
+    """Write sample data, and be killed when so many folders have got to their place."""
+    rename, done = Path.rename, []
+
+    def move(path, target):
+        if len(done) == moves:
+            os.kill(os.getpid(), signal.SIGKILL)
+        done.append(rename(path, target))
+
+    Path.rename = move
+    write_sample_data(root, **SMALL)
+
+
+def test_a_killed_call_does_not_block_the_next(tmp_path):
+    # In a new folder, then in one of sample data whose other half is still the earlier one's.
+    for moves in (0, 1):
+        process = CONTEXT.Process(target=write_until_killed, args=(tmp_path / 'data', moves))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    for name in ('data', 'fresh'):
+        write_sample_data(tmp_path / name, **SMALL)
+    assert digests(tmp_path / 'data') == digests(tmp_path / 'fresh')
 
 
 def test_held_out_clips_move_otherwise(sample_root):
