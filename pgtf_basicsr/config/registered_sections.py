@@ -7,24 +7,26 @@ import functools
 import importlib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge, MinLen
 from basicsr.models import lr_scheduler
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from typing_extensions import TypeAliasType
 
 from ..argument_types import Count, NonNegative, Positive
+from ..errors import UserError
 from .dataset_options import DataSetOptions
+from .loss_signatures import compares_frames
 from .metric_specification import specification_of
-from .mistakes import mistake_at
+from .mistakes import Keys, first_mistake, mistake_at
 from .registries import look_up
 from .sections import Section
 from .signatures import arguments_of, parameters_of
-from .value_types import FILE_CHECK, ExistingFile, Words, in_file_check, nearest, refuse, shown
+from .value_types import FILE_CHECK, ExistingFile, Words, as_in_yaml, in_file_check, nearest, refuse, shown
 
 __all__ = [
     'COMPARED',
@@ -32,12 +34,14 @@ __all__ = [
     'SCHEDULERS',
     'UNSUITABLE',
     'DataSet',
+    'FrameLoss',
     'Loss',
     'Metric',
     'ModelType',
     'Network',
     'Optimizer',
     'Scheduler',
+    'check_sections',
     'description_of',
     'is_own',
     'look_up',
@@ -45,6 +49,7 @@ __all__ = [
     'scheduler_arguments',
 ]
 
+STRICT = ConfigDict(strict=True)
 OWN = __name__.partition('.')[0]
 # Arguments that validation itself gives a metric: images, or codes and the logits that predict them.
 COMPARED = ('img', 'img2', 'logits', 'codes')
@@ -90,6 +95,24 @@ def description_of(item: Any, otherwise: type[Section]) -> Any:
         module, _, name = described.partition(':')
         described = getattr(importlib.import_module(module), name)
     return described
+
+
+def check_sections(kind: Any, sections: Mapping[str, Any], where: str, keys: Keys = ()) -> None:
+    """Refuse sections with a mistake, where nobody has checked the option file.
+
+    Args:
+        kind: What each of them is, such as `Metric`.
+        sections (Mapping): {name: dict(type=..., **arguments)}.
+        where (str): What a message begins with.
+        keys (tuple): Those that lead to the sections.
+
+    Raises:
+        UserError: One line that names the first mistake.
+    """
+    try:
+        TypeAdapter(dict[str, kind], config=STRICT).validate_python(as_in_yaml(sections))
+    except ValidationError as error:
+        raise UserError(f'{where}: {first_mistake(error, keys)}') from None
 
 
 def scheduler_arguments(scheduler: Callable[..., Any]) -> type[Section]:
@@ -170,6 +193,13 @@ def _loss(section):
     return section
 
 
+def _frame_loss(section):
+    loss = look_up(LOSS_REGISTRY, _loss(section)['type'])
+    if not compares_frames(loss):
+        raise mistake_at('type', f': {section["type"]} does not compare restored with real frames')
+    return section
+
+
 def _metric(section):
     metric = _named(section, *_registered(METRIC_REGISTRY))
     specification = specification_of({'type': section['type']})
@@ -217,6 +247,7 @@ def _model_type(name):
 # signatures, as those of `argument_types`.
 Network = TypeAliasType('Network', Annotated[dict[str, Any], in_file_check(_network), Words('network')])
 Loss = TypeAliasType('Loss', Annotated[dict[str, Any], in_file_check(_loss), Words('loss')])
+FrameLoss = TypeAliasType('FrameLoss', Annotated[dict[str, Any], in_file_check(_frame_loss), Words('loss of frames')])
 Metric = TypeAliasType('Metric', Annotated[dict[str, Any], in_file_check(_metric), Words('metric')])
 Optimizer = TypeAliasType('Optimizer', Annotated[dict[str, Any], in_file_check(_optimizer), Words('optimizer')])
 Scheduler = TypeAliasType('Scheduler', Annotated[dict[str, Any], in_file_check(_scheduler), Words('scheduler')])
