@@ -1,0 +1,68 @@
+"""The examples do what their READMEs say, in folders of their own, with BasicSR's own loop."""
+
+import re
+import shutil
+
+import pytest
+import torch
+
+from ..helpers.backbones import seeded_features, torchvision_names
+from ..helpers.programs import run_program
+from ..helpers.quickstart import ROOT
+
+# What a try of a few iterations changes of the option files.
+FEW_ITERATIONS = ('train:total_iter=4', 'logger:print_freq=2', 'logger:save_checkpoint_freq=4')
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A function that copies an example out of the checkout and returns its folder."""
+    return lambda name: shutil.copytree(ROOT / 'examples' / name, tmp_path / name)
+
+
+def train(folder, *changes):
+    """Train as the README says, for a few iterations; returns losses and scores as they were logged."""
+    (command,) = re.findall(r'python train\.py (-opt \S+)', (folder / 'README.md').read_text())
+    run_program(folder, 'train.py', *command.split(), '--force_yml', *FEW_ITERATIONS, *changes)
+    (experiment,) = (folder / 'experiments').iterdir()
+    (log,) = experiment.glob('train_*.log')
+    assert set(torch.load(experiment / 'models' / 'net_g_4.pth', weights_only=True)) >= {'params', 'params_ema'}
+    assert (experiment / 'training_states' / '4.state').exists()
+    losses = [
+        {name: float(value) for name, value in re.findall(r'(\w+): (\S+)', line.rpartition(')]')[2])}
+        for line in log.read_text().splitlines()
+        if 'iter:' in line and 'eta:' in line
+    ]
+    scores = {name: float(value) for name, value in re.findall(r'# (\w+): (\S+)', log.read_text())}
+    assert len(losses) == 2
+    return losses, scores
+
+
+def test_msrl_and_lpips_in_basicvsr(project):
+    """The stand-in for AlexNet has random weights."""
+    folder = project('msrl_in_basicvsr')
+    run_program(folder, 'make_data.py')
+    (folder / 'weights').mkdir()
+    torch.save(torchvision_names(seeded_features('alexnet')), folder / 'weights' / 'alexnet-owt-7be5be79.pth')
+    losses, scores = train(folder)
+    for line in losses:
+        assert set(line) == {'l_pix', 'l_msrl', 'l_lpips'}
+        assert all(value > 0 for value in line.values())
+    assert scores['psnr'] > 20
+
+
+def test_vfhq_dataset_in_edvr(project, sample_root):
+    folder = project('vfhq_in_edvr')
+    (folder / 'datasets').mkdir()
+    (folder / 'datasets' / 'sample').symlink_to(sample_root)
+    losses, scores = train(folder)
+    assert all(set(line) == {'l_pix'} and line['l_pix'] > 0 for line in losses)
+    assert scores['psnr'] > 15
+
+
+def test_ts_vqgan_on_other_videos(project):
+    folder = project('ts_vqgan_on_your_videos')
+    run_program(folder, 'make_videos.py')
+    losses, scores = train(folder, 'train:net_d_start_iter=3')
+    assert {'l_g_pix', 'l_commit'} <= set(losses[0]) and 'l_d_real' in losses[1]
+    assert scores['psnr'] > 5 and scores['msrl'] > 5
