@@ -14,16 +14,18 @@ import torch
 from annotated_types import Ge, MinLen
 from basicsr.models import lr_scheduler
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from ..argument_types import Count, NonNegative, Positive
+from ..errors import UserError
 from .dataset_options import DataSetOptions
+from .loss_signatures import compares_frames
 from .metric_specification import specification_of
-from .mistakes import mistake_at
+from .mistakes import first_mistake, mistake_at
 from .registries import look_up
 from .sections import Section
 from .signatures import arguments_of, parameters_of
-from .value_types import FILE_CHECK, ExistingFile, Words, in_file_check, nearest, refuse, shown
+from .value_types import FILE_CHECK, ExistingFile, Words, as_in_yaml, in_file_check, nearest, refuse, shown
 
 __all__ = [
     'COMPARED',
@@ -31,12 +33,14 @@ __all__ = [
     'SCHEDULERS',
     'UNSUITABLE',
     'DataSet',
+    'FrameLoss',
     'Loss',
     'Metric',
     'ModelType',
     'Network',
     'Optimizer',
     'Scheduler',
+    'check_losses',
     'description_of',
     'is_own',
     'look_up',
@@ -44,6 +48,7 @@ __all__ = [
     'scheduler_arguments',
 ]
 
+STRICT = ConfigDict(strict=True)
 OWN = __name__.partition('.')[0]
 # Arguments that validation itself gives a metric: images, or codes and the logits that predict them.
 COMPARED = ('img', 'img2', 'logits', 'codes')
@@ -89,6 +94,22 @@ def description_of(item: Any, otherwise: type[Section]) -> Any:
         module, _, name = described.partition(':')
         described = getattr(importlib.import_module(module), name)
     return described
+
+
+def check_losses(losses: dict[str, Any], where: str) -> None:
+    """Refuse losses that cannot be built, or that do not compare restored with real frames.
+
+    Args:
+        losses (dict): {name: dict(type=..., **arguments)}.
+        where (str): What a message begins with.
+
+    Raises:
+        UserError: One line that names the first mistake.
+    """
+    try:
+        TypeAdapter(Annotated[dict[str, FrameLoss], MinLen(1)], config=STRICT).validate_python(as_in_yaml(losses))
+    except ValidationError as error:
+        raise UserError(f'{where}: {first_mistake(error)}') from None
 
 
 def scheduler_arguments(scheduler: Callable[..., Any]) -> type[Section]:
@@ -169,6 +190,13 @@ def _loss(section):
     return section
 
 
+def _frame_loss(section):
+    loss = look_up(LOSS_REGISTRY, _loss(section)['type'])
+    if not compares_frames(loss):
+        raise mistake_at('type', f': {section["type"]} does not compare restored with real frames')
+    return section
+
+
 def _metric(section):
     metric = _named(section, *_registered(METRIC_REGISTRY))
     specification = specification_of({'type': section['type']})
@@ -215,6 +243,7 @@ def _model_type(name):
 # Where options are used these stay dicts, which BasicSR's functions build things from.
 Network = Annotated[dict[str, Any], in_file_check(_network), Words('network')]
 Loss = Annotated[dict[str, Any], in_file_check(_loss), Words('loss')]
+FrameLoss = Annotated[dict[str, Any], in_file_check(_frame_loss), Words('loss of frames')]
 Metric = Annotated[dict[str, Any], in_file_check(_metric), Words('metric')]
 Optimizer = Annotated[dict[str, Any], in_file_check(_optimizer), Words('optimizer')]
 Scheduler = Annotated[dict[str, Any], in_file_check(_scheduler), Words('scheduler')]

@@ -4,6 +4,7 @@ from .celebamask_dataset import CelebAMaskHQDataset
 from .degradation import Degradation, DegradationParameters, DegradationRanges
 from .placement import PlacementRanges
 from .vfhq_dataset import VFHQDataset
+from .vfhq_video_test_dataset import VFHQVideoTestDataset
 
 __all__ = [
     'CelebAMaskHQDataset',
@@ -12,4 +13,5 @@ __all__ = [
     'DegradationRanges',
     'PlacementRanges',
     'VFHQDataset',
+    'VFHQVideoTestDataset',
 ]

@@ -168,6 +168,11 @@ class VFHQDataset(Dataset):
         """Return {clip name: frames of it that validation reads}."""
         return {clip.name: len(self._places(clip.num_frames)) for clip in self.clips}
 
+    @property
+    def data_info(self) -> dict[str, list[str]]:
+        """Clip of each frame that validation reads, {'folder': names}: BasicSR's video models count frames by it."""
+        return {'folder': [clip for clip, length in self.clip_lengths().items() for _ in range(length)]}
+
     def reproduce(self, report: str) -> dict[str, Any]:
         """Make the item of a line ``drawn`` again, whatever seed, epoch and ranges are now.
 

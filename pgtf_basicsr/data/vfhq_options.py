@@ -14,7 +14,7 @@ from .placement import PlacementRanges
 from .remote import is_url
 from .storage import DEFAULT_EXTENSION, LMDB, LOCAL, is_lmdb
 
-__all__ = ['Location', 'VFHQOptions']
+__all__ = ['Location', 'VFHQOptions', 'VFHQVideoTestOptions']
 
 
 def _existing(value):
@@ -152,3 +152,21 @@ class VFHQOptions(DataSetOptions):
         root = section.get('dataroot_gt') or section.get('dataroot_lq')
         if root and (section.get('io_backend') or {}).get('type') == LMDB and not is_lmdb(root):
             yield ('io_backend', 'type'), f" is 'lmdb', but {root} is not one: it has no file data.mdb"
+
+
+class VFHQVideoTestOptions(VFHQOptions):
+    """A dataset of type VFHQVideoTestDataset."""
+
+    num_frame: int = Field(3, ge=1, description='frames of the window around each frame, an odd number')
+    padding: Literal['replicate', 'reflection', 'reflection_circle', 'circle'] = Field(
+        'replicate', description="frames that windows have beyond the ends of their clip, as BasicSR's datasets"
+    )
+
+    @classmethod
+    def contradictions(cls, section: dict[str, Any], phase: str) -> Iterator[tuple[Keys, str]]:
+        yield from super().contradictions(section, phase)
+        if section.get('dataroot_lq') is not None and section.get('dataroot_gt') is None:
+            yield ('dataroot_gt',), ' is missing: the frames are compared with it'
+        num_frame = section.get('num_frame')
+        if num_frame is not None and num_frame % 2 == 0:
+            yield ('num_frame',), f' is {num_frame}; it must be odd, so that a frame is in the middle'

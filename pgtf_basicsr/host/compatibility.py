@@ -16,6 +16,7 @@ from . import rendezvous
 
 __all__ = [
     'announce_epoch',
+    'fed_views',
     'init_dist_without_gpu',
     'load_resume_state_on_cpu',
     'metric_results_on_device',
@@ -64,6 +65,16 @@ def metric_results_on_device(dist_validation: Callable) -> Callable:
                     for folder in dict.fromkeys(folders)
                 }
         return dist_validation(self, dataloader, current_iter, tb_logger, save_img)
+
+    return wrapper
+
+
+def fed_views(feed_data: Callable) -> Callable:
+    """Let a model on CPU hold views of its batch, whose shape the validation changes in place before it is restored."""
+
+    @wraps(feed_data)
+    def wrapper(self, data):
+        feed_data(self, {key: item.view_as(item) if torch.is_tensor(item) else item for key, item in data.items()})
 
     return wrapper
 

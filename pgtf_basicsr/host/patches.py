@@ -87,6 +87,11 @@ AT_IMPORT: tuple[Any, ...] = (
         compatibility.metric_results_on_device,
     ),
     Mend(
+        'basicsr.models.video_recurrent_model.VideoRecurrentModel.feed_data',
+        'on CPU its validation takes the batch dimension off the very tensors that it then restores',
+        compatibility.fed_views,
+    ),
+    Mend(
         'basicsr.train.load_resume_state',
         'without a GPU it asks for the current one',
         compatibility.load_resume_state_on_cpu,

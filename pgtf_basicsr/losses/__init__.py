@@ -4,6 +4,7 @@ from .adaptive_gan_loss import AdaptiveGANLoss
 from .code_cross_entropy_loss import CodeCrossEntropyLoss
 from .code_feature_loss import CodeFeatureLoss
 from .code_focal_loss import CodeFocalLoss
+from .combined_loss import CombinedLoss, PerceptualPair
 from .gradient_l1_loss import GradientL1Loss
 from .lpips_loss import LPIPSLoss
 from .msrl_loss import MSRLLoss
@@ -16,10 +17,12 @@ __all__ = [
     'CodeCrossEntropyLoss',
     'CodeFeatureLoss',
     'CodeFocalLoss',
+    'CombinedLoss',
     'GradientL1Loss',
     'LPIPSLoss',
     'MSRLLoss',
     'OhemCrossEntropyLoss',
+    'PerceptualPair',
     'TemporalLPIPSLoss',
     'VGGPerceptualLoss',
 ]

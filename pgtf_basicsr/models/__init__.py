@@ -3,5 +3,27 @@
 from .face_parsing_model import FaceParsingModel
 from .pgtformer_model import PGTFormerModel
 from .ts_vqgan_model import TSVQGANModel
+from .with_losses import (
+    EDVRModelWithLosses,
+    ESRGANModelWithLosses,
+    SRGANModelWithLosses,
+    SRModelWithLosses,
+    VideoModelWithLosses,
+    VideoRecurrentGANModelWithLosses,
+    VideoRecurrentModelWithLosses,
+    WithLosses,
+)
 
-__all__ = ['FaceParsingModel', 'PGTFormerModel', 'TSVQGANModel']
+__all__ = [
+    'EDVRModelWithLosses',
+    'ESRGANModelWithLosses',
+    'FaceParsingModel',
+    'PGTFormerModel',
+    'SRGANModelWithLosses',
+    'SRModelWithLosses',
+    'TSVQGANModel',
+    'VideoModelWithLosses',
+    'VideoRecurrentGANModelWithLosses',
+    'VideoRecurrentModelWithLosses',
+    'WithLosses',
+]

@@ -121,6 +121,18 @@ def recurrent_validation():
     return validated(VideoRecurrentModel, (2, 3, 8, 8), items=1)
 
 
+def feed_data():
+    """Shape of what the model holds after its validation has taken the batch dimension off the item again."""
+    import torch
+    from basicsr.models.video_recurrent_model import VideoRecurrentModel
+
+    model, data = VideoRecurrentModel.__new__(VideoRecurrentModel), {'lq': torch.zeros(1, 2, 3, 8, 8), 'folder': 'a'}
+    model.device = torch.device('cpu')
+    model.feed_data(data)
+    data['lq'].squeeze_(0)
+    return list(model.lq.shape)
+
+
 def load_resume_state():
     import torch
     from basicsr import train
@@ -314,6 +326,7 @@ CASES = {
     'basicsr.models.base_model.BaseModel.model_to_device': model_to_device,
     'basicsr.models.video_base_model.VideoBaseModel.dist_validation': video_validation,
     'basicsr.models.video_recurrent_model.VideoRecurrentModel.dist_validation': recurrent_validation,
+    'basicsr.models.video_recurrent_model.VideoRecurrentModel.feed_data': feed_data,
     'basicsr.train.load_resume_state': load_resume_state,
     'basicsr.data.prefetch_dataloader.PrefetchDataLoader.__iter__': prefetch,
     'basicsr.data.data_sampler.EnlargedSampler.set_epoch': announced_epoch,

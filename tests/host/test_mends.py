@@ -26,6 +26,7 @@ AT_IMPORT = {
     # PSNR of 0.5 against 0.6, as uint8: 20 log10(255 / 25).
     'basicsr.models.video_base_model.VideoBaseModel.dist_validation': ('raises', [20.17, 20.17]),
     'basicsr.models.video_recurrent_model.VideoRecurrentModel.dist_validation': ('raises', [20.17, 20.17]),
+    'basicsr.models.video_recurrent_model.VideoRecurrentModel.feed_data': ([2, 3, 8, 8], [1, 2, 3, 8, 8]),
     'basicsr.train.load_resume_state': ('raises', [[4, 'models/net_g_4.pth'], [12, 'models/net_g_12.pth'], None]),
     'basicsr.data.prefetch_dataloader.PrefetchDataLoader.__iter__': ([0, 'hangs'], [0, 'ValueError']),
     'basicsr.data.data_sampler.EnlargedSampler.set_epoch': ([None, None], [7, None]),

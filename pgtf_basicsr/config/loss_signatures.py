@@ -1,0 +1,23 @@
+"""What losses compare and return, read from the signatures of their ``forward``."""
+
+import inspect
+from typing import Any
+
+__all__ = ['compares_frames']
+
+# Second parameters of losses that take something else than real frames: codes, labels, or a judgement.
+OTHER_TARGETS = ('codes', 'labels', 'quantized', 'target_is_real', 'weight')
+
+
+def compares_frames(loss: Any) -> bool:
+    """Whether a class of losses takes restored and real frames, as those of pixels do.
+
+    Foreign losses count as such, unless their second parameter has a name that says otherwise.
+    """
+    parameters = [
+        parameter
+        for parameter in list(inspect.signature(loss.forward).parameters.values())[1:]
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD, parameter.VAR_POSITIONAL)
+    ]
+    takes_any = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+    return takes_any or (len(parameters) > 1 and parameters[1].name not in OTHER_TARGETS)
