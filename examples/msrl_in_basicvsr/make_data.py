@@ -12,7 +12,7 @@ import skimage
 # {clip: (folder of the ground truth, folder of the same by 4 smaller)}
 TRAIN = 'datasets/REDS/train_sharp', 'datasets/REDS/train_sharp_bicubic/X4'
 VAL = 'datasets/REDS4/GT', 'datasets/REDS4/sharp_bicubic'
-CLIPS = {'001': ('chelsea.png', 100, TRAIN), '002': ('coffee.png', 100, TRAIN), '000': ('coffee.png', 8, VAL)}
+CLIPS = {'001': ('chelsea.png', 100, TRAIN), '002': ('coffee.png', 100, TRAIN), '000': ('coffee.png', 4, VAL)}
 META_INFO = 'datasets/REDS/meta_info_REDS_GT.txt'
 WIDTH, HEIGHT = 192, 144
 

@@ -11,7 +11,7 @@ from ..helpers.programs import run_program
 from ..helpers.quickstart import ROOT
 
 # What a try of a few iterations changes of the option files.
-FEW_ITERATIONS = ('train:total_iter=4', 'logger:print_freq=2', 'logger:save_checkpoint_freq=4')
+FEW_ITERATIONS = ('train:total_iter=2', 'logger:print_freq=1', 'logger:save_checkpoint_freq=2')
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def train(folder, *changes):
     run_program(folder, 'train.py', *command.split(), '--force_yml', *FEW_ITERATIONS, *changes)
     (experiment,) = (folder / 'experiments').iterdir()
     (log,) = experiment.glob('train_*.log')
-    assert set(torch.load(experiment / 'models' / 'net_g_4.pth', weights_only=True)) >= {'params', 'params_ema'}
-    assert (experiment / 'training_states' / '4.state').exists()
+    assert set(torch.load(experiment / 'models' / 'net_g_2.pth', weights_only=True)) >= {'params', 'params_ema'}
+    assert (experiment / 'training_states' / '2.state').exists()
     losses = [
         {name: float(value) for name, value in re.findall(r'(\w+): (\S+)', line.rpartition(')]')[2])}
         for line in log.read_text().splitlines()
@@ -63,6 +63,6 @@ def test_vfhq_dataset_in_edvr(project, sample_root):
 def test_ts_vqgan_on_other_videos(project):
     folder = project('ts_vqgan_on_your_videos')
     run_program(folder, 'make_videos.py')
-    losses, scores = train(folder, 'train:net_d_start_iter=3')
+    losses, scores = train(folder, 'train:net_d_start_iter=2')
     assert {'l_g_pix', 'l_commit'} <= set(losses[0]) and 'l_d_real' in losses[1]
     assert scores['psnr'] > 5 and scores['msrl'] > 5

@@ -11,7 +11,7 @@ from ..helpers.quickstart import ROOT, stage_options
 from ..helpers.training_steps import network
 
 
-def test_notebook(tmp_path, sample_root):
+def test_notebook(tmp_path, sample_root, monkeypatch):
     """With random weights of a tiny network; what is drawn is looked at by people."""
     torch.manual_seed(0)
     options = stage_options(4)['network_g']
@@ -25,6 +25,8 @@ def test_notebook(tmp_path, sample_root):
     (tmp_path / 'datasets').mkdir()
     (tmp_path / 'datasets' / 'sample').symlink_to(sample_root)
 
+    monkeypatch.setenv('PYTHONPATH', str(ROOT))
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
     notebook = nbformat.read(ROOT / 'examples' / 'restore_a_clip.ipynb', as_version=4)
     nbformat.validate(notebook)
     cells = [cell for cell in notebook.cells if cell.cell_type == 'code']
