@@ -31,6 +31,7 @@ def test_notebook(tmp_path, sample_root, monkeypatch):
     nbformat.validate(notebook)
     cells = [cell for cell in notebook.cells if cell.cell_type == 'code']
     assert len(cells) == 5 and not any(cell.outputs for cell in cells)  # committed without outputs
-    NotebookClient(notebook, timeout=120, resources={'metadata': {'path': tmp_path}}).execute()
+    (tmp_path / 'examples').mkdir()
+    NotebookClient(notebook, timeout=120, resources={'metadata': {'path': tmp_path / 'examples'}}).execute()
     figures = [[output for output in cell.outputs if 'image/png' in output.get('data', {})] for cell in cells]
     assert list(map(len, figures)) == [0, 0, 1, 1, 1]
