@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from copy import deepcopy
+from itertools import chain
 from typing import Any
 
 from basicsr.utils.registry import MODEL_REGISTRY
@@ -99,7 +100,7 @@ def find_mistakes(options: dict[str, Any], is_train: bool) -> list[tuple[Keys, s
         remove(sound, keys)
     for keys, message in description.contradictions(description.with_defaults(sound), is_train):
         mistakes.setdefault(keys, message)
-    for keys, message in description.needs(sound, is_train):
+    for keys, message in chain(description.misused_losses(sound), description.needs(sound, is_train)):
         mistakes.setdefault(keys, message)
     return list(mistakes.items())
 

@@ -1,12 +1,16 @@
 """What losses compare and return, read from the signatures of their ``forward``."""
 
 import inspect
+import typing
 from typing import Any
 
-__all__ = ['compares_frames']
+from basicsr.losses.basic_loss import PerceptualLoss
+from torch import Tensor
+
+__all__ = ['compares_frames', 'returns_pair']
 
 # Second parameters of losses that take something else than real frames: codes, labels, or a judgement.
-OTHER_TARGETS = ('codes', 'labels', 'quantized', 'target_is_real', 'weight')
+OTHER_TARGETS = ('codes', 'labels', 'target_is_real', 'weight')
 
 
 def compares_frames(loss: Any) -> bool:
@@ -21,3 +25,13 @@ def compares_frames(loss: Any) -> bool:
     ]
     takes_any = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
     return takes_any or (len(parameters) > 1 and parameters[1].name not in OTHER_TARGETS)
+
+
+def returns_pair(loss: Any) -> bool | None:
+    """Whether a class of losses returns a pair, perceptual and style loss; None where it does not say."""
+    if issubclass(loss, PerceptualLoss):
+        return True
+    returned = typing.get_type_hints(loss.forward).get('return')
+    if returned is Tensor or loss.__module__.partition('.')[0] == 'basicsr':
+        return False
+    return True if typing.get_origin(returned) is tuple else None

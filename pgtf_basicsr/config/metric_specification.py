@@ -127,8 +127,8 @@ def specification_of(options: Mapping[str, Any]) -> MetricSpecification:
     """Specification of a registered metric with its options.
 
     Args:
-        options: A section of ``val.metrics``: type and arguments.  Its ``better`` wins over the specification, and its
-            ``crop_border`` makes ``min_side`` larger.
+        options: A section of ``val.metrics``: type and arguments.  Its ``better`` and ``channel_order`` win over the
+            specification, and its ``crop_border`` makes ``min_side`` larger.
 
     Returns:
         With no field left to read from the function or the options.  A type that is not registered has the one of a
@@ -143,6 +143,7 @@ def specification_of(options: Mapping[str, Any]) -> MetricSpecification:
     return replace(
         specification,
         better=options.get('better', specification.better),
+        channel_order=options.get('channel_order', specification.channel_order),
         min_side=specification.min_side + 2 * options.get('crop_border', 0),
     )
 

@@ -34,10 +34,10 @@ def mistake_at(key: str, message: str) -> ValidationError:
     return ValidationError.from_exception_data('section', [InitErrorDetails(type=kind, loc=(key,), input=None)])
 
 
-def first_mistake(error: ValidationError) -> str:
-    """Describe the first of the mistakes of options, with the keys that lead to it."""
+def first_mistake(error: ValidationError, keys: Keys = ()) -> str:
+    """Describe the first of the mistakes of options, with the keys that lead to it, after those that lead to these."""
     first = error.errors(include_url=False)[0]
-    return dotted(keys_of(first)) + message_of(first)
+    return dotted((*keys, *keys_of(first))) + message_of(first)
 
 
 def keys_of(error: ErrorDetails) -> Keys:

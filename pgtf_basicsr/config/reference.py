@@ -32,8 +32,10 @@ def reference_page() -> str:
     parts = [INTRODUCTION, '## Every option file', *sections_of(RunOptions, '', 3)]
     parts += ['### datasets.*', first_sentence(DataSetOptions), table(rows_of(DataSetOptions))]
     for model in own(MODEL_REGISTRY):
-        parts += [f'## Model {model.__name__}', first_sentence(model), 'It has these options besides, and no others:']
-        parts += sections_of(description_of(model, RunOptions), '', 3, RunOptions)
+        described = description_of(model, RunOptions)
+        others = '' if described.is_open else ', and no others'
+        parts += [f'## Model {model.__name__}', first_sentence(model), f'It has these options besides{others}:']
+        parts += sections_of(described, '', 3, RunOptions)
     for data_set in own(DATASET_REGISTRY):
         described = description_of(data_set, DataSetOptions)
         parts += [f'## Dataset {data_set.__name__}', first_sentence(data_set)]

@@ -7,7 +7,7 @@ import functools
 import importlib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -21,7 +21,7 @@ from ..errors import UserError
 from .dataset_options import DataSetOptions
 from .loss_signatures import compares_frames
 from .metric_specification import specification_of
-from .mistakes import first_mistake, mistake_at
+from .mistakes import Keys, first_mistake, mistake_at
 from .registries import look_up
 from .sections import Section
 from .signatures import arguments_of, parameters_of
@@ -40,7 +40,7 @@ __all__ = [
     'Network',
     'Optimizer',
     'Scheduler',
-    'check_losses',
+    'check_sections',
     'description_of',
     'is_own',
     'look_up',
@@ -96,20 +96,22 @@ def description_of(item: Any, otherwise: type[Section]) -> Any:
     return described
 
 
-def check_losses(losses: dict[str, Any], where: str) -> None:
-    """Refuse losses that cannot be built, or that do not compare restored with real frames.
+def check_sections(kind: Any, sections: Mapping[str, Any], where: str, keys: Keys = ()) -> None:
+    """Refuse sections with a mistake, where nobody has checked the option file.
 
     Args:
-        losses (dict): {name: dict(type=..., **arguments)}.
+        kind: What each of them is, such as `Metric`.
+        sections (Mapping): {name: dict(type=..., **arguments)}.
         where (str): What a message begins with.
+        keys (tuple): Those that lead to the sections.
 
     Raises:
         UserError: One line that names the first mistake.
     """
     try:
-        TypeAdapter(Annotated[dict[str, FrameLoss], MinLen(1)], config=STRICT).validate_python(as_in_yaml(losses))
+        TypeAdapter(dict[str, kind], config=STRICT).validate_python(as_in_yaml(sections))
     except ValidationError as error:
-        raise UserError(f'{where}: {first_mistake(error)}') from None
+        raise UserError(f'{where}: {first_mistake(error, keys)}') from None
 
 
 def scheduler_arguments(scheduler: Callable[..., Any]) -> type[Section]:

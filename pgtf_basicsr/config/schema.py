@@ -23,6 +23,7 @@ against BasicSR's, where only keys that look misspelt are refused.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -42,10 +43,12 @@ from .registered_sections import (
     Network,
     Optimizer,
     Scheduler,
+    check_sections,
     description_of,
     look_up,
 )
-from .sections import Section
+from .sections import Section, section_in, type_of
+from .stock_models import misplaced_losses, missing_accumulation, unread_losses
 from .value_types import ExistingFile, NumberOfGPUs, RunName
 
 __all__ = ['DataSetOptions', 'PathOptions', 'RunOptions', 'TrainOptions', 'ValOptions', 'value']
@@ -146,6 +149,8 @@ class RunOptions(Section):
     # Whether the model's validation computes dataset-level metrics, and metrics of codes.
     has_dataset_metrics: ClassVar[bool] = False
     has_code_metrics: ClassVar[bool] = False
+    # Whether the model's training takes a single value where BasicSR's takes a pair, and the other way round.
+    takes_any_pair: ClassVar[bool] = False
 
     name: RunName = Field(description='name of the run: its folder below experiments/ or results/')
     model_type: ModelType = Field(description='registered name of the model, which drives training and tests')
@@ -176,7 +181,10 @@ class RunOptions(Section):
         """
         where = opt.get('option_file') or type(model).__name__
         options = cls.from_options(opt, where)
-        for keys, message in cls.contradictions(options.model_dump(), opt['is_train']):
+        if options.val is not None and options.val.metrics:
+            check_sections(Metric, options.val.metrics, where, ('val', 'metrics'))
+        mistakes = cls.contradictions(options.model_dump(), opt['is_train'])
+        for keys, message in chain(mistakes, cls.misused_losses(opt)):
             raise UserError(f'{where}: {dotted(keys)}{message}')
         return options
 
@@ -197,6 +205,19 @@ class RunOptions(Section):
         yield from _metrics(options, cls)
 
     @classmethod
+    def misused_losses(cls, options: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+        """Yield (keys, message) for losses that the model does not read, or not where they stand.
+
+        Args:
+            options (dict): As they stand in the file, those that are not described among them.
+        """
+        described: Any = section_in(type_of(cls.model_fields['train']))
+        model, train = _model_of(options), options.get('train')
+        if model is not None and train and described.is_open:
+            yield from unread_losses(model, train, described.described_keys())
+            yield from misplaced_losses(model, train, cls.takes_any_pair)
+
+    @classmethod
     def needs(cls, options: dict[str, Any], is_train: bool) -> Iterator[tuple[Keys, str]]:
         """Yield (keys, message) for what a run and this machine ask of a file that is checked.
 
@@ -207,7 +228,7 @@ class RunOptions(Section):
         yield from _gpus(options)
         yield from _needed_to_train(options) if is_train else _needed_to_test(options)
         yield from _data_sets(options, is_train)
-        model = look_up(MODEL_REGISTRY, options.get('model_type', ''))
+        model = _model_of(options)
         if model is not None and model.__module__.partition('.')[0] == 'basicsr':
             yield from _basicsr_models(options, is_train)
 
@@ -219,6 +240,10 @@ def value(options: Any, *keys: str) -> Any:
     return options
 
 
+def _model_of(options):
+    return look_up(MODEL_REGISTRY, options.get('model_type') or '')
+
+
 def _gpus(options):
     chosen, present = options.get('num_gpu'), torch.cuda.device_count()
     if isinstance(chosen, int) and chosen > present:
@@ -226,6 +251,7 @@ def _gpus(options):
 
 
 def _metrics(options, model_options):
+    model = _model_of(options)
     for name, section in (value(options, 'val', 'metrics') or {}).items():
         specification = specification_of(section)
         problem = None
@@ -233,6 +259,8 @@ def _metrics(options, model_options):
             problem = 'is a dataset-level metric'
         elif specification.compares == 'codes' and not model_options.has_code_metrics:
             problem = 'compares codes'
+        elif model is not None:
+            problem = missing_accumulation(model, specification)
         if problem:
             yield (
                 ('val', 'metrics', name, 'type'),

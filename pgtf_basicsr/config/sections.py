@@ -43,7 +43,8 @@ class Section(BaseModel):
     families: ClassVar[dict[str, tuple[Any, str]]] = {}
     # Whether keys may be somebody else's: the check then refuses only those that look like a described key misspelt.
     is_open: ClassVar[bool] = False
-    # Whether the code, too, refuses keys that are not described. Else it passes them over: BasicSR adds its own.
+    # Whether the code, too, refuses all keys that are not described. Else it passes over those that are none misspelt:
+    # BasicSR adds its own.
     is_exact: ClassVar[bool] = False
 
     @classmethod
@@ -95,10 +96,20 @@ class Section(BaseModel):
         if not isinstance(value, dict):
             refuse(f' is {shown(value)}; it must be a section with keys of its own')
         described = cls.described_keys()
-        if info.context == USE and not cls.is_exact:
-            takes_any = cls.model_config.get('extra') == 'allow'
-            return handler({key: item for key, item in value.items() if takes_any or key in described})
-        others = {key: cls._type_of_other(key, value) for key in value if key not in described and isinstance(key, str)}
+        # Where options are used, BasicSR has added keys of its own, and others may have: those are passed over.
+        passes_over = info.context == USE and not cls.is_exact
+        others: dict[str, Any] = {}
+        for key in value:
+            if key in described or not isinstance(key, str):
+                continue
+            kind = cls._kind_of_other(key)
+            complaint = None if kind else cls._complaint_of_other(key, value, cls.is_open or passes_over)
+            if complaint:
+                others[key] = _refused(complaint)
+            elif not passes_over:
+                others[key] = kind or Any
+        if passes_over and cls.model_config.get('extra') != 'allow':
+            value = {key: item for key, item in value.items() if key in described or key in others}
         if not others:
             return handler(value)
         fields: dict[str, Any] = {
@@ -107,21 +118,24 @@ class Section(BaseModel):
         return create_model(cls.__name__, __base__=cls, **fields).model_validate(value, context=info.context)
 
     @classmethod
-    def _type_of_other(cls, key: str, value: dict[str, Any]) -> Any:
-        for pattern, (kind, _) in cls.families.items():
-            if fnmatchcase(key, pattern):
-                return kind
+    def _kind_of_other(cls, key: str) -> Any:
+        """Return the type of a key of one of the families, or None."""
+        return next((kind for pattern, (kind, _) in cls.families.items() if fnmatchcase(key, pattern)), None)
+
+    @classmethod
+    def _complaint_of_other(cls, key: str, value: dict[str, Any], is_open: bool) -> str | None:
+        """Say why there is no such key; None where it may be somebody else's."""
         known = [name for name in cls.described_keys() if name not in value]
-        near = nearest(key, known, cutoff=0.8 if cls.is_open else 0.6)
-        if cls.is_open and not near:
-            return Any
+        near = nearest(key, known, cutoff=0.8 if is_open else 0.6)
+        if is_open and not near:
+            return None
         near = near or nearest(key, [*cls.described_keys(), *cls.families])
         hint = (
             f'; did you mean {near}?'
             if near
             else f'; there are {", ".join([*(known or cls.described_keys()), *cls.families])}'
         )
-        return _refused(f': there is no such option{hint}')
+        return f': there is no such option{hint}'
 
 
 def section_in(kind: Any) -> type[Section] | None:

@@ -68,7 +68,12 @@ class AdaptiveGANLoss(GANLoss):
 
         Returns:
             Tensor: Scalar, times ``loss_weight`` for the generator.
+
+        Raises:
+            ValueError: ``target_is_real`` is a tensor, as where this stands for a loss of pixels.
         """
+        if isinstance(target_is_real, Tensor):
+            raise ValueError('AdaptiveGANLoss judges logits and compares no frames: it belongs under gan_opt')
         if self.gan_type == 'vanilla' and not is_disc:
             return -self.loss_weight * F.softplus(input).mean()  # −softplus(x) = log(1 − sigmoid(x))
         return super().forward(input, target_is_real, is_disc)

@@ -7,7 +7,7 @@ from basicsr.losses import build_loss
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Tensor, nn
 
-from ..config.registered_sections import FrameLoss, check_losses
+from ..config.registered_sections import FrameLoss, check_sections
 from ..errors import UserError
 
 __all__ = ['CombinedLoss', 'PerceptualPair']
@@ -37,7 +37,9 @@ class CombinedLoss(nn.Module):
 
     def __init__(self, losses: dict[str, FrameLoss]) -> None:
         super().__init__()
-        check_losses(losses, 'CombinedLoss')
+        if not losses:
+            raise UserError('CombinedLoss: losses is empty; it must name one or more')
+        check_sections(FrameLoss, losses, 'CombinedLoss', ('losses',))
         self.names = list(losses)
         # Not a ModuleDict, which refuses names such as type.
         self.losses = nn.ModuleList(map(build_loss, losses.values()))
@@ -69,7 +71,7 @@ class PerceptualPair(nn.Module):
 
     def __init__(self, loss: FrameLoss) -> None:
         super().__init__()
-        check_losses({'loss': loss}, 'PerceptualPair')
+        check_sections(FrameLoss, {'loss': loss}, 'PerceptualPair')
         self.loss = build_loss(loss)
 
     def forward(self, pred: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor | None]:

@@ -9,7 +9,10 @@ import numpy as np
 
 from ..config.metric_specification import ChannelOrder
 
-__all__ = ['FaceMean', 'as_rgb', 'score_clip']
+__all__ = ['SINGLE_FRAMES', 'FaceMean', 'as_rgb', 'score_clip']
+
+# Ends the message where a metric of neighbouring frames gets one.
+SINGLE_FRAMES = ': models of BasicSR measure single frames; `basicsr evaluate` measures the clips that they save'
 
 
 class FaceMean:
@@ -88,6 +91,7 @@ def score_clip(
         raise ValueError(
             f'expected {"a clip" if img2 is None else "two clips of one shape"} (T, H, W, 3), '
             f'T of {accumulator.min_frames} or more, got {" and ".join(map(str, shapes))}'
+            + (SINGLE_FRAMES if img.ndim == 3 and accumulator.min_frames > 1 else '')
         )
     for frames in zip(*clips):
         accumulator.update(*(as_rgb(frame, channel_order) for frame in frames))

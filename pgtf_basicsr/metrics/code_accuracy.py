@@ -7,6 +7,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 
 from ..argument_types import Count
 from ..config.metric_specification import MetricSpecification, specified_by
+from .unknown_options import refuse_unknown_options
 
 __all__ = ['calculate_code_accuracy']
 
@@ -27,6 +28,7 @@ def calculate_code_accuracy(logits: torch.Tensor, codes: torch.Tensor, k: Count 
     Raises:
         ValueError: Shapes disagree or k is out of range.
     """
+    refuse_unknown_options(calculate_code_accuracy, kwargs)
     if logits.shape[:-1] != codes.shape:
         raise ValueError(f'logits (..., N) and codes (...) disagree: {tuple(logits.shape)} and {tuple(codes.shape)}')
     if not 1 <= k <= logits.size(-1):

@@ -10,6 +10,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from ..config.metric_specification import ChannelOrder, MetricSpecification, specified_by
 from ..frame_cache import of_recent_frames
 from .accumulators import score_clip
+from .unknown_options import refuse_unknown_options
 
 __all__ = ['MIN_SIDE', 'Flicker', 'calculate_flicker', 'motion_to_previous', 'warped_difference']
 
@@ -113,7 +114,7 @@ class Flicker:
     )
 )
 def calculate_flicker(
-    img: np.ndarray, img2: np.ndarray | None = None, channel_order: ChannelOrder = 'rgb', **kwargs: Any
+    img: np.ndarray, img2: np.ndarray | None = None, channel_order: ChannelOrder = 'bgr', **kwargs: Any
 ) -> float:
     """Mean change from frame to frame besides motion, in levels of 0 to 255, lower is better.
 
@@ -123,7 +124,7 @@ def calculate_flicker(
     Args:
         img (ndarray): Restored clip (T, H, W, 3), uint8, T of 2 or more, H and W of 16 or more.
         img2 (ndarray | None): Real clip of the same shape.
-        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+        channel_order (str): Of the frames: bgr, as BasicSR hands them over, or rgb.
 
     Returns:
         float: Levels; 0 for equal clips, and without ground truth for still ones.
@@ -131,6 +132,7 @@ def calculate_flicker(
     Raises:
         ValueError: Shapes differ, there is a single frame, or frames are too small.
     """
+    refuse_unknown_options(calculate_flicker, kwargs)
     return score_clip(Flicker(), img, img2, channel_order)
 
 

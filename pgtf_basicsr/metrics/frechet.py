@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..network_files import Device
 from .accumulators import as_rgb
 from .backends.video_features import prepare_frame, prepare_video_features, video_feature_backend
+from .unknown_options import refuse_unknown_options
 
 __all__ = ['VideoFeatures', 'calculate_fvd', 'frechet_distance', 'frechet_video_distance']
 
@@ -135,7 +136,7 @@ def calculate_fvd(
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
-    channel_order: ChannelOrder = 'rgb',
+    channel_order: ChannelOrder = 'bgr',
     **kwargs: Any,
 ) -> float:
     """FVD, the Fréchet distance of I3D's features of restored and real clips, lower is better.
@@ -152,7 +153,7 @@ def calculate_fvd(
             folder and the torch hub cache are searched.
         device (str): Where the network runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
-        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+        channel_order (str): Of the frames: bgr, as BasicSR hands them over, or rgb.
 
     Returns:
         float: 0 for equal clips, up to rounding.
@@ -161,6 +162,7 @@ def calculate_fvd(
         ValueError: Restored and real clips differ in number or length.
         UserError: There are fewer than two clips, or too short ones, or the file is missing or wrong.
     """
+    refuse_unknown_options(calculate_fvd, kwargs)
     if isinstance(img, np.ndarray) and img.ndim < 5:
         raise UserError('FVD is a distance between two sets of clips and says nothing of a single one or its frames')
     if list(map(len, img)) != list(map(len, img2)):

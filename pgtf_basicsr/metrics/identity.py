@@ -11,6 +11,7 @@ from ..faces.detection import find_landmarks
 from ..network_files import Device
 from .accumulators import FaceMean, score_clip
 from .backends.identity import Identity, identity_backend, prepare_identity
+from .unknown_options import refuse_unknown_options
 
 __all__ = [
     'IdentityConsistency',
@@ -93,7 +94,7 @@ def calculate_deg(
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
-    channel_order: ChannelOrder = 'rgb',
+    channel_order: ChannelOrder = 'bgr',
     **kwargs: Any,
 ) -> float:
     """Deg, the angle between the identities of restored and real face in degrees, lower is better.
@@ -108,7 +109,7 @@ def calculate_deg(
             ``weights/``, facexlib's folder and the torch hub cache are searched.
         device (str): Where arcface runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
-        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+        channel_order (str): Of the frames: bgr, as BasicSR hands them over, or rgb.
 
     Returns:
         float: Degrees; frames without a face are skipped and logged, nan if none remains.
@@ -117,6 +118,7 @@ def calculate_deg(
         ValueError: Shapes differ.
         UserError: A file is missing or wrong, or dlib is not installed.
     """
+    refuse_unknown_options(calculate_deg, kwargs)
     backend = identity_backend(identity, weights, device, download)
     return score_clip(IdentityDistance(backend), img, img2, channel_order)
 
@@ -138,7 +140,7 @@ def calculate_identity_consistency(
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
-    channel_order: ChannelOrder = 'rgb',
+    channel_order: ChannelOrder = 'bgr',
     **kwargs: Any,
 ) -> float:
     """Mean angle between the identities of neighbouring frames in degrees, without ground truth, lower is better.
@@ -152,7 +154,7 @@ def calculate_identity_consistency(
         weights (str | None): facexlib's ``recognition_arcface_ir_se50.pth`` for arcface, as for Deg.
         device (str): Where arcface runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
-        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+        channel_order (str): Of the frames: bgr, as BasicSR hands them over, or rgb.
 
     Returns:
         float: Degrees; pairs without a face are skipped and logged, nan if none remains.
@@ -161,5 +163,6 @@ def calculate_identity_consistency(
         ValueError: There is a single frame.
         UserError: A file is missing or wrong, or dlib is not installed.
     """
+    refuse_unknown_options(calculate_identity_consistency, kwargs)
     backend = identity_backend(identity, weights, device, download)
     return score_clip(IdentityConsistency(backend), img, channel_order=channel_order)

@@ -12,6 +12,7 @@ from ..config.metric_specification import ChannelOrder, MetricSpecification, spe
 from ..faces.landmarks import Landmarks, landmark_backend, prepare_landmarks
 from ..network_files import Device
 from .accumulators import FaceMean, score_clip
+from .unknown_options import refuse_unknown_options
 
 __all__ = [
     'LandmarkDistance',
@@ -144,7 +145,7 @@ def calculate_lmd(
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
-    channel_order: ChannelOrder = 'rgb',
+    channel_order: ChannelOrder = 'bgr',
     **kwargs: Any,
 ) -> float:
     """LMD, the distance of landmarks in pixels of a 512-pixel frame, lower is better; see `landmark_distance`.
@@ -158,7 +159,7 @@ def calculate_lmd(
             facexlib's folder and the torch hub cache are searched.
         device (str): Where awing runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
-        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+        channel_order (str): Of the frames: bgr, as BasicSR hands them over, or rgb.
 
     Returns:
         float: Pixels; frames without a face are skipped and logged, nan if none remains.
@@ -167,6 +168,7 @@ def calculate_lmd(
         ValueError: Shapes differ.
         UserError: A file is missing or wrong, or dlib is not installed.
     """
+    refuse_unknown_options(calculate_lmd, kwargs)
     backend = landmark_backend(landmarks, weights, device, download)
     return score_clip(LandmarkDistance(backend), img, img2, channel_order)
 
@@ -189,7 +191,7 @@ def calculate_tlme(
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
-    channel_order: ChannelOrder = 'rgb',
+    channel_order: ChannelOrder = 'bgr',
     **kwargs: Any,
 ) -> float:
     """TLME, the error of the motion of landmarks from frame to frame in pixels, lower is better.
@@ -202,7 +204,7 @@ def calculate_tlme(
         weights (str | None): facexlib's ``alignment_WFLW_4HG.pth`` for awing, as for LMD.
         device (str): Where awing runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
-        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+        channel_order (str): Of the frames: bgr, as BasicSR hands them over, or rgb.
 
     Returns:
         float: Pixels of a 512-pixel frame, per frame; pairs without a face are skipped and logged.
@@ -211,6 +213,7 @@ def calculate_tlme(
         ValueError: Shapes differ, or there is a single frame.
         UserError: A file is missing or wrong, or dlib is not installed.
     """
+    refuse_unknown_options(calculate_tlme, kwargs)
     backend = landmark_backend(landmarks, weights, device, download)
     return score_clip(LandmarkMotionError(backend), img, img2, channel_order)
 
@@ -232,7 +235,7 @@ def calculate_landmark_jitter(
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
-    channel_order: ChannelOrder = 'rgb',
+    channel_order: ChannelOrder = 'bgr',
     **kwargs: Any,
 ) -> float:
     """Temporal jitter of landmarks in pixels, without ground truth, lower is better; see `landmark_jitter`.
@@ -243,7 +246,7 @@ def calculate_landmark_jitter(
         weights (str | None): facexlib's ``alignment_WFLW_4HG.pth`` for awing, as for LMD.
         device (str): Where awing runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
-        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+        channel_order (str): Of the frames: bgr, as BasicSR hands them over, or rgb.
 
     Returns:
         float: Pixels of a 512-pixel frame, per squared frame; triples without a face are skipped and logged.
@@ -252,5 +255,6 @@ def calculate_landmark_jitter(
         ValueError: There are fewer than three frames.
         UserError: A file is missing or wrong, or dlib is not installed.
     """
+    refuse_unknown_options(calculate_landmark_jitter, kwargs)
     backend = landmark_backend(landmarks, weights, device, download)
     return score_clip(LandmarkJitter(backend), img, channel_order=channel_order)

@@ -7,6 +7,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 
 from ..argument_types import Count
 from ..config.metric_specification import MetricSpecification, specified_by
+from .unknown_options import refuse_unknown_options
 
 __all__ = ['calculate_mean_iou', 'class_ious', 'confusion_matrix', 'majority_confusion', 'mean_iou', 'pixel_accuracy']
 
@@ -28,6 +29,7 @@ def calculate_mean_iou(prediction: np.ndarray, truth: np.ndarray, num_classes: C
     Raises:
         ValueError: Shapes disagree, or a label is out of range.
     """
+    refuse_unknown_options(calculate_mean_iou, kwargs)
     return mean_iou(confusion_matrix(prediction, truth, num_classes))
 
 

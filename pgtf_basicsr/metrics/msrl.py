@@ -11,6 +11,8 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from ..argument_types import Counts
 from ..config.metric_specification import MetricSpecification, specified_by
 from ..losses.msrl_loss import temporal_difference
+from .accumulators import SINGLE_FRAMES
+from .unknown_options import refuse_unknown_options
 
 __all__ = ['ResidualPSNR', 'calculate_msrl', 'msrl']
 
@@ -37,6 +39,7 @@ def msrl(img: np.ndarray, img2: np.ndarray, scales: Sequence[int] = SCALES) -> f
     if img.shape != img2.shape or img.ndim != 4 or len(img) < ResidualPSNR.min_frames:
         raise ValueError(
             f'expected two clips of one shape (T, H, W, C), T of 2 or more, got {img.shape} and {img2.shape}'
+            + (SINGLE_FRAMES if img.ndim == 3 else '')
         )
     residual = ResidualPSNR(scales)
     for restored, gt in zip(img, img2):
@@ -103,6 +106,7 @@ def calculate_msrl(img: np.ndarray, img2: np.ndarray, scales: Counts = SCALES, *
         img, img2 (ndarray): Restored and real clip (T, H, W, C), uint8, T of 2 or more.
         scales (sequence of int): Factors by which the changes from frame to frame are downsampled.
     """
+    refuse_unknown_options(calculate_msrl, kwargs)
     return msrl(img, img2, scales)
 
 

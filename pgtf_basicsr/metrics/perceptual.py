@@ -14,6 +14,7 @@ from ..devices import find_device
 from ..losses import lpips_loss
 from ..network_files import Backend, Device, NetworkFile
 from .accumulators import as_rgb
+from .unknown_options import refuse_unknown_options
 
 __all__ = ['calculate_lpips', 'prepare_lpips']
 
@@ -77,7 +78,7 @@ def calculate_lpips(
     weights: str | None = None,
     device: Device = 'auto',
     download: bool = False,
-    channel_order: ChannelOrder = 'rgb',
+    channel_order: ChannelOrder = 'bgr',
     **kwargs: Any,
 ) -> float:
     """Learned perceptual distance of two frames (Zhang et al., CVPR 2018, version 0.1), lower is better.
@@ -90,7 +91,7 @@ def calculate_lpips(
             folder and the torch hub cache are searched.
         device (str): Where the network runs; auto takes a GPU where there is one.
         download (bool): Whether a missing file may be fetched.
-        channel_order (str): Of the frames: rgb, as this package's validation hands them over, or bgr.
+        channel_order (str): Of the frames: bgr, as BasicSR hands them over, or rgb.
 
     Returns:
         float: 0 for equal frames.
@@ -99,6 +100,7 @@ def calculate_lpips(
         ValueError: Shapes differ, or the frames are too small for the network.
         UserError: The file is missing or wrong.
     """
+    refuse_unknown_options(calculate_lpips, kwargs)
     network = _network(net, NETWORKS[net][0].find(weights, download), device)
     with torch.inference_mode():
         return network(*(_tensor(frame, crop_border, channel_order, device) for frame in (img, img2))).item()

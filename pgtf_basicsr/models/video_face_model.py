@@ -14,6 +14,7 @@ from torch import nn
 
 from ..archs.inference import for_inference
 from ..data.clip_stream import ClipStream, open_stream
+from ..errors import UserError
 from ..evaluation.clip_images import ClipImages
 from ..evaluation.report import log_results, write_images, write_report
 from ..evaluation.tables import markdown_table
@@ -155,6 +156,11 @@ class VideoFaceModel(TrainableModel):
         if not hasattr(dataset, 'clip_lengths'):
             return
         name = dataset.opt['name']
+        if len(dataset) != len(dataset.clip_lengths()):
+            raise UserError(
+                f'dataset {name}: {type(dataset).__name__} has single frames; {type(self).__name__} takes whole clips, '
+                'such as those of VFHQDataset'
+            )
         metrics = {metric: info.options for metric, info in self.metrics.items()}
         require_clips(metrics, f'dataset {name}', dataset.clip_lengths(), dataset.has_gt, dataset.gt_size)
         skipped = [metric for metric, options in metrics.items() if not is_measured(options, dataset.has_gt)]

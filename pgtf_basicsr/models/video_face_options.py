@@ -7,6 +7,7 @@ from basicsr.utils.registry import DATASET_REGISTRY, LOSS_REGISTRY
 from pydantic import Field
 
 from ..archs.input_requirements import InputRequirements
+from ..config.loss_signatures import returns_pair
 from ..config.mistakes import Keys
 from ..config.registered_sections import Loss, Network, Optimizer, description_of, look_up, network_argument
 from ..config.schema import DataSetOptions, ValOptions, value
@@ -74,6 +75,14 @@ class VideoFaceOptions(TrainableOptions):
             if stride > num_frames:
                 yield ('val', 'stride'), f' is {stride}; it must be {num_frames} or less, the frames of a window'
         train = options.get('train') or {}
+        for key in ('pixel_opt', 'perceptual_opt'):
+            loss = look_up(LOSS_REGISTRY, value(train, key, 'type') or '')
+            if loss is not None and returns_pair(loss):
+                yield (
+                    ('train', key, 'type'),
+                    f' is {train[key]["type"]}, which returns a pair; {options.get("model_type")} takes one value, '
+                    'such as that of a CombinedLoss',
+                )
         if train.get('gan_opt'):
             yield from check_adversarial(options, train)
 

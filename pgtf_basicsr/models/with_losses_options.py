@@ -1,7 +1,7 @@
 """Options of BasicSR's models with further losses."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -27,6 +27,8 @@ class TrainingWithLosses(TrainOptions):
 
 class OptionsWithLosses(RunOptions):
     """An option file for one of BasicSR's models with further losses."""
+
+    takes_any_pair: ClassVar[bool] = True
 
     train: TrainingWithLosses | None = Field(None, description='how to train')
 

@@ -88,7 +88,8 @@ def test_dataset_level_metrics_are_those_of_all_clips(i3d_file):
             scorer.update(*frames)
         assert scorer.result('clip').scores == {}
         collected.append(scorer.collected())
-    assert whole_scores(metrics, collected) == {'fvd': {'restored': calculate_fvd(*clips, window=10, weights=i3d_file)}}
+    expected = calculate_fvd(*clips, window=10, weights=i3d_file, channel_order='rgb')
+    assert whole_scores(metrics, collected) == {'fvd': {'restored': expected}}
 
 
 def test_metrics_are_described_in_the_order_of_the_papers_columns():

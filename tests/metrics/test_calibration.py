@@ -85,11 +85,13 @@ def test_lpips_is_that_of_its_package(backbone):
         expected = reference(lpips.im2tensor(restored), lpips.im2tensor(gt)).item()
         cropped = reference(lpips.im2tensor(restored[4:-4, 4:-4]), lpips.im2tensor(gt[4:-4, 4:-4])).item()
     options = {'net': 'alex', 'weights': backbone, 'device': 'cpu'}
-    assert calculate_lpips(restored, gt, **options) == pytest.approx(expected, abs=1e-6)
-    assert calculate_lpips(restored, gt, crop_border=4, **options) == pytest.approx(cropped, abs=1e-6)
-    assert calculate_lpips(restored[..., ::-1], gt[..., ::-1], channel_order='bgr', **options) == pytest.approx(
-        expected, abs=1e-6
-    )
+    rgb = {'channel_order': 'rgb', **options}
+    assert calculate_lpips(restored, gt, **rgb) == pytest.approx(expected, abs=1e-6)
+    assert calculate_lpips(restored, gt, crop_border=4, **rgb) == pytest.approx(cropped, abs=1e-6)
+    # What BasicSR's models hand over.
+    bgr = {'img': restored[..., ::-1], 'img2': gt[..., ::-1]}
+    assert calculate_metric(bgr, {'type': 'calculate_lpips', **options}) == pytest.approx(expected, abs=1e-6)
+    assert calculate_lpips(restored, gt, **options) != pytest.approx(expected, abs=1e-4)
     assert calculate_metric({'img': gt, 'img2': gt}, {'type': 'calculate_lpips', 'better': 'lower', **options}) == 0
 
 

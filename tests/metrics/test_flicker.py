@@ -89,10 +89,10 @@ def test_frame_by_frame_and_registered():
     assert np.isnan(flicker.compute())
     for frames in zip(restored, clip):
         flicker.update(*frames)
-    options = {'type': 'calculate_flicker', 'better': 'lower'}
+    options = {'type': 'calculate_flicker', 'better': 'lower', 'channel_order': 'rgb'}
     assert calculate_metric({'img': restored, 'img2': clip}, options) == flicker.compute()
     assert calculate_flicker.specification.accumulator
-    swapped = calculate_flicker(restored[..., ::-1], clip[..., ::-1], channel_order='bgr')
+    swapped = calculate_flicker(restored[..., ::-1], clip[..., ::-1])
     assert swapped == pytest.approx(flicker.compute())
 
 

@@ -79,18 +79,14 @@ def clips():
 def test_a_data_set_by_a_network_from_a_file(i3d_file):
     real = [blurred(clip, 1) for clip in clips()]
     fvd = [
-        calculate_fvd([noisy(clip, sigma) for clip in real], real, window=10, weights=i3d_file)
+        calculate_fvd([noisy(clip, sigma) for clip in real], real, window=10, weights=i3d_file, channel_order='rgb')
         for sigma in (0, 10, 20, 40)
     ]
     # Equal up to the rounding of a square root.
     assert fvd[0] == pytest.approx(0, abs=1e-9)
     assert sorted(fvd) == fvd and fvd[1] > 1e-7
     bgr = calculate_fvd(
-        [noisy(clip, 20)[..., ::-1] for clip in real],
-        [clip[..., ::-1] for clip in real],
-        window=10,
-        weights=i3d_file,
-        channel_order='bgr',
+        [noisy(clip, 20)[..., ::-1] for clip in real], [clip[..., ::-1] for clip in real], window=10, weights=i3d_file
     )
     assert bgr == pytest.approx(fvd[2])
 
@@ -105,7 +101,7 @@ def test_the_number_is_the_same_whichever_process_has_seen_a_clip(i3d_file, orde
         for frames in zip(restored[index], real[index]):
             features.update(*frames)
         collected[index] = features.collect()
-    together = calculate_fvd(restored, real, window=10, weights=i3d_file)
+    together = calculate_fvd(restored, real, window=10, weights=i3d_file, channel_order='rgb')
     assert calculate_fvd.specification.combine([collected[index] for index in range(3)]) == together
 
 
