@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import skimage
 
-# {clip: (folder of the ground truth, folder of the same by 4 smaller)}
+# Folders of the ground truth, and of the same by 4 smaller.
 TRAIN = 'datasets/REDS/train_sharp', 'datasets/REDS/train_sharp_bicubic/X4'
 VAL = 'datasets/REDS4/GT', 'datasets/REDS4/sharp_bicubic'
+# {clip: (photograph, frames, folders)}. Clips of REDS have 100 frames, which BasicSR's dataset counts on.
 CLIPS = {'001': ('chelsea.png', 100, TRAIN), '002': ('coffee.png', 100, TRAIN), '000': ('coffee.png', 4, VAL)}
 META_INFO = 'datasets/REDS/meta_info_REDS_GT.txt'
 WIDTH, HEIGHT = 192, 144
