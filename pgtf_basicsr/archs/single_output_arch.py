@@ -49,14 +49,15 @@ class SingleOutputNetwork(nn.Module):
         Returns:
             Tensor: (N, C', H', W'), or (B, L, C', H', W'), or (B, C', H', W') where the centre alone is returned.
         """
-        if self.num_frames is None:
+        num_frames = self.num_frames
+        if num_frames is None:
             return self._frame_by_frame(frames)
         if frames.dim() == 4:
-            return self._middle(frames.unsqueeze(1).expand(-1, self.num_frames, -1, -1, -1))
-        windows = self._windows(frames.size(1))
+            return self._middle(frames.unsqueeze(1).expand(-1, num_frames, -1, -1, -1))
+        windows = _windows(frames.size(1), num_frames)
         if self.output_frames == 'centre':
             return self._middle(frames[:, windows[frames.size(1) // 2]])
-        if frames.size(1) == self.num_frames:
+        if frames.size(1) == num_frames:
             return self._first_output(frames)
         return torch.stack([self._middle(frames[:, window]) for window in windows], dim=1)
 
@@ -75,15 +76,16 @@ class SingleOutputNetwork(nn.Module):
             return self._first_output(frames[:, frames.size(1) // 2])
         return self._first_output(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
 
-    def _windows(self, length: int) -> Tensor:
-        """Return the places (length, T) of the frames of the window around each frame."""
-        offsets = torch.arange(self.num_frames) - self.num_frames // 2
-        return (torch.arange(length).unsqueeze(1) + offsets).clamp(0, length - 1)
-
     def _middle(self, window: Tensor) -> Tensor:
         """Restore the middle frame of a window (B, T, C, H, W)."""
-        return self._first_output(window)[:, self.num_frames // 2]
+        return self._first_output(window)[:, window.size(1) // 2]
 
     def _first_output(self, frames: Tensor) -> Tensor:
         output = self.network(frames)
         return output[0] if isinstance(output, (tuple, list)) else output
+
+
+def _windows(length: int, num_frames: int) -> Tensor:
+    """Return the places (length, num_frames) of the frames of the window around each frame of a clip."""
+    offsets = torch.arange(num_frames) - num_frames // 2
+    return (torch.arange(length).unsqueeze(1) + offsets).clamp(0, length - 1)

@@ -40,8 +40,8 @@ def unread_losses(model: Any, train: dict[str, Any], described: list[str]) -> It
         if key not in described and key not in words and not (ends and key.endswith(ends)) and _names_losses(section):
             yield (
                 ('train', key),
-                f': {model.__name__} reads no such loss, so nothing would be trained with it; give it as one of the '
-                'losses of a CombinedLoss in pixel_opt, or of train.losses with a model such as SRModelWithLosses',
+                f': {model.__name__} reads no such loss; put it into a CombinedLoss as pixel_opt, or below train.losses '
+                'of a model such as SRModelWithLosses',
             )
 
 

@@ -35,6 +35,7 @@ class VFHQVideoTestDataset(VFHQDataset):
     """
 
     option_types = VFHQVideoTestOptions
+    options: VFHQVideoTestOptions
 
     def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__(opt)

@@ -12,9 +12,10 @@ from basicsr.models import build_model
 from basicsr.utils.registry import MODEL_REGISTRY
 
 from pgtf_basicsr.config.checking import find_mistakes
+from pgtf_basicsr.samples.sample_data import write_sample_data
 
 from ..helpers.backbones import seeded_features, torchvision_names
-from ..helpers.quickstart import ROOT, write_data
+from ..helpers.quickstart import ROOT
 from .trials import batch_of, frames, step, validate
 
 PAGE = (ROOT / 'docs/reuse.md').read_text()
@@ -43,9 +44,8 @@ logger: {print_freq: 1, save_checkpoint_freq: 1, use_tb_logger: false}
 def project(tmp_path_factory):
     """A folder with what the examples name."""
     folder = tmp_path_factory.mktemp('project')
-    write_data(folder)
-    (folder / 'datasets/VFHQ').mkdir()
-    (folder / 'datasets/sample/test/GT').rename(folder / 'datasets/VFHQ/GT')
+    write_sample_data(folder / 'datasets/VFHQ', clips=1, test_clips=1, clip_frames=5, size=64, video_size=32)
+    (folder / 'datasets/VFHQ/test/GT').rename(folder / 'datasets/VFHQ/GT')
     (folder / 'weights').mkdir()
     torch.save(torchvision_names(seeded_features('alexnet')), folder / 'weights/alexnet-owt-7be5be79.pth')
     return folder
@@ -75,6 +75,12 @@ def test_option_file(example, project, monkeypatch):
     validation = {**sections['train'], 'phase': 'val', 'gt_size': 32, 'max_frames': 4}
     scores = validate(model, build_dataset(sections.get('val', validation)))
     assert scores['psnr'] > 0 and set(scores) == set(opt['val']['metrics'])
+
+
+def test_basicvsr_plus_plus_in_place_of_basicvsr(project, monkeypatch):
+    example = next(deepcopy(example) for example in OPTION_FILES if example.get('scale') == 4)
+    example['network_g'] = {'type': 'BasicVSRPlusPlus', 'mid_channels': 8, 'num_blocks': 1}
+    test_option_file(example, project, monkeypatch)
 
 
 @pytest.mark.parametrize('program', PROGRAMS, ids=lambda program: program.strip().splitlines()[-1][:30])
