@@ -11,7 +11,11 @@ from .quickstart import ROOT
 FIRST = ('README.md', 'docs/getting_started.md', 'CONTRIBUTING.md')
 PAGES = [*FIRST, *sorted({str(path.relative_to(ROOT)) for path in (ROOT / 'docs').rglob('*.md')} - set(FIRST))]
 # Pages whose code and commands have tests of their own.
-OWN_TESTS = {'docs/plugin.md': 'tests/docs/test_plugin.py'}
+OWN_TESTS = {
+    'docs/checkpoints.md': 'tests/export/test_documentation.py',
+    'docs/plugin.md': 'tests/docs/test_plugin.py',
+    'docs/python.md': 'tests/test_python_page.py',
+}
 # What a block of commands begins with.
 PROGRAMS = re.compile(
     r'(\.venv/bin/)?(basicsr|pgtf|python[\d.]*|pip|torchrun|make|ruff|jupyter|git|mkdocs|sbatch|srun)\b'
