@@ -49,7 +49,7 @@ def test_missing_file(empty, name, near):
     with pytest.raises(UserError) as refusal:
         config.read(name)
     message = str(refusal.value)
-    assert message.startswith(f'there is no option file {name}: {empty / name} does not exist')
+    assert message.startswith(f'cannot read the option file {name}: {empty / name} does not exist')
     assert message.endswith(' `basicsr options` lists the packaged ones') and '\n' not in message
     assert ('did you mean' in message) == bool(near) and (not near or f'; did you mean {near}? ' in message)
 

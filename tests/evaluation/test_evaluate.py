@@ -186,7 +186,7 @@ def leave(folder):
         (None, ['--metrics', 'psnr:crop_border'], 'expected NAME:KEY=VALUE'),
         (None, ['--metrics', 'code_accuracy'], 'compares codes'),
         (None, ['--metrics', 'psnr', '-opt', 'some.yml'], 'give one of them'),
-        (None, ['-opt', 'some.yml'], 'there is no option file some.yml'),
+        (None, ['-opt', 'some.yml'], 'cannot read the option file some.yml'),
         (None, ['--metrics', 'niqe'], '32 pixels at their shorter side; metric niqe needs 192'),
         (None, ['--gt', 'nowhere'], '--gt: there is nothing at nowhere'),
         (None, ['-o', 'restored'], 'holds --restored itself'),

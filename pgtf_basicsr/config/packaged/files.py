@@ -40,7 +40,7 @@ def find_option_file(name: str | os.PathLike[str]) -> str:
     beside = [str(other) for other in path.parent.glob('*.y*ml')]
     near = nearest(name, [*packaged, *beside], cutoff=0.7)
     raise UserError(
-        f'there is no option file {name}: {path.absolute()} does not exist, and no packaged file has this name'
+        f'cannot read the option file {name}: {path.absolute()} does not exist, and no packaged file has this name'
         f'{f"; did you mean {near}?" if near else ";"} `basicsr options` lists the packaged ones'
     )
 
