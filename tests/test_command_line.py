@@ -157,7 +157,7 @@ def test_module_is_the_command():
 
 def test_missing_option_file(capsys, in_project):
     error = refused(capsys, 'train', '-opt', 'options/stage9.yml')
-    assert error.startswith('basicsr: there is no option file options/stage9.yml: ') and error.count('\n') == 1
+    assert error.startswith('basicsr: cannot read the option file options/stage9.yml: ') and error.count('\n') == 1
 
 
 @pytest.mark.parametrize(

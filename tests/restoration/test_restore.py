@@ -195,7 +195,7 @@ def test_bad_option_files_are_named(weights, tmp_path, text, complaint):
         (dict(crf=60), 'crf must be between 0 and 51'),
         (dict(size=30), 'size must be a multiple of 4 and at least 8, not 30'),
         (dict(device='tpu'), 'device must be auto, cpu, cuda or cuda:N, not tpu'),
-        (dict(option_file='none.yml'), 'there is no option file none.yml'),
+        (dict(option_file='none.yml'), 'none.yml does not exist, and no packaged file has this name'),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_written(source, weights, tmp_path, options, complaint):

@@ -23,5 +23,5 @@ def run(args: argparse.Namespace) -> None:
         return
     packaged = packaged_files()
     width = max(map(len, packaged))
-    for name, path in packaged.items():
-        sys.stdout.write(f'{name:<{width}}  {description_of(path)}\n')
+    lines = [f'{name:<{width}}  {description_of(path)}\n' for name, path in packaged.items()]
+    sys.stdout.write(''.join(lines))

@@ -38,9 +38,9 @@ def find_option_file(name: str | os.PathLike[str]) -> str:
         return str(packaged[name])
     path = Path(name)
     beside = [str(other) for other in path.parent.glob('*.y*ml')]
-    near = nearest(name, [*packaged, *beside])
+    near = nearest(name, [*packaged, *beside], cutoff=0.7)
     raise UserError(
-        f'there is no option file {name}: {path.absolute()} does not exist, and no packaged file has this name'
+        f'cannot read the option file {name}: {path.absolute()} does not exist, and no packaged file has this name'
         f'{f"; did you mean {near}?" if near else ";"} `basicsr options` lists the packaged ones'
     )
 
