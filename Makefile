@@ -10,9 +10,10 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/basicsr demo .
 
-# Tests run in one thread each and are distributed over processes.
+# Tests run in one thread each and are distributed over processes: one more than cores, for some wait for the disk.
+PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: .venv/tested
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --durations 20
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --maxprocesses 4 --durations 20
 
 check: .venv/checked
 	$(BIN)/ruff check .

@@ -138,6 +138,8 @@ AN_ARGUMENT = {
     'sample-data': '--parsing',
     'prepare': 'videos',
     'preview': '--windows',
+    'export': '--fidelity',
+    'info': '--tensors',
     'options': 'copy',
     'check-options': '--reference',
 }
