@@ -26,7 +26,6 @@ __all__ = [
     'Checkpoint',
     'checksum',
     'load_weights',
-    'network_options',
     'origin',
     'read_checkpoint',
     'read_torch_file',
@@ -125,15 +124,6 @@ def state_dict(path: str | Path, param_key: str | None = None) -> StateDict:
         UserError: As `read_checkpoint` and `Checkpoint.state_dict`.
     """
     return read_checkpoint(path).state_dict(param_key)
-
-
-def network_options(path: str | Path) -> dict[str, Any] | None:
-    """Read the options of the network that a file's weights belong to; None if the file does not have them.
-
-    Raises:
-        UserError: As `read_checkpoint`.
-    """
-    return read_checkpoint(path).network
 
 
 def load_weights(net: nn.Module, state: StateDict, source: str | Path, assign: bool = False) -> None:

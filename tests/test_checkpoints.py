@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from pgtf_basicsr.checkpoints import load_weights, network_options, read_checkpoint, state_dict, write_checkpoint
+from pgtf_basicsr.checkpoints import load_weights, read_checkpoint, state_dict, write_checkpoint
 from pgtf_basicsr.errors import UserError
 
 STATE = {'conv.weight': torch.arange(6.0).view(2, 3), 'conv.bias': torch.tensor([7.0, 8.0])}
@@ -56,7 +56,7 @@ def test_reads_safetensors(tmp_path):
     path = tmp_path / 'w.safetensors'
     save_file(STATE, path)
     assert_same_state(state_dict(path))
-    assert network_options(path) is None
+    assert read_checkpoint(path).network is None
 
 
 def test_chooses_the_weights_asked_for(tmp_path):
@@ -73,9 +73,9 @@ def test_knows_the_network_the_weights_belong_to(tmp_path):
     torch.save({'params': STATE, 'network': network}, tmp_path / 'w.pth')
     save_file(STATE, tmp_path / 'w.safetensors', metadata={'network': json.dumps(network)})
     torch.save({'params': STATE}, tmp_path / 'other.pth')
-    assert network_options(tmp_path / 'w.pth') == network
-    assert network_options(tmp_path / 'w.safetensors') == network
-    assert network_options(tmp_path / 'other.pth') is None
+    assert read_checkpoint(tmp_path / 'w.pth').network == network
+    assert read_checkpoint(tmp_path / 'w.safetensors').network == network
+    assert read_checkpoint(tmp_path / 'other.pth').network is None
 
 
 def test_says_where_it_looked_for_missing_weights(tmp_path, monkeypatch):
@@ -163,7 +163,7 @@ def test_writes_what_it_reads(tmp_path):
     path = tmp_path / 'w.pth'
     write_checkpoint(path, {'params': STATE, 'network': {'type': 'PGTFormer'}})
     assert_same_state(state_dict(path))
-    assert network_options(path) == {'type': 'PGTFormer'}
+    assert read_checkpoint(path).network == {'type': 'PGTFormer'}
     write_checkpoint(path, {'params': scaled(2)})
     assert_same_state(state_dict(path), scaled(2))
     assert [file.name for file in tmp_path.iterdir()] == ['w.pth']

@@ -15,11 +15,10 @@ import torch
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from ..errors import UserError
+from ..errors import UserError, require
 from ..faces.transforms import centre_square, compose, mirror_matrix, resize_matrix, warp
 from ..images import read_image, to_tensor
 from .celebamask_options import CelebAMaskHQOptions
-from .checks import require
 from .degradation import Degradation
 from .remote import read_text
 
@@ -151,17 +150,16 @@ class CelebAMaskHQDataset(Dataset):
 
     def _find_images(self):
         folder = self.root / IMAGES
-        require(folder.is_dir(), self._where, f'dataroot: no folder {folder}; it should hold images <n>.jpg')
+        require(folder.is_dir(), f'{self._where}: dataroot: no folder {folder}; it should hold images <n>.jpg')
         found = {int(path.stem) for path in folder.glob('*.jpg') if path.stem.isdecimal()}
         listed = self._listed()
         missing = [number for number in listed or () if number not in found]
         require(
             not missing,
-            self._where,
-            f'{len(missing)} of {len(listed or ())} images are missing, '
+            f'{self._where}: {len(missing)} of {len(listed or ())} images are missing, '
             f'the first is {folder / f"{missing[0] if missing else 0}.jpg"}',
         )
-        require(found, self._where, f'no image <n>.jpg in {folder}')
+        require(bool(found), f'{self._where}: no image <n>.jpg in {folder}')
         return sorted(found) if listed is None else listed
 
     def _listed(self):
@@ -169,7 +167,9 @@ class CelebAMaskHQDataset(Dataset):
         if self.options.meta_info_file:
             numbers = read_text(self.options.meta_info_file, 'meta_info_file').split()
             for number in numbers:
-                require(number.isdecimal(), self.options.meta_info_file, f'{number!r} should be the number of an image')
+                require(
+                    number.isdecimal(), f'{self.options.meta_info_file}: {number!r} should be the number of an image'
+                )
             return [int(number) for number in numbers]
         if self.options.images is None:
             return None
@@ -200,8 +200,7 @@ def merge_parts(root: str | Path, number: int) -> np.ndarray:
             merged = np.zeros(mask.shape, np.uint8)
         require(
             mask.shape == merged.shape,
-            str(path),
-            f'is {mask.shape[1]} x {mask.shape[0]} pixels, but other masks '
+            f'{path}: is {mask.shape[1]} x {mask.shape[0]} pixels, but other masks '
             f'of the image are {merged.shape[1]} x {merged.shape[0]}',
         )
         merged[mask > 127] = label

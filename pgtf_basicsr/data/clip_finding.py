@@ -2,7 +2,7 @@
 
 from basicsr.utils import get_root_logger
 
-from .checks import require
+from ..errors import require
 from .clips import Clip, find_missing, read_meta_info
 from .remote import is_url
 from .storage import Storage
@@ -30,9 +30,8 @@ def find_clips(
     listed = read_meta_info(options.meta_info_file) if options.meta_info_file else source.list_clips()
     clips = [clip for clip in listed if clip.num_frames >= shortest]
     require(
-        clips,
-        where,
-        f'no clip of {shortest} or more frames in {source.root}; '
+        bool(clips),
+        f'{where}: no clip of {shortest} or more frames in {source.root}; '
         'it should hold one folder of frames per clip, <clip>/00000000.png',
     )
     short = [clip.name for clip in listed if clip.num_frames < shortest]
@@ -46,7 +45,7 @@ def find_clips(
                 f'{option}: {len(missing)} of {len(names)} clips are missing, the first is {missing[0]} '
                 f'(looked in {getattr(options, option)})'
             )
-            require(skips_broken and len(missing) < len(names), where, complaint)
+            require(skips_broken and len(missing) < len(names), f'{where}: {complaint}')
             get_root_logger().warning(f'{where}: {complaint}; skipped')
             gone.update(missing)
     return [clip for clip in clips if clip.name not in gone]

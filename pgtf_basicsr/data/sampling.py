@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import require
+from ..errors import require
 from .clips import Clip
 from .remote import read_text
 
@@ -122,9 +122,8 @@ def read_clip_weights(path: str, clips: Sequence[Clip]) -> np.ndarray:
             weights[name] = -1
         require(
             0 <= weights[name] < np.inf,
-            f'{path}, line {number}',
-            f'{line!r} should be `<clip> <weight>`, a weight of 0 or more',
+            f'{path}, line {number}: {line!r} should be `<clip> <weight>`, a weight of 0 or more',
         )
     found = np.array([weights.get(clip.name, 1.0) for clip in clips])
-    require(found.sum() > 0, str(path), 'gives no clip of the dataset a weight above 0')
+    require(found.sum() > 0, f'{path}: gives no clip of the dataset a weight above 0')
     return found

@@ -11,11 +11,10 @@ import torch
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from ..errors import DataError
+from ..errors import DataError, require
 from ..faces.alignment import align_to_template, flip_landmarks
 from ..faces.transforms import centre_square, compose, mirror_matrix, resize_matrix, transform_points, warp
 from ..images import to_tensor
-from .checks import require
 from .clip_files import ClipFiles
 from .clip_finding import find_clips
 from .clip_stream import ClipStream, with_size
@@ -159,7 +158,7 @@ class VFHQDataset(Dataset):
             UserError: The dataset is one of training.
             DataError: Here or while iterating: a frame or its landmarks are missing or broken.
         """
-        require(not self.is_train, self._where, 'its phase is train; only val and test have clips to iterate over')
+        require(not self.is_train, f'{self._where}: its phase is train; only val and test have clips to iterate over')
         self._check_index(index)
         draw, clip = self._draw_clip(index)
         return ClipStream(clip.name, len(draw.frames), self.has_gt, partial(self._iterate, draw, clip))
@@ -184,11 +183,11 @@ class VFHQDataset(Dataset):
         draw = Draw.from_report(report)
         require(
             bool(draw.degradation) != bool(self.lq_clips),
-            self._where,
-            f'{report!r} is of a dataset {"without" if self.lq_clips else "with"} ready-made degraded clips',
+            f'{self._where}: {report!r} is of a dataset {"without" if self.lq_clips else "with"} ready-made '
+            'degraded clips',
         )
         clip = next((clip for clip in self.clips if clip.name == draw.clip), None)
-        require(clip is not None, self._where, f'has no clip {draw.clip}')
+        require(clip is not None, f'{self._where}: has no clip {draw.clip}')
         return self._load(draw, self._open(clip))
 
     def _item(self, index):

@@ -6,7 +6,7 @@ import torch
 from basicsr.data.data_util import generate_frame_indices
 from basicsr.utils.registry import DATASET_REGISTRY
 
-from .checks import require
+from ..errors import require
 from .vfhq_dataset import VFHQDataset
 from .vfhq_options import VFHQVideoTestOptions
 
@@ -39,13 +39,13 @@ class VFHQVideoTestDataset(VFHQDataset):
 
     def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__(opt)
-        require(not self.is_train, self._where, 'its phase is train; VFHQDataset is the one to train on')
+        require(not self.is_train, f'{self._where}: its phase is train; VFHQDataset is the one to train on')
         shortest = 1 if self.options.padding == 'replicate' else self.options.num_frame
         for clip, length in self.clip_lengths().items():
             require(
                 length >= shortest,
-                self._where,
-                f'clip {clip} has {length} frames; padding {self.options.padding} needs num_frame, {shortest}: '
+                f'{self._where}: clip {clip} has {length} frames; '
+                f'padding {self.options.padding} needs num_frame, {shortest}: '
                 'set padding to replicate',
             )
         self._frames = [(clip, place) for clip, idx in enumerate(self.clip_lengths().values()) for place in range(idx)]

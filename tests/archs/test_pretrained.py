@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from pgtf_basicsr.archs import TSVQGAN, FaceParsingNet, PGTFormer
 from pgtf_basicsr.archs.inference import for_inference
-from pgtf_basicsr.checkpoints import network_options
+from pgtf_basicsr.checkpoints import read_checkpoint
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.restoration.networks import load_network
 
@@ -103,7 +103,7 @@ def test_the_weights_of_a_folder_are_a_checkpoint(tmp_path):
     net = make(PGTFormer)
     net.save_pretrained(tmp_path)
     assert_same(load_network(tmp_path / 'model.safetensors'), net)
-    assert network_options(tmp_path / 'model.safetensors') == {'type': 'PGTFormer', **net.arguments}
+    assert read_checkpoint(tmp_path / 'model.safetensors').network == {'type': 'PGTFormer', **net.arguments}
 
 
 def test_a_checkpoint_is_read_with_its_ema_weights(tmp_path):
