@@ -19,7 +19,7 @@ from typing import Any
 
 from basicsr.version import __version__ as basicsr_version
 
-from . import behaviour, compatibility, epochs, options
+from . import compatibility, epochs, learning_rates, moving_average, optimizers, options
 from .removed_modules import REMOVED_MODULES
 
 __all__ = ['AT_IMPORT', 'OWN_RUNS', 'SCHEDULE', 'Mend', 'apply_at_import', 'mend', 'mending', 'replaced']
@@ -106,25 +106,25 @@ AT_IMPORT: tuple[Any, ...] = (
 SCHEDULE = Mend(
     'basicsr.models.lr_scheduler.CosineAnnealingRestartLR.get_lr',
     'after its last period it raises a TypeError',
-    behaviour.held_after_last_period,
+    learning_rates.held_after_last_period,
 )
 
 OWN_RUNS: tuple[Mend, ...] = (
     Mend(
         'basicsr.models.base_model.BaseModel.get_optimizer',
         'Adam is the only optimizer; on GitHub it is one of seven',
-        behaviour.any_optimizer,
-        behaviour.knows_few_optimizers,
+        optimizers.any_optimizer,
+        optimizers.knows_few_optimizers,
     ),
     Mend(
         'basicsr.models.base_model.BaseModel.model_ema',
         'buffers of the averaged network, such as statistics of BatchNorm, stay as they were initialised',
-        behaviour.ema_with_buffers,
+        moving_average.ema_with_buffers,
     ),
     Mend(
         'basicsr.models.base_model.BaseModel.update_learning_rate',
         'after a warm-up, MultiStepLR continues from the rate of its last iteration, not from the one of the options',
-        behaviour.learning_rate_after_warmup,
+        learning_rates.learning_rate_after_warmup,
     ),
     SCHEDULE,
     Mend(

@@ -14,7 +14,7 @@ from pgtf_process import stop_request
 
 from ..checkpoints import origin
 from ..errors import Interrupted, SharedError, UserError
-from ..host.behaviour import set_learning_rates
+from ..host.learning_rates import set_learning_rates
 from ..host.patches import SCHEDULE, mending
 from ..ranks import average_in_rank_order, gathered, on_rank_0
 from ..training.saving import save_checkpoint, save_networks
