@@ -1,9 +1,7 @@
-"""Networks, losses and optimizers, built from the sections of an option file that name them."""
+"""Networks and losses, built from the sections of an option file that name them."""
 
-import inspect
 from typing import Any
 
-import torch
 from basicsr.archs import build_network as build_registered_network
 from basicsr.losses import build_loss as build_registered_loss
 from basicsr.utils import get_root_logger
@@ -11,7 +9,7 @@ from torch import nn
 
 from ..errors import UserError
 
-__all__ = ['build_loss', 'build_network', 'build_optimizer', 'is_used', 'log_parameters']
+__all__ = ['build_loss', 'build_network', 'is_used', 'log_parameters']
 
 
 def build_network(name: str, section: dict[str, Any]) -> Any:
@@ -54,28 +52,6 @@ def build_loss(name: str, section: dict[str, Any] | None) -> Any:
 def is_used(section: dict[str, Any] | None) -> bool:
     """Say whether there is a loss that is not skipped for want of weights."""
     return section is not None and bool(section) and section.get('weights', '') is not None
-
-
-def build_optimizer(name: str, section: dict[str, Any], net: nn.Module) -> torch.optim.Optimizer:
-    """Build the torch optimizer of a section for the parameters of a network that are not frozen.
-
-    Args:
-        name (str): Name of the section, for messages.
-        section (dict): Type of torch.optim and its arguments.
-        net (nn.Module): The network.
-
-    Raises:
-        UserError: torch has no such optimizer.
-    """
-    arguments = dict(section)
-    type_name = arguments.pop('type')
-    optimizer_type = getattr(torch.optim, type_name, None)
-    if optimizer_type is None:
-        raise UserError(f'{name}.type: torch.optim has no {type_name}')
-    if 'fused' in inspect.signature(optimizer_type).parameters:
-        # One kernel for all parameters, four times as fast as the default even on CPU.
-        arguments.setdefault('fused', True)
-    return optimizer_type([p for p in net.parameters() if p.requires_grad], **arguments)
 
 
 def log_parameters(net: nn.Module) -> None:

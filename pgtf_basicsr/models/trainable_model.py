@@ -17,7 +17,8 @@ from ..checkpoints import load_weights, state_dict
 from ..devices import PRECISIONS
 from ..errors import SharedError, UserError
 from ..ranks import gathered
-from .building import build_loss, build_network, build_optimizer, log_parameters
+from .building import build_loss, build_network, log_parameters
+from .optimizers import build_optimizer
 from .resumable_model import SAVED, cpu_state_dict, plain
 from .step_guard import PendingStep, StepGuard, all_finite, replace_where, step_unless
 from .trainable_options import TrainableOptions
