@@ -87,6 +87,8 @@ def read_checkpoint(path: str | Path, mmap: bool = False) -> Checkpoint:
         UserError: The file is missing, damaged, or holds no weights.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UserError(f'{path} is a folder, not a file of weights')
     if not path.is_file():
         raise UserError(f'weights not found: {path} (looked for {path.absolute()})')
     try:
@@ -137,7 +139,7 @@ def load_weights(net: nn.Module, state: StateDict, source: str | Path, assign: b
         assign (bool): Use the tensors themselves as the network's, which may be on the meta device. Default: False.
 
     Raises:
-        UserError: Tensors are missing, unexpected, or of another shape. The message names them.
+        UserError: Tensors are missing, unexpected, of another shape, complex, or sparse. The message names them.
     """
     own_state_dict = getattr(net, 'own_state_dict', None)
     if own_state_dict is not None:
@@ -151,6 +153,7 @@ def load_weights(net: nn.Module, state: StateDict, source: str | Path, assign: b
             for name in expected
             if name in state and state[name].shape != expected[name].shape
         ],
+        'not dense real numbers': [name for name in expected if name in state and not _is_dense_and_real(state[name])],
     }
     if any(differences.values()):
         found = '; '.join(f'{kind}: {_some(names)}' for kind, names in differences.items() if names)
@@ -250,6 +253,10 @@ def _is_state_dict(value: object) -> bool:
 
 def _without_module(state: StateDict) -> StateDict:
     return {name.removeprefix('module.'): tensor for name, tensor in state.items()}
+
+
+def _is_dense_and_real(tensor):
+    return tensor.layout == torch.strided and not (tensor.is_complex() or tensor.is_quantized)
 
 
 def _shape(tensor: torch.Tensor) -> str:

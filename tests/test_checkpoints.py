@@ -181,3 +181,17 @@ def test_failed_write_leaves_the_old_file_alone(tmp_path):
 def test_write_to_a_missing_folder_raises(tmp_path):
     with pytest.raises(OSError):
         write_checkpoint(tmp_path / 'none' / 'w.pth', {'params': STATE})
+
+
+@pytest.mark.parametrize('change', [lambda tensor: tensor.to(torch.complex64), torch.Tensor.to_sparse])
+def test_weights_of_another_kind_are_refused(change):
+    """A network takes over tensors as they are: complex or sparse ones would fail in its first pass."""
+    net = torch.nn.Linear(2, 2)
+    state = {name: change(tensor.detach()) for name, tensor in net.state_dict().items()}
+    with pytest.raises(UserError, match='w.pth does not fit Linear: not dense real numbers: weight, bias'):
+        load_weights(net, state, 'w.pth', assign=True)
+
+
+def test_a_folder_is_no_file_of_weights(tmp_path):
+    with pytest.raises(UserError, match='is a folder, not a file of weights'):
+        read_checkpoint(tmp_path)

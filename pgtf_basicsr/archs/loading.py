@@ -8,6 +8,7 @@ from torch import nn
 
 from .. import config
 from ..checkpoints import Checkpoint
+from ..config.registered_sections import Network, check_sections
 from ..config.registries import look_up
 from ..errors import UserError
 from .discriminator_arch import VQGANDiscriminator
@@ -70,5 +71,6 @@ def load_network(checkpoint: Checkpoint, network: Any, name: str, param_key: str
             f'{name} is {kind or "missing"}: its type must be PGTFormer, '
             f'{", ".join(known.__name__ for known in NETWORKS)} or derived from one of them'
         )
+    check_sections(Network, {'network': network}, name)
     arguments = {key: value for key, value in network.items() if key != 'type'}
     return build_with_weights(built, arguments, checkpoint.state_dict(param_key), name, checkpoint.path)

@@ -177,7 +177,7 @@ def test_weights_of_stage_one_are_refused(tmp_path):
         ('network_g: [', 'not a valid option file'),
         ('name: x', 'does not restore: its type must be PGTFormer'),
         ('network_g: {type: PGTFromer}', 'does not restore: its type must be PGTFormer'),
-        ('network_g: {type: PGTFormer, wdith: 32}', 'cannot be built: .*wdith'),
+        ('network_g: {type: PGTFormer, wdith: 32}', 'wdith: there is no such option; did you mean width'),
     ],
 )
 def test_bad_option_files_are_named(weights, tmp_path, text, complaint):

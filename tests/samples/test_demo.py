@@ -32,7 +32,7 @@ def test_a_failing_step_is_named(tmp_path):
     assert output.endswith(
         '\n[1/10] basicsr sample-data datasets/sample\n'
         'basicsr: datasets/sample is not empty and holds no sample data; name a new or empty folder\n'
-        'basicsr: the demo ends at step 1 of 10, which failed with status 2: sample-data datasets/sample\n'
+        'basicsr: the demo ends at step 1 of 10, which ended with status 2: sample-data datasets/sample\n'
     )
     assert os.listdir(tmp_path / 'demo') == ['datasets']
 

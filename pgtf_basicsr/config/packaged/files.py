@@ -31,6 +31,7 @@ def find_option_file(name: str | os.PathLike[str]) -> str:
         UserError: If there is neither.
     """
     name = os.fspath(name)
+    require(bool(name), 'the name of the option file is empty')
     if os.path.exists(name):
         return name
     packaged = packaged_files()

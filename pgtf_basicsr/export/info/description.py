@@ -47,6 +47,7 @@ def describe(path: str | Path) -> Description:
         UserError: It is missing, damaged, or nothing of these.
     """
     path = Path(path)
+    require(not path.is_dir(), f'{path} is a folder, not a file')
     require(path.is_file(), f'there is no file {path} (looked for {path.absolute()})')
     describe_one = DESCRIBED.get(path.suffix, _describe_weights)
     try:

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
         sys.stdout.flush()
         status = run_step(step, folder)
         if status:
-            report([f'the demo ends at step {number} of {len(STEPS)}, which failed with status {status}: {step}'])
+            report([f'the demo ends at step {number} of {len(STEPS)}, which ended with status {status}: {step}'])
             raise SystemExit(status)
     write_summary(folder)
 

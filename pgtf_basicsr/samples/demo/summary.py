@@ -36,6 +36,7 @@ def write_summary(folder: Path) -> None:
         {name: scores['mean'] for name, scores in aligned.items()},
         {name: scores['mean'] for name, scores in unaligned.items()},
     )
+    write(f'Weights of stage IV: {folder / "experiments/quickstart_stage4/models/net_g_latest.pth"}')
     write(f'Restored video:  {results / "quickstart_restored.mp4"}')
     write(f'Comparison ({", ".join(ROWS)}): {comparison}')
     write(f'Curves over time and more images: {results / "quickstart_test_stage3" / "metrics.html"}')
