@@ -255,7 +255,7 @@ def _without_module(state: StateDict) -> StateDict:
     return {name.removeprefix('module.'): tensor for name, tensor in state.items()}
 
 
-def _is_dense_and_real(tensor):
+def _is_dense_and_real(tensor: torch.Tensor) -> bool:
     return tensor.layout == torch.strided and not (tensor.is_complex() or tensor.is_quantized)
 
 
