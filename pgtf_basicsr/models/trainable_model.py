@@ -20,9 +20,9 @@ from ..ranks import gathered
 from .building import build_loss, build_network, log_parameters
 from .optimizers import build_optimizer
 from .resumable_model import SAVED, cpu_state_dict, plain
+from .sharded_validation import ValidatedModel
 from .step_guard import PendingStep, StepGuard, all_finite, replace_where, step_unless
 from .trainable_options import TrainableOptions
-from .validated_model import ValidatedModel
 
 __all__ = ['TrainableModel']
 

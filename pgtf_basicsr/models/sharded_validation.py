@@ -1,4 +1,4 @@
-"""The validation of a model: items shared out over ranks, scores logged BasicSR's way."""
+"""The validation loop of a model: items shared out over ranks, scores logged as BasicSR does."""
 
 import os
 from typing import Any
