@@ -1,5 +1,6 @@
 """The network that weights belong to: its options, and the network itself, built and loaded."""
 
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,21 @@ from .face_parsing_arch import FaceParsingNet
 from .pretrained import build_with_weights
 from .ts_vqgan_arch import TSVQGAN
 
-__all__ = ['find_network', 'load_network', 'type_of']
+__all__ = ['add_network_option', 'find_network', 'load_network', 'type_of']
 
 # They need nothing but their arguments. BasicSR's own networks may read other files while they are built.
 NETWORKS = (TSVQGAN, FaceParsingNet, VQGANDiscriminator)
+
+
+def add_network_option(parser: ArgumentParser) -> None:
+    """Add the argument ``--opt`` of commands that take weights: the option file of `find_network`."""
+    parser.add_argument(
+        '-opt',
+        '--opt',
+        metavar='FILE',
+        help='an option file whose network_g the weights belong to, '
+        'where their file does not say it itself (default: the published network)',
+    )
 
 
 def find_network(checkpoint: Checkpoint, option_file: str | Path | None = None) -> tuple[Any, str]:

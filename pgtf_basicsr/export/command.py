@@ -4,6 +4,7 @@ import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
+from ..archs.loading import add_network_option
 from .exporting import NAMES, export
 
 __all__ = ['add_arguments', 'run']
@@ -23,13 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar='KEY',
         help='weights of the file to take: params_ema or params (default: params_ema where it has them)',
     )
-    parser.add_argument(
-        '-opt',
-        '--opt',
-        metavar='FILE',
-        help='an option file whose network_g the weights belong to, '
-        'where their file does not say it itself (default: the published network)',
-    )
+    add_network_option(parser)
     parser.add_argument(
         '--names',
         choices=NAMES,

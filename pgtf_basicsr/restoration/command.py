@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
+from ..archs.loading import add_network_option
 from ..devices import PRECISIONS
 from .whole_video import restore_video
 
@@ -13,13 +14,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('input', help='a video of one face, cropped to it')
     parser.add_argument('-o', '--output', required=True, help='the video to write: .mp4, .m4v, .mov or .mkv')
     parser.add_argument('--weights', required=True, help='a .pth or .safetensors file of a PGTFormer')
-    parser.add_argument(
-        '-opt',
-        '--opt',
-        metavar='FILE',
-        help='an option file whose network_g the weights belong to, '
-        'where their file does not say it itself (default: the published network)',
-    )
+    add_network_option(parser)
     parser.add_argument(
         '--fidelity',
         type=float,
