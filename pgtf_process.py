@@ -3,7 +3,7 @@
 It stands beside the package because some of it has to happen before torch is loaded, and importing the package loads
 it.  Nothing here happens by itself:
 
-    by the command        `prepare_command`, then `leave`
+    by the command        `prepare_command`, `unwound_by_signals`, then `leave`
     by ``import pgtf_basicsr``    `postpone_compiler`
     by a training         `stop_request`, `end_workers_at_exit` and, in data workers, `outlive_stop_request`
 """
@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import types
 from collections.abc import Iterator
@@ -23,10 +24,12 @@ from multiprocessing.util import Finalize
 from typing import Any, NoReturn
 
 __all__ = [
+    'HANGUP',
     'INTERRUPTED',
     'LOST_PROCESS',
     'MISTAKE',
     'STOPPED',
+    'EndedBySignal',
     'StopRequest',
     'end_workers_at_exit',
     'leave',
@@ -34,6 +37,7 @@ __all__ = [
     'postpone_compiler',
     'prepare_command',
     'stop_request',
+    'unwound_by_signals',
     'wait_for_report',
 ]
 
@@ -44,7 +48,9 @@ MISTAKE = 2
 STOPPED = 75
 INTERRUPTED = 130
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Of a terminal or connection that is closed; Windows has none.
+HANGUP = getattr(signal, 'SIGHUP', signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, HANGUP)
 # Seconds that a data worker lives on after SIGTERM, so that its trainer can finish the iteration.
 WORKER_GRACE = 60
 # Seconds that processes of a run may be apart when they find the same mistake.
@@ -74,6 +80,40 @@ def prepare_command() -> Iterator[None]:
         signal.signal(signal.SIGINT, on_interrupt)
 
 
+class EndedBySignal(SystemExit):
+    """SIGTERM or SIGHUP has come: what is half-written is removed on the way out; the status is 128 + its number."""
+
+    def __init__(self, number: int):
+        super().__init__(128 + number)
+        self.name = signal.Signals(number).name
+
+
+@contextmanager
+def unwound_by_signals() -> Iterator[None]:
+    """Context in which SIGTERM and SIGHUP raise `EndedBySignal`, as Ctrl-C raises KeyboardInterrupt.
+
+    A signal that is ignored stays so (as ``nohup`` wants it), and one comes only once: nothing is to disturb what the
+    first has begun. Under torchrun they end a process at once: it could be waiting for one that is gone.
+    """
+    if 'TORCHELASTIC_RUN_ID' in os.environ or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [number for number in {signal.SIGTERM, HANGUP} if signal.getsignal(number) is signal.SIG_DFL]
+
+    def unwind(number: int, frame: Any) -> NoReturn:
+        for other in numbers:
+            signal.signal(other, signal.SIG_IGN)
+        raise EndedBySignal(number)
+
+    for number in numbers:
+        signal.signal(number, unwind)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def leave(status: int) -> NoReturn:
     """End this process with an exit status.
 
@@ -98,7 +138,7 @@ def wait_for_report() -> None:
 
 
 class StopRequest:
-    """Notes SIGTERM (a scheduler's time limit) and SIGINT (Ctrl-C) for a loop that looks at it.
+    """Notes SIGTERM (a scheduler's time limit), SIGHUP (a closed terminal) and SIGINT (Ctrl-C) for a loop that looks.
 
     Until somebody looks, and from the second signal on, a signal ends the process at once with
     status 128 + its number.
@@ -112,7 +152,8 @@ class StopRequest:
     def noted(self) -> Iterator['StopRequest']:
         """Context in which the signals are noted."""
         self.signal, self._heeded = None, False
-        previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+        heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        previous = {number: signal.signal(number, self._note) for number in heard}
         try:
             yield self
         finally:
@@ -141,6 +182,7 @@ def outlive_stop_request() -> None:
     a little later.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(HANGUP, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(WORKER_GRACE))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from torch import distributed as dist
 
-from pgtf_process import INTERRUPTED, LOST_PROCESS, MISTAKE, STOPPED, wait_for_report
+from pgtf_process import INTERRUPTED, LOST_PROCESS, MISTAKE, STOPPED, EndedBySignal, unwound_by_signals, wait_for_report
 
 from .errors import Interrupted, SharedError, UserError
 
@@ -19,10 +19,12 @@ def exit_status(run: Callable[[], object]) -> int:
 
     Returns:
         int: 0; 2 for a user's mistake, reported in a line; 75 for a training that was asked to stop and
-        has saved all; 130 after Ctrl-C; 1 where another process of the run is gone.
+        has saved all; 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP, as shells count; 1 where another
+        process of the run is gone.
     """
     try:
-        run()
+        with unwound_by_signals():
+            run()
     except UserError as error:
         report_or_wait(lines_of(error), should_report(error))
         return MISTAKE
@@ -31,6 +33,9 @@ def exit_status(run: Callable[[], object]) -> int:
         return STOPPED
     except KeyboardInterrupt:
         return INTERRUPTED
+    except EndedBySignal as end:
+        report([f'ended by {end.name}'])
+        return int(str(end.code))
     except RuntimeError as error:
         if not is_of_communication(error):
             raise

@@ -1,4 +1,4 @@
-"""Files that readers only ever see whole, and folders to put them in."""
+"""Files that readers only ever see whole, folders to put them in, and which names in a folder are the user's."""
 
 import os
 from collections.abc import Iterator
@@ -7,9 +7,11 @@ from pathlib import Path
 
 from .errors import UserError
 
-__all__ = ['is_partial_file', 'make_folder', 'remove_partial_files', 'replacing']
+__all__ = ['is_hidden', 'list_visible', 'make_folder', 'remove_partial_files', 'replacing']
 
 PARTIAL = '.partial-'
+# Folders that macOS puts into archives and Synology's systems beside files: copies of what is there, or nothing.
+HIDDEN_FOLDERS = ('__MACOSX', '@eaDir')
 
 
 @contextmanager
@@ -47,9 +49,22 @@ def remove_partial_files(folder: str | os.PathLike[str]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def is_partial_file(path: Path) -> bool:
-    """Whether a file is one of those that `remove_partial_files` removes."""
-    return path.name.startswith('.') and PARTIAL in path.name
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is none of the user's: no frame, no clip and no video.
+
+    Names with a leading dot are hidden, among them macOS's ``._frame.png`` and ``.DS_Store``, Jupyter's
+    ``.ipynb_checkpoints`` and what `replacing` writes to; so are `HIDDEN_FOLDERS`.
+    """
+    return name.startswith('.') or name in HIDDEN_FOLDERS
+
+
+def list_visible(folder: str | os.PathLike[str]) -> list[str]:
+    """List the names in a folder that are not hidden (see `is_hidden`), sorted.
+
+    Raises:
+        OSError: The folder cannot be listed.
+    """
+    return sorted(name for name in os.listdir(folder) if not is_hidden(name))
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:

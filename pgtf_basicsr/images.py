@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from .errors import DataError
+from .files import is_hidden
 
 __all__ = [
     'IMAGENET_MEAN',
@@ -31,7 +32,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 def is_image_file(name: str) -> bool:
     """Whether a file's name is that of an image: one of the known suffixes, and not hidden."""
-    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith('.')
+    return name.lower().endswith(IMAGE_SUFFIXES) and not is_hidden(name)
 
 
 def read_image(path: str | Path) -> np.ndarray:

@@ -21,8 +21,9 @@ import lmdb
 import numpy as np
 
 from ..errors import DataError, UserError
-from ..images import IMAGE_SUFFIXES, decode_image, read_image
-from ..video.codecs import VIDEO_SUFFIXES
+from ..files import is_hidden, list_visible
+from ..images import decode_image, is_image_file, read_image
+from ..video.codecs import VIDEO_SUFFIXES, is_video_file
 from ..video.seeking import count_frames, iterate_frames, read_frames
 from .clips import Clip, find_missing, resolve_inside
 from .remote import backend_for, fetch, is_url, url_below
@@ -72,7 +73,7 @@ def open_storage(
         return RemoteClips(root, option, backend_for(root, option, kind, arguments), f'.{filename_ext}')
     if kind == LMDB or (kind is None and is_lmdb(root)):
         return FrameLmdb(root, option)
-    if Path(root).is_dir() and any(name.endswith(VIDEO_SUFFIXES) for name in os.listdir(root)):
+    if Path(root).is_dir() and any(map(is_video_file, os.listdir(root))):
         return ClipVideos(root, option)
     return FrameFolders(root, option)
 
@@ -99,7 +100,7 @@ class FrameFolders:
 
     def list_clips(self) -> list[Clip]:
         """List all clips, by name, with their frames counted."""
-        names = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
+        names = [name for name in list_visible(self.root) if (self.root / name).is_dir()]
         return [Clip(name, len(self.open(Clip(name, 0)).names)) for name in names]
 
     def find_missing(self, names: list[str]) -> list[str]:
@@ -115,14 +116,10 @@ class FrameFolders:
         folder = resolve_inside(self.root, clip.name, self.option)
         try:
             # Strings and not Paths: a clip may have hundreds of frames, and this runs for every item.
-            files = sorted(os.listdir(folder))
+            files = sorted(filter(is_image_file, os.listdir(folder)))
         except OSError as error:
             raise DataError(f'{self.option}: cannot list clip folder {folder}: {error.strerror}') from error
-        parts = [os.path.splitext(file) for file in files]
-        return _FolderClip(
-            folder,
-            {name: os.path.join(folder, name + suffix) for name, suffix in parts if suffix.lower() in IMAGE_SUFFIXES},
-        )
+        return _FolderClip(folder, {os.path.splitext(file)[0]: os.path.join(folder, file) for file in files})
 
 
 class FrameLmdb:
@@ -142,7 +139,7 @@ class FrameLmdb:
         with self._transaction() as transaction:
             for key in transaction.cursor().iternext(keys=True, values=False):
                 clip, _, frame = key.decode(errors='replace').rpartition('/')
-                if clip and frame.isdigit():
+                if clip and frame.isdigit() and not any(map(is_hidden, clip.split('/'))):
                     count, first = clips.get(clip, (0, int(frame)))
                     clips[clip] = count + 1, min(first, int(frame))
         return [Clip(name, count, first=first) for name, (count, first) in sorted(clips.items())]
@@ -225,8 +222,7 @@ class ClipVideos:
     def _find(self):
         """Return {clip: suffix of its file}; listed once."""
         if self._suffixes is None:
-            files = [os.path.splitext(name) for name in os.listdir(self.root)]
-            self._suffixes = {name: suffix for name, suffix in files if suffix in VIDEO_SUFFIXES}
+            self._suffixes = dict(map(os.path.splitext, filter(is_video_file, os.listdir(self.root))))
         return self._suffixes
 
 

@@ -17,9 +17,10 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UserError
-from ..images import IMAGE_SUFFIXES, read_image
+from ..files import list_visible
+from ..images import IMAGE_SUFFIXES, is_image_file, read_image
 from ..video import VideoReader
-from ..video.codecs import VIDEO_SUFFIXES
+from ..video.codecs import VIDEO_SUFFIXES, is_video_file
 
 __all__ = ['FrameFolder', 'VideoFile', 'find_clips']
 
@@ -113,7 +114,7 @@ def find_clips(path: str | Path, option: str) -> dict[str, FrameFolder | VideoFi
     if frames:
         return {path.absolute().name: FrameFolder.open(path, frames)}
     clips: dict[str, FrameFolder | VideoFile] = {}
-    for entry in sorted(path.iterdir()):
+    for entry in map(path.joinpath, list_visible(path)):
         clip = _open_entry(entry)
         if clip is None:
             continue
@@ -134,7 +135,7 @@ def _open_entry(entry: Path) -> FrameFolder | VideoFile | None:
     if entry.is_dir():
         files = _frame_files(entry)
         return FrameFolder.open(entry, files) if files else None
-    return VideoFile.open(entry) if entry.suffix.lower() in VIDEO_SUFFIXES else None
+    return VideoFile.open(entry) if is_video_file(entry.name) else None
 
 
 def _image_size(path: Path) -> tuple[int, int]:
@@ -146,8 +147,7 @@ def _image_size(path: Path) -> tuple[int, int]:
 
 
 def _frame_files(folder: Path) -> tuple[str, ...]:
-    files = [name for name in os.listdir(folder) if name.lower().endswith(tuple(IMAGE_SUFFIXES))]
-    return tuple(sorted(files, key=_numbers_apart))
+    return tuple(sorted(filter(is_image_file, os.listdir(folder)), key=_numbers_apart))
 
 
 def _numbers_apart(name: str) -> tuple[list[tuple[int, int, str]], str]:

@@ -11,6 +11,7 @@ from basicsr.utils import get_root_logger
 from .. import config
 from ..config.metric_specification import specification_of
 from ..errors import UserError
+from ..files import list_visible
 from ..folders import make_fresh_folder
 from ..plugins import load_plugins
 from .clip_images import ClipImages
@@ -180,7 +181,7 @@ def check_names(args, name, folder):
     for option, path in (('--restored', args.restored), ('--gt', args.gt), ('--degraded', args.degraded)):
         if path and folder in (Path(path).absolute(), *Path(path).absolute().parents):
             raise UserError(f'{folder}, where the results would go, holds {option} itself: choose another with -o')
-    if folder.exists() and not (folder.is_dir() and (next(folder.glob('metrics*'), None) or not os.listdir(folder))):
+    if folder.exists() and not (folder.is_dir() and (next(folder.glob('metrics*'), None) or not list_visible(folder))):
         raise UserError(f'{folder} is there already and holds no results: choose another folder with -o')
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ..files import is_hidden
 from . import rendezvous
 
 __all__ = [
@@ -101,7 +102,8 @@ def load_resume_state_on_cpu(load_resume_state: Callable) -> Callable:
         path = opt['path'].get('resume_state')
         if opt['auto_resume']:
             folder = Path('experiments', opt['name'], 'training_states')
-            path = max(folder.glob('*.state'), key=lambda file: float(file.stem), default=None)
+            states = (file for file in folder.glob('*.state') if not is_hidden(file.name))
+            path = max(states, key=lambda file: float(file.stem), default=None)
         if not path:
             return None
         opt['path']['resume_state'] = str(path)

@@ -14,6 +14,7 @@ import numpy as np
 from ..data.clips import Clip, frame_name, read_landmarks, read_meta_info
 from ..data.storage import open_storage
 from ..errors import UserError
+from ..files import list_visible
 from ..video.seeking import count_frames
 from .layout import DONE_FILE, GT, LANDMARKS, LQ, META_INFO, Record
 from .splits import SPLITS, TRAIN, VAL, identity_of
@@ -127,7 +128,7 @@ def _find_gap(folder: Path, kind: str, storage: Any, clip: Clip, names: list[str
     if (folder / f'{kind}.lmdb').is_dir():
         found = {name for name in names if storage.get(f'{clip.name}/{name}') is not None}
     else:
-        found = {Path(file).stem for file in os.listdir(folder / kind / clip.name)}
+        found = {Path(file).stem for file in list_visible(folder / kind / clip.name)}
     missing = [name for name in names if name not in found]
     if missing:
         return f'{counted(len(missing), "frame")} of {len(names)} missing, the first is {missing[0]}'
@@ -149,7 +150,8 @@ def _check_landmarks(path: Path, names: list[str]) -> list[str]:
 def _check_names(folder: Path, split: str, clips: Sequence[Clip]) -> list[str]:
     counts = Counter(clip.name for clip in clips)
     problems = [f'{split}: {name} is listed {count} times' for name, count in counts.items() if count > 1]
-    found = {path.stem for path in (folder / LANDMARKS).glob('*.txt')} if (folder / LANDMARKS).is_dir() else set()
+    files = list_visible(folder / LANDMARKS) if (folder / LANDMARKS).is_dir() else []
+    found = {Path(file).stem for file in files if file.endswith('.txt')}
     problems += [f'{split}, {name}: it is there but not listed' for name in sorted(found - set(counts))]
     return problems
 
@@ -207,7 +209,8 @@ def _storage(folder: Path, kind: str) -> Any:
 def _storage_name(folder: Path) -> str:
     if (folder / f'{GT}.lmdb').is_dir():
         return 'LMDB'
-    return 'videos' if any((folder / GT).glob('*.mp4')) else 'frames'
+    videos = (folder / GT).is_dir() and any(name.endswith('.mp4') for name in list_visible(folder / GT))
+    return 'videos' if videos else 'frames'
 
 
 def _bytes_below(folder: Path) -> int:

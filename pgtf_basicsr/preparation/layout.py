@@ -19,7 +19,7 @@ import lmdb
 
 from ..data.clips import Clip, write_meta_info
 from ..errors import UserError
-from ..files import is_partial_file, remove_partial_files, replacing
+from ..files import list_visible, remove_partial_files, replacing
 from .lmdb_clips import LmdbClips
 from .report import Note, write_report
 from .splits import SPLITS, split_clips
@@ -184,7 +184,7 @@ class Layout:
 
     def _was_just_begun(self) -> bool:
         """Whether the folder is empty, or a process was killed in it before it had written its options."""
-        return all(entry.name == DONE_FILE or is_partial_file(entry) for entry in self.root.iterdir())
+        return set(list_visible(self.root)) <= {DONE_FILE}
 
     def _require_same_options(self, path: Path) -> None:
         try:
@@ -213,7 +213,8 @@ class Layout:
 
     def _move_staged(self, staging: Path, split: str) -> None:
         for kind in (GT, LQ, LANDMARKS):
-            for entry in sorted((staging / kind).iterdir()) if (staging / kind).is_dir() else ():
+            for name in list_visible(staging / kind) if (staging / kind).is_dir() else ():
+                entry = staging / kind / name
                 if self._in_lmdb(kind):
                     self._lmdb(split, kind).put(entry.name, partial(_files_of, entry))
                 else:
@@ -255,7 +256,7 @@ class Layout:
 
 def _files_of(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Name without suffix and bytes of each file."""
-    for file in sorted(folder.iterdir()):
+    for file in map(folder.joinpath, list_visible(folder)):
         yield file.stem, file.read_bytes()
 
 

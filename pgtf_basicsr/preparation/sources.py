@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import UserError
+from ..files import is_hidden
 from ..images import is_image_file
 from .report import Note
 
@@ -154,7 +155,7 @@ def find_clips(root: str | Path, option: str = 'SRC') -> tuple[list[SourceClip],
 
 def is_plain_name(name: str) -> bool:
     """Whether a folder's name can name a clip: visible, printable, one path component."""
-    return bool(name) and not name.startswith('.') and name.isprintable() and name == name.strip() and '/' not in name
+    return bool(name) and not is_hidden(name) and name.isprintable() and name == name.strip() and '/' not in name
 
 
 def _clips_at(paths: list[Path], option: str) -> tuple[list[SourceClip], list[Note]]:
@@ -181,9 +182,7 @@ def _walk(folder: str | Path, seen: frozenset[str] = frozenset()) -> Iterator[Pa
     real = os.path.realpath(folder)
     if real in seen:  # a link to a folder above
         return
-    entries = sorted(
-        (entry for entry in os.scandir(folder) if not entry.name.startswith('.')), key=lambda entry: entry.name
-    )
+    entries = sorted((entry for entry in os.scandir(folder) if not is_hidden(entry.name)), key=lambda entry: entry.name)
     if any(is_image_file(entry.name) for entry in entries):
         yield Path(folder)
     for entry in entries:
@@ -204,7 +203,7 @@ def _clips_of_archive(path: Path) -> tuple[list[SourceClip], list[Note]]:
             inside = PurePosixPath(name)
             if inside.is_absolute() or '..' in inside.parts:
                 notes.append(Note(path.name, f'its member {name!a} leads out of it'))
-            elif is_image_file(inside.name) and inside.parent.name and '__MACOSX' not in inside.parts:
+            elif is_image_file(inside.name) and inside.parent.name and not any(map(is_hidden, inside.parts)):
                 clips.setdefault(inside.parent, []).append((inside.name, *where))
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
         notes.append(Note(path.name, f'it is not a whole zip or tar archive: {error}'))

@@ -22,6 +22,7 @@ from ..faces.detection import DetectorChoice, Face, FaceDetector
 from ..faces.sharpness import sharpness
 from ..faces.tracks import track_faces
 from ..faces.transforms import resize_matrix, transform_points
+from ..files import is_hidden
 from ..video import SeekableVideoWriter, VideoReader
 from ..video.codecs import VIDEO_SUFFIXES, is_video_file
 from ..video.shots import ShotDetector
@@ -139,7 +140,7 @@ def find_videos(sources: Sequence[str | Path]) -> dict[str, Path]:
     paths: list[Path] = []
     for source in map(Path, sources):
         if source.is_dir():
-            paths += sorted(path for path in source.rglob('*') if is_video_file(path.name))
+            paths += _videos_below(source)
         elif source.is_file():
             paths.append(source)
         else:
@@ -323,6 +324,11 @@ def _writer(
         path = staging / GT / f'{clip.segment.name}.mp4'
         return SeekableVideoWriter(path, rate, settings.crf, clip.width, clip.height)
     return FrameWriter(staging / GT / clip.segment.name, clip.segment.first)
+
+
+def _videos_below(folder: Path) -> list[Path]:
+    paths = [path for path in folder.rglob('*') if is_video_file(path.name)]
+    return sorted(path for path in paths if not any(map(is_hidden, path.relative_to(folder).parts)))
 
 
 def _square_pixels(reader: VideoReader) -> Iterator[np.ndarray]:

@@ -15,6 +15,8 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
+from pgtf_process import HANGUP
+
 from ..errors import DataError, UserError
 
 __all__ = ['Failure', 'count_frame', 'default_workers', 'run_tasks']
@@ -165,8 +167,9 @@ def _take_results(team: list[_Worker]) -> dict[int, Any]:
 def _serve(function: Callable[[Any], Any], pipe: Connection, frames: Any) -> None:
     global _counter
     _counter = frames
-    # The parent decides what happens on Ctrl-C.
+    # The parent decides what happens on Ctrl-C, and when the terminal is closed.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(HANGUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if cv2.getNumThreads() != 1:  # spawned, not forked
         cv2.setNumThreads(1)

@@ -24,6 +24,7 @@ from ..data.degradation import DegradationRanges
 from ..data.vfhq_dataset import VFHQDataset
 from ..errors import UserError
 from ..faces.transforms import centre_square, warp
+from ..files import list_visible
 from ..images import to_image, write_image
 from ..video import VideoReader, VideoWriter
 from .portraits import FacePath, portraits
@@ -187,7 +188,6 @@ def _write_test_videos(test: Path, size: int, seed: int) -> None:
 
 def _summary(root: str | Path) -> SampleSummary:
     root = Path(root)
-    train, test = (sorted((root / split / 'GT').iterdir()) for split in ('train', 'test'))
-    return SampleSummary(
-        root, len(train), len(test), len(list(train[0].iterdir())), root / 'test' / 'degraded' / f'{test[0].name}.mp4'
-    )
+    train, test = (list_visible(root / split / 'GT') for split in ('train', 'test'))
+    num_frames = len(list_visible(root / 'train' / 'GT' / train[0]))
+    return SampleSummary(root, len(train), len(test), num_frames, root / 'test' / 'degraded' / f'{test[0]}.mp4')

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, require
+from ..files import list_visible
 
 __all__ = ['replacing_data', 'require_even', 'require_positive']
 
@@ -32,7 +33,7 @@ def replacing_data(root: str | Path, **description: Any) -> Iterator[Path]:
     marker, partial = root / _MARKER, root / '.partial'
     if root.exists() and not root.is_dir():
         raise UserError(f'{root} is a file; the sample data need a folder')
-    if root.exists() and not marker.exists() and any(entry != partial for entry in root.iterdir()):
+    if root.exists() and not marker.exists() and list_visible(root):
         raise UserError(f'{root} is not empty and holds no sample data; name a new or empty folder')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

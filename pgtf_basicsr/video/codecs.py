@@ -1,5 +1,7 @@
 """What FFmpeg is told by all that reads or writes videos: file formats, colour conversion, encoder options."""
 
+from ..files import is_hidden
+
 __all__ = [
     'CONTAINERS',
     'LIMITED_RANGE',
@@ -26,7 +28,7 @@ REPRODUCIBLE = {'x264-params': 'asm=sse2'}
 
 def is_video_file(name: str) -> bool:
     """Whether a file's name is that of a video: one of the known suffixes, and not hidden."""
-    return name.lower().endswith(VIDEO_SUFFIXES) and not name.startswith('.')
+    return name.lower().endswith(VIDEO_SUFFIXES) and not is_hidden(name)
 
 
 def pixel_format(width: int, height: int) -> str:

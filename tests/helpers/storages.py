@@ -12,7 +12,7 @@ from pgtf_basicsr.video import VideoWriter
 def write_lmdb(frames, path):
     """An LMDB of the frame files below a folder, byte for byte; returns its path."""
     with lmdb.open(str(path), map_size=2**28) as database, database.begin(write=True) as transaction:
-        for file in sorted(Path(frames).rglob('*.*')):
+        for file in sorted(path for path in Path(frames).rglob('*.*') if path.is_file()):
             transaction.put(f'{file.parent.name}/{file.stem}'.encode(), file.read_bytes())
     return path
 

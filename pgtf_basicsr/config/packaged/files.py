@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from ...errors import UserError, require
+from ...files import is_hidden
 from ..value_types import nearest
 
 __all__ = ['copy_option_files', 'description_of', 'find_option_file', 'packaged_files']
@@ -14,8 +15,9 @@ FOLDER = Path(__file__).parents[2] / 'options'
 
 def packaged_files() -> dict[str, Path]:
     """Return the option files that come with the package, {name: path}, with names such as 'quickstart/stage1.yml'."""
-    paths = sorted(FOLDER.rglob('*.yml'), key=lambda path: (len(path.parts), path))
-    return {path.relative_to(FOLDER).as_posix(): path for path in paths}
+    paths = [path.relative_to(FOLDER) for path in FOLDER.rglob('*.yml')]
+    visible = [path for path in paths if not any(map(is_hidden, path.parts))]
+    return {path.as_posix(): FOLDER / path for path in sorted(visible, key=lambda path: (len(path.parts), path))}
 
 
 def find_option_file(name: str | os.PathLike[str]) -> str:
