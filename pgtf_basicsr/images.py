@@ -18,7 +18,7 @@ __all__ = [
     'is_image_file',
     'read_image',
     'resize',
-    'round_to_uint8',
+    'round_to',
     'to_image',
     'to_tensor',
     'write_image',
@@ -74,12 +74,12 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
-    """Convert images (..., H, W, 3) uint8 to a tensor (..., 3, H, W), float32 in [0, 1].
+    """Convert images (..., H, W, 3) uint8 or uint16 to a tensor (..., 3, H, W), float32 in [0, 1].
 
     NumPy does the arithmetic: torch's thread pool in a loader thread slows training down.
     """
     channels_first = np.ascontiguousarray(np.moveaxis(image, -1, -3), dtype=np.float32)
-    channels_first /= 255
+    channels_first /= np.iinfo(image.dtype).max
     return torch.from_numpy(channels_first)
 
 
@@ -88,12 +88,12 @@ def to_image(frames: torch.Tensor) -> np.ndarray:
     return (frames.detach().clamp(0, 1) * 255).round().to(torch.uint8).movedim(-3, -1).cpu().numpy()
 
 
-def round_to_uint8(image: np.ndarray) -> np.ndarray:
-    """Convert a float array of any values to uint8, as `to_image` does. Values are clamped to [0, 1].
+def round_to(image: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Convert a float array of any values to uint8 or uint16, as `to_image` does. Values are clamped to [0, 1].
 
     For threads beside the one that works with torch: torch would start a second pool of threads there.
     """
-    return (image.clip(0, 1) * 255).round().astype(np.uint8)
+    return (image.clip(0, 1) * np.iinfo(dtype).max).round().astype(dtype)
 
 
 def resize(image: np.ndarray, size: Sequence[int]) -> np.ndarray:

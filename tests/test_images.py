@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.images import read_image, round_to_uint8, to_image, to_tensor, write_image
+from pgtf_basicsr.images import read_image, round_to, to_image, to_tensor, write_image
 
 
 @pytest.fixture
@@ -31,4 +31,4 @@ def test_conversions_agree_and_return_every_image(image):
     assert torch.equal(to_tensor(image), torch.from_numpy(image).permute(2, 0, 1) / 255)
     assert np.array_equal(to_image(to_tensor(image)), image)
     values = np.random.default_rng(1).uniform(-0.2, 1.2, (20, 24, 3)).astype(np.float32)
-    assert np.array_equal(round_to_uint8(values), to_image(torch.from_numpy(values).permute(2, 0, 1)))
+    assert np.array_equal(round_to(values, np.dtype(np.uint8)), to_image(torch.from_numpy(values).permute(2, 0, 1)))

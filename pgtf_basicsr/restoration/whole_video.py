@@ -1,25 +1,40 @@
-"""Restoration of a whole video of one face, in bounded memory."""
+"""Restoration of whole videos of one face, in bounded memory."""
 
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import closing
+from fractions import Fraction
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
+import av
 import numpy as np
 import torch
 from basicsr.utils import get_root_logger
-from tqdm import tqdm
 
+from ..archs import PGTFormer
 from ..archs.inference import for_inference
+from ..config.packaged.files import find_option_file
 from ..devices import PRECISIONS, find_device
 from ..errors import require
 from ..files import make_folder
-from ..images import resize, round_to_uint8, to_tensor
-from ..video import VideoReader, VideoWriter
+from ..images import resize, round_to, to_tensor
+from ..version import __version__
+from ..video.frame import Frame
 from .background import read_ahead, write_behind
+from .jobs import SEGMENT_FRAMES, Job, file_digest, file_identity
 from .networks import batch_that_fits, fit_size, load_network
+from .outputs import Output, StreamOutput, output_of
+from .reports import Outcome, Report, TextReport
+from .segments import FrameWriter, SegmentedWriter, first_frame_for
+from .settings import Settings
+from .sources import Source, open_source
 from .streaming import restore_frames
 
-__all__ = ['restore_video']
+__all__ = ['Restorer', 'restore_video']
 
 # Frames read ahead and frames to be written, at least: decoders and encoders take several at a time.
 BUFFERED = 4
@@ -30,87 +45,166 @@ def restore_video(
     target: str | Path,
     weights: str | Path,
     option_file: str | Path | None = None,
-    fidelity: float = 1.0,
-    batch_size: int | Literal['auto'] = 'auto',
-    size: int | None = None,
-    device: str = 'auto',
-    crf: int = 18,
-    stride: int = 1,
-    precision: str = 'fp32',
-) -> None:
-    """Restore a video of one cropped face, with a progress bar on stderr.
-
-    The output has the input's size, number of frames, exact frame rate, colours and audio. The network sees the
-    frames resized: their shape is kept, the short side is `size`, and both sides are multiples of the network's stride.
-    A few frames are in memory at a time.
+    resume: bool = False,
+    report: Report | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Restore a video of one cropped face.
 
     Args:
-        source (str | Path): The video to restore.
-        target (str | Path): The video to write, .mp4, .m4v, .mov or .mkv. Its folder is made if needed. The file
-            appears when it is complete.
-        weights (str | Path): A file that `checkpoints.read_checkpoint` reads.
-        option_file (str | Path, optional): Option file whose `network_g` is the network. Default: the network that
-            the weights name, or else the published one.
-        fidelity (float): The paper's w, in [0, 1].
-        batch_size (int | str): Windows in one pass, at least 1; auto as `batch_that_fits`.
-        size (int, optional): Short side in the network, in pixels, a multiple of its stride. Default: the network's
-            nominal size.
-        device (str): auto, cpu, cuda or cuda:N.
-        crf (int): H.264 quality, 0 (best) to 51.
-        stride (int): Frames from one window to the next, from 1 to the network's number of frames, see
-            `streaming.restore_frames`.
-        precision (str): Precision of the arithmetic: fp32, bf16 or fp16.
+        source, target, resume, report: As of `Restorer.restore`.
+        weights, option_file: As of `Restorer`.
+        **settings: As of `settings.Settings`.
 
     Raises:
         UserError: A file is missing, unreadable or does not fit, or an argument is out of range.
     """
-    require(0 <= fidelity <= 1, f'fidelity must be between 0 and 1, not {fidelity}')
-    require(batch_size == 'auto' or batch_size >= 1, f'batch must be at least 1, or auto, not {batch_size}')
-    require(stride >= 1, f'stride must be at least 1, not {stride}')
-    require(0 <= crf <= 51, f'crf must be between 0 and 51, not {crf}')
-    torch_device = find_device(device)
-    _warn_if_emulated(precision, torch_device)
+    return Restorer(weights, option_file, Settings(**settings)).restore(source, target, resume, report)
 
-    with VideoReader(source) as reader:
-        writer = _matching_writer(target, reader, crf)
-        net = load_network(weights, option_file)
-        require(
-            stride <= net.num_frames, f'stride must be {net.num_frames} at most, the frames of a window, not {stride}'
-        )
-        short_side = net.image_size if size is None else size
-        working_size = fit_size(reader.width * reader.pixel_aspect, reader.height, short_side, net.requirements)
-        net = for_inference(net.to(torch_device), PRECISIONS[precision])
+
+class Restorer:
+    """Restores videos with one network, which is loaded when it is first needed.
+
+    Args:
+        weights (str | Path): A file that `checkpoints.read_checkpoint` reads.
+        option_file (str | Path, optional): Option file whose `network_g` is the network. Default: the network that
+            the weights name, or else the published one.
+        settings (Settings): How videos are restored and written.
+
+    Raises:
+        UserError: This machine has no such device.
+    """
+
+    def __init__(self, weights: str | Path, option_file: str | Path | None, settings: Settings):
+        self.weights, self.option_file, self.settings = Path(weights), option_file, settings
+        self.device = find_device(settings.device)
+        _warn_if_emulated(settings.precision, self.device)
+
+    def restore(
+        self, source: str | Path, target: str | Path, resume: bool = False, report: Report | None = None
+    ) -> Outcome:
+        """Restore a video.
+
+        The output has the input's size, number and times of frames, colours and other streams. The network sees the
+        frames resized: their shape is kept, the short side is `Settings.size`, and both sides are multiples of the
+        network's stride. A few frames are in memory at a time.
+
+        Args:
+            source (str | Path): The video to restore.
+            target (str | Path): The video to write. Its folder is made if needed. The file appears when it is
+                complete.
+            resume (bool): Continue what an earlier run has begun and not finished.
+            report (Report, optional): Takes what is to be reported. Default: a `TextReport`.
+
+        Raises:
+            UserError: A file is missing, unreadable or does not fit, or an argument is out of range.
+        """
+        report = report or TextReport()
+        outcome = Outcome(str(source), str(target))
+        try:
+            with open_source(source, self.settings, report.warn) as reader:
+                self._restore(reader, output_of(target, reader, self.settings), resume, report, outcome)
+        except BaseException as error:
+            outcome.error = str(error) or type(error).__name__
+            raise
+        finally:
+            report.end(outcome)
+        return outcome
+
+    def _restore(self, reader: Source, output: Output, resume: bool, report: Report, outcome: Outcome) -> None:
+        size = self._working_size(reader)  # checked before anything is written
+        outcome.kept, outcome.dropped, outcome.changed = output.kept, output.dropped, output.changed
+        for message in (*reader.warnings, *output.dropped, *output.changed):
+            report.warn(message)
+        if isinstance(output, StreamOutput):
+            with output.open() as writer:
+                self._write_frames(reader, size, 0, writer, report, outcome)
+            return
+        make_folder(output.path.parent)
+        with Job(output.path, output.segment_suffix, self._describe(reader), resume) as job:
+            try:
+                with SegmentedWriter(job, output.path, output.open_segment) as writer:
+                    first = SEGMENT_FRAMES * len(job.segments)
+                    self._write_frames(reader, size, first, writer, report, outcome)
+                output.join(job.segments)
+            except BaseException:
+                if job.segments:
+                    report.warn(f'{output.path} is not finished: {job.kept}; the same command with --resume continues it')
+                raise
+
+    def _write_frames(
+        self, reader: Source, size: tuple[int, int], first: int, writer: FrameWriter, report: Report, outcome: Outcome
+    ) -> None:
+        """Restore the frames from a number on, and write them."""
+        stride, started = self.settings.stride, time.monotonic()
+        batch_size = self.settings.batch_size
         if batch_size == 'auto':
-            batch_size = batch_that_fits(working_size, torch_device)
+            batch_size = batch_that_fits(size, self.device)
+        begin = first_frame_for(first, self._network.num_frames, stride, batch_size)
         # One thread decodes and one encodes while the network works. Torch is called from this thread alone: in
         # another it would start a second set of CPU threads.
         buffered = max(BUFFERED, batch_size * stride)
-        frames = read_ahead((resize(frame, working_size) for frame in reader), buffered)
-        restored = restore_frames(net, map(to_tensor, frames), stride, batch_size, torch_device, fidelity=fidelity)
+        frames = read_ahead(_resized(islice(reader, begin, None), size), buffered)
+        places: deque[tuple[Fraction, Fraction]] = deque()
+        restored = restore_frames(
+            self._network, _tensors(frames, places), stride, batch_size, self.device, fidelity=self.settings.fidelity
+        )
 
-        def write_frame(frame: np.ndarray) -> None:
-            writer.write(round_to_uint8(resize(frame.transpose(1, 2, 0), (reader.width, reader.height))))
+        def write_frame(item: tuple[np.ndarray, Fraction, Fraction]) -> None:
+            image = resize(item[0].transpose(1, 2, 0), (reader.width, reader.height))
+            writer.write(Frame(round_to(image, reader.dtype), *item[1:]))
 
-        make_folder(writer.path.parent)
-        with closing(frames), writer, write_behind(write_frame, buffered) as write:
-            for frame in tqdm(restored, desc=writer.path.name, total=reader.num_frames, unit='frame'):
-                write(frame.float().numpy())
+        outcome.resumed = outcome.frames = first
+        report.begin(outcome, reader.num_frames)
+        with closing(frames), write_behind(write_frame, buffered) as write:
+            for number, image in enumerate(restored, begin):
+                place = places.popleft()
+                if number < first:
+                    continue
+                write((image.float().numpy(), *place))
+                outcome.frames, outcome.seconds = number + 1, time.monotonic() - started
+                report.advance(outcome)
+
+    @cached_property
+    def _network(self) -> PGTFormer:
+        net = load_network(self.weights, self.option_file)
+        stride = self.settings.stride
+        require(
+            stride <= net.num_frames, f'stride must be {net.num_frames} at most, the frames of a window, not {stride}'
+        )
+        return for_inference(net.to(self.device), PRECISIONS[self.settings.precision])
+
+    @cached_property
+    def _network_description(self) -> dict[str, Any]:
+        option_file = None if self.option_file is None else file_digest(Path(find_option_file(self.option_file)))
+        return {'weights': file_digest(self.weights), 'option file': option_file}
+
+    def _working_size(self, reader: Source) -> tuple[int, int]:
+        net = self._network
+        short_side = net.image_size if self.settings.size is None else self.settings.size
+        return fit_size(reader.width * reader.pixel_aspect, reader.height, short_side, net.requirements)
+
+    def _describe(self, reader: Source) -> dict[str, Any]:
+        """What the result depends on. Devices and sizes of batches change no more than rounding."""
+        versions = {'pgtf-basicsr': __version__, 'PyAV': av.__version__, 'torch': torch.__version__}
+        return {
+            **{f'input {name}': value for name, value in file_identity(reader.path).items()},
+            **self._network_description,
+            **self.settings.describe(),
+            'frames of a segment': SEGMENT_FRAMES,
+            **versions,
+        }
 
 
-def _matching_writer(target: str | Path, reader: VideoReader, crf: int) -> VideoWriter:
-    """Create the writer of a video of the same size, rate, colours and audio as the one that is read."""
-    writer = VideoWriter(
-        target,
-        reader.rate,
-        reader.width,
-        reader.height,
-        audio_from=reader.path,
-        crf=crf,
-        color=reader.color,
-        pixel_aspect=reader.pixel_aspect,
-    )
-    require(writer.path.resolve() != reader.path.resolve(), f'{target} is the input itself: choose another output')
-    return writer
+def _resized(frames: Iterable[Frame], size: tuple[int, int]) -> Iterator[Frame]:
+    return (frame._replace(image=resize(frame.image, size)) for frame in frames)
+
+
+def _tensors(frames: Iterable[Frame], places: deque[tuple[Fraction, Fraction]]) -> Iterator[torch.Tensor]:
+    """Convert frames for the network, and note when each is shown."""
+    for frame in frames:
+        places.append((frame.time, frame.duration))
+        yield to_tensor(frame.image)
 
 
 def _warn_if_emulated(precision: str, device: torch.device) -> None:

@@ -1,0 +1,165 @@
+"""Unfinished restorations: what is done is kept in a hidden folder beside the output, until it is whole.
+
+    .out.mp4.restoring/
+      job.json             what is restored, how, and with which versions
+      lock                 held by the process that works on it
+      000000.nut ...       finished segments, SEGMENT_FRAMES frames each
+
+A segment is flushed to disk before it gets its name, so a kill or a power cut costs the work of one segment at most.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ..errors import UserError
+from ..files import make_folder, remove_partial_files, replacing
+
+__all__ = ['SEGMENT_FRAMES', 'Job', 'file_identity', 'file_digest']
+
+# Frames of a segment. Each begins with a key frame, which costs a few percent of the output's size at this length, and
+# nothing at the quality asked for. Longer ones would cost more work when a process is killed.
+SEGMENT_FRAMES = 100
+DESCRIPTION, LOCK = 'job.json', 'lock'
+# Bytes of the beginning of a file that tell it from others of its size and time.
+HEAD_BYTES = 2**20
+
+
+class Job:
+    """The restoration of one video, which only one process at a time works on; to use inside ``with``.
+
+    When the block ends without an error, the folder is removed. When it raises, finished segments are kept; without
+    one the folder is removed as well.
+
+    Args:
+        target (Path): The file or folder to write.
+        suffix (str): Suffix of the segments; empty for folders.
+        description (Mapping): Everything that the result depends on, in types of JSON.
+        resume (bool): Whether finished segments of an earlier run are used.
+
+    Attributes:
+        folder (Path): Where segments are kept.
+        segments (list[Path]): Finished segments, in order. Who finishes one appends it.
+
+    Raises:
+        UserError: In the ``with`` statement. Another process works on it; there are segments of an earlier run and
+            `resume` is false; or they were made with another description.
+    """
+
+    def __init__(self, target: Path, suffix: str, description: Mapping[str, Any], resume: bool):
+        self.folder = job_folder(target)
+        self.segments: list[Path] = []
+        self._target, self._suffix, self._resume = target, suffix, resume
+        # As it is read back.
+        self._description = json.loads(json.dumps(description))
+
+    def __enter__(self) -> 'Job':
+        with ExitStack() as stack:
+            make_folder(self.folder)
+            self._lock(stack)
+            stack.callback(self._remove_unless_begun)
+            self.segments = self._finished_segments()
+            if self.segments:
+                self._check_earlier_run()
+            remove_partial_files(self.folder)
+            for other in set(self.folder.glob('[0-9]*')).difference(self.segments):
+                remove(other)
+            with replacing(self.folder / DESCRIPTION) as file:
+                file.write_text(json.dumps(self._description, indent=2) + '\n')
+            self._resources = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc_type is None:
+            self.segments = []
+        self._resources.close()
+
+    @property
+    def kept(self) -> str:
+        """What is kept, for messages."""
+        return f'about {len(self.segments) * SEGMENT_FRAMES} restored frames are kept in {self.folder}'
+
+    def segment(self, index: int) -> Path:
+        """Path of a segment, whether it is finished or not."""
+        return self.folder / f'{index:06d}{self._suffix}'
+
+    def _finished_segments(self) -> list[Path]:
+        segments: list[Path] = []
+        while self.segment(len(segments)).exists():
+            segments.append(self.segment(len(segments)))
+        return segments
+
+    def _check_earlier_run(self) -> None:
+        if not self._resume:
+            raise UserError(
+                f'{self._target} is not finished: {self.kept}; add --resume to continue it, or remove that folder '
+                'to begin again'
+            )
+        try:
+            before = json.loads((self.folder / DESCRIPTION).read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(f'{self.folder / DESCRIPTION} cannot be read: {error}; remove {self.folder}') from error
+        names = [name for name in {**before, **self._description} if before.get(name) != self._description.get(name)]
+        if names:
+            differences = ', '.join(
+                f'{name} was {before.get(name)} and is now {self._description.get(name)}' for name in names
+            )
+            raise UserError(
+                f'{self._target} cannot be resumed: {differences}; use what it was begun with, or remove {self.folder} '
+                'to begin again'
+            )
+
+    def _lock(self, stack: ExitStack) -> None:
+        try:
+            file = stack.enter_context(open(self.folder / LOCK, 'w'))
+        except OSError as error:
+            raise UserError(f'cannot write to {self.folder}: {error.strerror}') from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f'another process is restoring {self._target}; wait for it to end') from error
+        except OSError:
+            pass  # a file system without locks
+
+    def _remove_unless_begun(self) -> None:
+        if not self.segments:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def job_folder(target: Path) -> Path:
+    """Where the job of a target keeps what is finished."""
+    return target.with_name(f'.{target.name}.restoring')
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all in it."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def file_identity(path: Path) -> dict[str, Any]:
+    """Tell a file from others without reading all of it: its size, time of change, and a digest of its head."""
+    status = os.stat(path)
+    with open(path, 'rb') as file:
+        head = hashlib.sha256(file.read(HEAD_BYTES)).hexdigest()
+    return {'size': status.st_size, 'changed': status.st_mtime_ns, 'head': head}
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(HEAD_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,134 @@
+"""What a restoration reports while it works: to people on standard error, or to other programs as lines of JSON."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from basicsr.utils import get_root_logger
+from tqdm import tqdm
+
+__all__ = ['JsonReport', 'Outcome', 'Report', 'TextReport']
+
+# Seconds between two lines of progress in JSON.
+JSON_INTERVAL = 1
+
+
+@dataclass
+class Outcome:
+    """What came of a video.
+
+    Attributes:
+        source (str): The input.
+        target (str): The output.
+        frames (int): Frames of the output.
+        resumed (int): Those of them that an earlier run had finished.
+        seconds (float): Time that it took.
+        kept (list[str]): What is kept of the input beside the frames, a phrase each.
+        dropped (list[str]): What is not, a sentence each.
+        changed (list[str]): What is changed, a sentence each.
+        error (str | None): Why there is no output.
+    """
+
+    source: str
+    target: str
+    frames: int = 0
+    resumed: int = 0
+    seconds: float = 0
+    kept: Sequence[str] = ()
+    dropped: Sequence[str] = ()
+    changed: Sequence[str] = ()
+    error: str | None = None
+
+
+class Report(Protocol):
+    """Takes what is to be reported of one video after the other."""
+
+    def begin(self, outcome: Outcome, total: int | None) -> None:
+        """Begin a video of so many frames; None if that is not known."""
+
+    def warn(self, message: str) -> None:
+        """Take what a user should know of."""
+
+    def advance(self, outcome: Outcome) -> None:
+        """Note that one more frame is restored."""
+
+    def end(self, outcome: Outcome) -> None:
+        """End a video that is restored, or that has begun and failed."""
+
+    def finish(self, outcomes: Sequence[Outcome]) -> None:
+        """End a folder of videos."""
+
+
+class TextReport:
+    """For people: a progress bar, and lines on standard error; a table of several videos on standard output."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def begin(self, outcome: Outcome, total: int | None) -> None:
+        self._bar = tqdm(desc=Path(outcome.target).name, total=total, initial=outcome.resumed, unit='frame')
+
+    def warn(self, message: str) -> None:
+        get_root_logger().warning(message)
+
+    def advance(self, outcome: Outcome) -> None:
+        self._bar.update()
+
+    def end(self, outcome: Outcome) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if outcome.error is None:
+            parts = [f'{outcome.target}: {outcome.frames} frames']
+            parts += [
+                f'{name} {"; ".join(said)}'
+                for name, said in (('kept', outcome.kept), ('dropped', outcome.dropped), ('changed', outcome.changed))
+                if said
+            ]
+            get_root_logger().info(' | '.join(parts))
+
+    def finish(self, outcomes: Sequence[Outcome]) -> None:
+        width = max(len(outcome.source) for outcome in outcomes)
+        lines = [f'{"video":{width}}  frames  seconds  result']
+        for outcome in outcomes:
+            result = outcome.target if outcome.error is None else f'FAILED: {outcome.error}'
+            lines.append(f'{outcome.source:{width}}  {outcome.frames:6}  {outcome.seconds:7.1f}  {result}')
+        sys.stdout.write('\n'.join(lines) + '\n')
+
+
+class JsonReport:
+    """For programs: an object a line on standard output, each with its `event`; see docs/videos.md."""
+
+    def __init__(self, write: Callable[[str], object] = sys.stdout.write) -> None:
+        self._write, self._written, self._source = write, 0.0, ''
+
+    def begin(self, outcome: Outcome, total: int | None) -> None:
+        self._source = outcome.source
+        self._say('start', output=outcome.target, frames=total, resumed=outcome.resumed)
+
+    def warn(self, message: str) -> None:
+        self._say('warning', message=message)
+
+    def advance(self, outcome: Outcome) -> None:
+        now = time.monotonic()
+        if now - self._written >= JSON_INTERVAL:
+            self._written = now
+            self._say('progress', frames=outcome.frames, seconds=round(outcome.seconds, 3))
+
+    def end(self, outcome: Outcome) -> None:
+        values = asdict(outcome)
+        self._source = values.pop('source')
+        self._say('end', output=values.pop('target'), **values)
+
+    def finish(self, outcomes: Sequence[Outcome]) -> None:
+        failed = [outcome.source for outcome in outcomes if outcome.error is not None]
+        self._source = ''
+        self._say('summary', videos=len(outcomes), failed=failed)
+
+    def _say(self, event: str, **values: Any) -> None:
+        source = {'input': self._source} if self._source else {}
+        self._write(json.dumps({'event': event, **source, **values}) + '\n')
+        sys.stdout.flush()

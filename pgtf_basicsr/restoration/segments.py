@@ -1,0 +1,109 @@
+"""Restored frames in segments, and where restoration has to begin again for the next one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import av
+
+from ..errors import UserError
+from ..files import replacing
+from ..video.frame import Frame
+from .jobs import SEGMENT_FRAMES, Job
+
+__all__ = ['FrameWriter', 'SegmentedWriter', 'first_frame_for', 'naming']
+
+
+class FrameWriter(Protocol):
+    """What takes frames one after the other."""
+
+    def write(self, frame: Frame) -> None:
+        """Append a frame."""
+
+
+class SegmentedWriter:
+    """Frames written as the next segments of a job, inside ``with``.
+
+    Args:
+        job (Job): Gets each segment when it is finished.
+        target (Path): What messages call the output.
+        open_segment (Callable): Makes the writer of a segment, a context manager, from its path.
+    """
+
+    def __init__(self, job: Job, target: Path, open_segment: Callable[[Path], AbstractContextManager[FrameWriter]]):
+        self._job, self._target, self._open_segment = job, target, open_segment
+        self._count = 0
+
+    def __enter__(self) -> 'SegmentedWriter':
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._count:
+            with naming(self._target):
+                self._resources.__exit__(exc_type, error, traceback)
+            if exc_type is None:
+                self._job.segments.append(self._path)
+
+    def write(self, frame: Frame) -> None:
+        """Append a frame.
+
+        Raises:
+            UserError: It cannot be written, for example because the disk is full.
+        """
+        with naming(self._target):
+            if not self._count:
+                self._begin()
+            self._writer.write(frame)
+            self._count += 1
+            if self._count == SEGMENT_FRAMES:
+                self._count = 0
+                self._resources.close()
+                self._job.segments.append(self._path)
+
+    def _begin(self) -> None:
+        self._path = self._job.segment(len(self._job.segments))
+        with ExitStack() as stack:
+            partial = stack.enter_context(replacing(self._path))
+            self._writer = stack.enter_context(self._open_segment(partial))
+            self._resources = stack.pop_all()
+
+
+def first_frame_for(frame: int, num_frames: int, stride: int, batch_size: int) -> int:
+    """Find the frame at which restoration has to begin for its results to be the same from another frame on.
+
+    Windows are then the same, at the same places of batches.
+
+    Args:
+        frame (int): Number of the first frame whose result is needed.
+        num_frames (int): T, the frames of a window.
+        stride (int): As of `streaming.restore_frames`.
+        batch_size (int): As of `streaming.restore_frames`.
+    """
+    if stride == 1:
+        first = frame - num_frames // 2
+    else:
+        # The last window ends with the last frame, wherever that is. With T frames before `frame`, it is a whole one.
+        first = frame - num_frames
+    return max(0, first // (stride * batch_size)) * stride * batch_size
+
+
+@contextmanager
+def naming(target: Path) -> Iterator[None]:
+    """Context in which errors of writing a file in the target's place name the target.
+
+    Raises:
+        UserError: Instead of an OSError or an error of FFmpeg.
+    """
+    try:
+        yield
+    except UserError as error:
+        cause = error.__cause__
+        if not isinstance(cause, (OSError, av.FFmpegError)):
+            raise
+        raise UserError(f'cannot write {target}: {cause.strerror or cause}') from cause
+    except (OSError, av.FFmpegError) as error:
+        raise UserError(f'cannot write {target}: {error.strerror or error}') from error
