@@ -84,8 +84,12 @@ class EndedBySignal(SystemExit):
     """SIGTERM or SIGHUP has come: what is half-written is removed on the way out; the status is 128 + its number."""
 
     def __init__(self, number: int):
-        super().__init__(128 + number)
+        self.status = 128 + number
+        super().__init__(self.status)
         self.name = signal.Signals(number).name
+
+    def __str__(self) -> str:
+        return f'ended by {self.name}'
 
 
 @contextmanager

@@ -34,8 +34,8 @@ def exit_status(run: Callable[[], object]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except EndedBySignal as end:
-        report([f'ended by {end.name}'])
-        return int(str(end.code))
+        report([str(end)])
+        return end.status
     except RuntimeError as error:
         if not is_of_communication(error):
             raise

@@ -1,18 +1,42 @@
 """``basicsr restore``: from a bad video of a face to a good one."""
 
+import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from dataclasses import fields
+from fractions import Fraction
+from pathlib import Path
 
 from ..archs.loading import add_network_option
 from ..devices import PRECISIONS
-from .whole_video import restore_video
+from ..errors import require
+from ..video.deinterlacing import DEINTERLACE
+from ..video.encoding import CODECS, SUFFIXES
+from .folders import restore_folder, videos_below
+from .reports import JsonReport, TextReport
+from .settings import Settings
+from .sources import PIPE, holds_frames
+from .whole_video import Restorer
 
-__all__ = ['add_arguments', 'run']
+__all__ = ['add_arguments', 'parse_time', 'run']
+
+DEFAULT_CODECS = 'h264; hevc for more than 8 bits; in .webm vp9 or av1'
+TIME = re.compile(r'(\d+:){0,2}\d+(\.\d+)?')
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add what `run` needs to an argparse parser."""
-    parser.add_argument('input', help='a video of one face, cropped to it')
-    parser.add_argument('-o', '--output', required=True, help='the video to write: .mp4, .m4v, .mov or .mkv')
+    parser.add_argument(
+        'input',
+        help='a video of one face, cropped to it; a folder of its frames, or of such videos; or -, which reads a video '
+        'from standard input',
+    )
+    parser.add_argument(
+        '-o',
+        '--output',
+        required=True,
+        help=f'the video to write ({", ".join(SUFFIXES)}); a folder, for its frames, or for the videos of a folder; or '
+        '-, which writes the video to standard output as YUV4MPEG2',
+    )
     parser.add_argument('--weights', required=True, help='a .pth or .safetensors file of a PGTFormer')
     add_network_option(parser)
     parser.add_argument(
@@ -31,6 +55,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         '--batch',
+        dest='batch_size',
         type=_batch_size,
         default='auto',
         metavar='N',
@@ -47,26 +72,58 @@ def add_arguments(parser: ArgumentParser) -> None:
         '--size', type=int, help="short side at which the network works, in pixels (default: the network's own)"
     )
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
+    parser.add_argument('--codec', choices=list(CODECS), help=f'(default: {DEFAULT_CODECS})')
+    quality = parser.add_mutually_exclusive_group()
+    quality.add_argument(
+        '--crf', type=int, metavar='N', help=f'quality of the output, from 0, the best (default: {_default_crf()})'
+    )
+    quality.add_argument('--lossless', action='store_true', help='write exactly what was restored')
     parser.add_argument(
-        '--crf', type=int, default=18, help='H.264 quality of the output, 0 (best) to 51 (default: %(default)s)'
+        '--deinterlace',
+        choices=DEINTERLACE,
+        default='auto',
+        help='auto deinterlaces what is stated to be interlaced (default: %(default)s)',
+    )
+    parser.add_argument('--start', type=parse_time, metavar='TIME', help='restore from here on: 12.5 or 1:02:03.5')
+    parser.add_argument('--end', type=parse_time, metavar='TIME', help='restore up to here')
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='continue what an earlier run has begun and not finished, with the same result',
+    )
+    parser.add_argument(
+        '--json', action='store_true', help='report to other programs: lines of JSON on standard output'
     )
 
 
 def run(args: Namespace) -> None:
-    """Restore a video as the parsed arguments say."""
-    restore_video(
-        args.input,
-        args.output,
-        args.weights,
-        option_file=args.opt,
-        fidelity=args.fidelity,
-        batch_size=args.batch,
-        size=args.size,
-        device=args.device,
-        crf=args.crf,
-        stride=args.stride,
-        precision=args.precision,
-    )
+    """Restore a video, or those of a folder, as the parsed arguments say."""
+    names = [field.name for field in fields(Settings)]
+    settings = Settings(**{name: getattr(args, name) for name in names})
+    require(not (args.json and args.output == PIPE), '--json and -o - would both write to standard output')
+    restorer = Restorer(args.weights, args.opt, settings)
+    report = JsonReport() if args.json else TextReport()
+    source = Path(args.input)
+    if source.is_dir() and not holds_frames(source):
+        target = Path(args.output)
+        videos = videos_below(source, target)
+        restore_folder(restorer, source, target, args.resume, report, videos)
+    else:
+        restorer.restore(args.input, args.output, args.resume, report)
+
+
+def parse_time(text: str) -> Fraction:
+    """Convert a time such as 12.5, 2:03 or 1:02:03.5 to seconds."""
+    if not TIME.fullmatch(text):
+        raise ArgumentTypeError(f'must be seconds or hours:minutes:seconds, such as 12.5 or 1:02:03.5, not {text}')
+    seconds = Fraction(0)
+    for part in text.split(':'):
+        seconds = 60 * seconds + Fraction(part)
+    return seconds
+
+
+def _default_crf() -> str:
+    return ', '.join(f'{codec.crf} for {name}' for name, codec in CODECS.items() if codec.crf is not None)
 
 
 def _batch_size(text: str) -> int | str:

@@ -3,7 +3,7 @@
     .out.mp4.restoring/
       job.json             what is restored, how, and with which versions
       lock                 held by the process that works on it
-      000000.nut ...       finished segments, SEGMENT_FRAMES frames each
+      000000.nut ...       finished segments, of so many frames each
 
 A segment is flushed to disk before it gets its name, so a kill or a power cut costs the work of one segment at most.
 """
@@ -22,11 +22,8 @@ from typing import Any
 from ..errors import UserError
 from ..files import make_folder, remove_partial_files, replacing
 
-__all__ = ['SEGMENT_FRAMES', 'Job', 'file_identity', 'file_digest']
+__all__ = ['Job', 'file_digest', 'file_identity']
 
-# Frames of a segment. Each begins with a key frame, which costs a few percent of the output's size at this length, and
-# nothing at the quality asked for. Longer ones would cost more work when a process is killed.
-SEGMENT_FRAMES = 100
 DESCRIPTION, LOCK = 'job.json', 'lock'
 # Bytes of the beginning of a file that tell it from others of its size and time.
 HEAD_BYTES = 2**20
@@ -45,6 +42,8 @@ class Job:
         resume (bool): Whether finished segments of an earlier run are used.
 
     Attributes:
+        segment_frames (int): Frames of a segment. Each begins with a key frame, which costs a few percent of the
+            output's size at this length; longer ones would cost more work when a process is killed.
         folder (Path): Where segments are kept.
         segments (list[Path]): Finished segments, in order. Who finishes one appends it.
 
@@ -53,12 +52,14 @@ class Job:
             `resume` is false; or they were made with another description.
     """
 
+    segment_frames = 100
+
     def __init__(self, target: Path, suffix: str, description: Mapping[str, Any], resume: bool):
         self.folder = job_folder(target)
         self.segments: list[Path] = []
         self._target, self._suffix, self._resume = target, suffix, resume
         # As it is read back.
-        self._description = json.loads(json.dumps(description))
+        self._description = json.loads(json.dumps({**description, 'frames of a segment': self.segment_frames}))
 
     def __enter__(self) -> 'Job':
         with ExitStack() as stack:
@@ -86,7 +87,7 @@ class Job:
     @property
     def kept(self) -> str:
         """What is kept, for messages."""
-        return f'about {len(self.segments) * SEGMENT_FRAMES} restored frames are kept in {self.folder}'
+        return f'about {len(self.segments) * self.segment_frames} restored frames are kept in {self.folder}'
 
     def segment(self, index: int) -> Path:
         """Path of a segment, whether it is finished or not."""
@@ -120,7 +121,7 @@ class Job:
 
     def _lock(self, stack: ExitStack) -> None:
         try:
-            file = stack.enter_context(open(self.folder / LOCK, 'w'))
+            file = stack.enter_context((self.folder / LOCK).open('w'))
         except OSError as error:
             raise UserError(f'cannot write to {self.folder}: {error.strerror}') from error
         try:

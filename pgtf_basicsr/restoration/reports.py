@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +31,7 @@ class Outcome:
         dropped (list[str]): What is not, a sentence each.
         changed (list[str]): What is changed, a sentence each.
         error (str | None): Why there is no output.
+        skipped (bool): Whether the output was there already.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Outcome:
     dropped: Sequence[str] = ()
     changed: Sequence[str] = ()
     error: str | None = None
+    skipped: bool = False
 
 
 class Report(Protocol):
@@ -73,7 +75,8 @@ class TextReport:
         self._bar = tqdm(desc=Path(outcome.target).name, total=total, initial=outcome.resumed, unit='frame')
 
     def warn(self, message: str) -> None:
-        get_root_logger().warning(message)
+        with tqdm.external_write_mode(sys.stderr):
+            get_root_logger().warning(message)
 
     def advance(self, outcome: Outcome) -> None:
         self._bar.update()
@@ -82,19 +85,18 @@ class TextReport:
         if self._bar is not None:
             self._bar.close()
         if outcome.error is None:
-            parts = [f'{outcome.target}: {outcome.frames} frames']
-            parts += [
-                f'{name} {"; ".join(said)}'
-                for name, said in (('kept', outcome.kept), ('dropped', outcome.dropped), ('changed', outcome.changed))
-                if said
-            ]
-            get_root_logger().info(' | '.join(parts))
+            lines = [f'{outcome.target}: {outcome.frames} frames']
+            for name in ('kept', 'dropped', 'changed'):
+                lines += [f'    {name}: {what}' for what in getattr(outcome, name)]
+            sys.stderr.write('\n'.join(lines) + '\n')
 
     def finish(self, outcomes: Sequence[Outcome]) -> None:
         width = max(len(outcome.source) for outcome in outcomes)
         lines = [f'{"video":{width}}  frames  seconds  result']
         for outcome in outcomes:
-            result = outcome.target if outcome.error is None else f'FAILED: {outcome.error}'
+            result = outcome.target if outcome.error is None else f'failed: {outcome.error}'
+            if outcome.skipped:
+                result = f'{outcome.target}, which was there already'
             lines.append(f'{outcome.source:{width}}  {outcome.frames:6}  {outcome.seconds:7.1f}  {result}')
         sys.stdout.write('\n'.join(lines) + '\n')
 

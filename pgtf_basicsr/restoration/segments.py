@@ -11,7 +11,7 @@ import av
 from ..errors import UserError
 from ..files import replacing
 from ..video.frame import Frame
-from .jobs import SEGMENT_FRAMES, Job
+from .jobs import Job
 
 __all__ = ['FrameWriter', 'SegmentedWriter', 'first_frame_for', 'naming']
 
@@ -59,7 +59,7 @@ class SegmentedWriter:
                 self._begin()
             self._writer.write(frame)
             self._count += 1
-            if self._count == SEGMENT_FRAMES:
+            if self._count == self._job.segment_frames:
                 self._count = 0
                 self._resources.close()
                 self._job.segments.append(self._path)

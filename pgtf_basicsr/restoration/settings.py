@@ -54,9 +54,7 @@ class Settings:
             self.batch_size == 'auto' or self.batch_size >= 1,
             f'batch must be at least 1, or auto, not {self.batch_size}',
         )
-        require(
-            self.precision in PRECISIONS, f'precision must be one of {", ".join(PRECISIONS)}, not {self.precision}'
-        )
+        require(self.precision in PRECISIONS, f'precision must be one of {", ".join(PRECISIONS)}, not {self.precision}')
         start = self.start or Fraction(0)
         require(start >= 0, f'start must not be negative, but is {float(start):g} s')
         require(

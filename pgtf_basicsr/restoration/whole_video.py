@@ -25,7 +25,7 @@ from ..images import resize, round_to, to_tensor
 from ..version import __version__
 from ..video.frame import Frame
 from .background import read_ahead, write_behind
-from .jobs import SEGMENT_FRAMES, Job, file_digest, file_identity
+from .jobs import Job, file_digest, file_identity
 from .networks import batch_that_fits, fit_size, load_network
 from .outputs import Output, StreamOutput, output_of
 from .reports import Outcome, Report, TextReport
@@ -105,7 +105,7 @@ class Restorer:
             with open_source(source, self.settings, report.warn) as reader:
                 self._restore(reader, output_of(target, reader, self.settings), resume, report, outcome)
         except BaseException as error:
-            outcome.error = str(error) or type(error).__name__
+            outcome.error = (str(error) or type(error).__name__).splitlines()[0]
             raise
         finally:
             report.end(outcome)
@@ -117,19 +117,18 @@ class Restorer:
         for message in (*reader.warnings, *output.dropped, *output.changed):
             report.warn(message)
         if isinstance(output, StreamOutput):
-            with output.open() as writer:
-                self._write_frames(reader, size, 0, writer, report, outcome)
+            self._write_frames(reader, size, 0, output.open(), report, outcome)
             return
         make_folder(output.path.parent)
         with Job(output.path, output.segment_suffix, self._describe(reader), resume) as job:
             try:
                 with SegmentedWriter(job, output.path, output.open_segment) as writer:
-                    first = SEGMENT_FRAMES * len(job.segments)
+                    first = job.segment_frames * len(job.segments)
                     self._write_frames(reader, size, first, writer, report, outcome)
                 output.join(job.segments)
             except BaseException:
                 if job.segments:
-                    report.warn(f'{output.path} is not finished: {job.kept}; the same command with --resume continues it')
+                    report.warn(f'{output.path} is not finished: {job.kept}; --resume continues it')
                 raise
 
     def _write_frames(
@@ -150,9 +149,11 @@ class Restorer:
             self._network, _tensors(frames, places), stride, batch_size, self.device, fidelity=self.settings.fidelity
         )
 
+        dtype = np.dtype(np.uint8 if reader.format.depth == 8 else np.uint16)
+
         def write_frame(item: tuple[np.ndarray, Fraction, Fraction]) -> None:
             image = resize(item[0].transpose(1, 2, 0), (reader.width, reader.height))
-            writer.write(Frame(round_to(image, reader.dtype), *item[1:]))
+            writer.write(Frame(round_to(image, dtype), *item[1:]))
 
         outcome.resumed = outcome.frames = first
         report.begin(outcome, reader.num_frames)
@@ -191,7 +192,6 @@ class Restorer:
             **{f'input {name}': value for name, value in file_identity(reader.path).items()},
             **self._network_description,
             **self.settings.describe(),
-            'frames of a segment': SEGMENT_FRAMES,
             **versions,
         }
 
