@@ -70,3 +70,9 @@ def frame_times(path):
         return sorted(
             float(packet.pts * packet.time_base) for packet in container.demux(video=0) if packet.pts is not None
         )
+
+
+def decoded(path):
+    """Frames of a file's video as decoded, with their times in seconds."""
+    with av.open(str(path)) as container:
+        return [(frame.to_ndarray(), float(frame.pts * frame.time_base)) for frame in container.decode(video=0)]

@@ -1,0 +1,234 @@
+"""Restorations that are killed, stopped or out of disk space, and resumed."""
+
+import json
+import random
+import re
+import resource
+import shutil
+import signal
+import time
+from fractions import Fraction
+
+import pytest
+
+from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.restoration.jobs import Job, job_folder
+from pgtf_basicsr.restoration.reports import TextReport
+from pgtf_basicsr.restoration.whole_video import restore_video
+
+from ..helpers.processes import Run
+from ..helpers.small_networks import PGTFormer, build, write
+from ..helpers.videos import audio_packets, decoded, moving_frames, write_video
+
+SEGMENT = 3
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch):
+    monkeypatch.setattr(Job, 'segment_frames', SEGMENT)
+
+
+def shorten_segments():
+    """The same in another process."""
+    Job.segment_frames = SEGMENT
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    return write(tmp_path_factory.mktemp('weights') / 'net_g.pth', PGTFormer, params=build(PGTFormer).state_dict())
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp('source') / 'in.mp4', moving_frames(13, 48, 32), 25, audio='aac')
+
+
+class Killed(BaseException):
+    """Stands for whatever ends a process."""
+
+
+class EndsAfter(TextReport):
+    """Ends the restoration after so many frames."""
+
+    def __init__(self, frames):
+        super().__init__()
+        self.frames = frames
+
+    def advance(self, outcome):
+        super().advance(outcome)
+        if outcome.frames == self.frames:
+            raise Killed
+
+
+def assert_equal_videos(a, b):
+    frames, others = decoded(a), decoded(b)
+    assert len(frames) == len(others) > 0
+    for (image, shown), (other, other_shown) in zip(frames, others):
+        assert shown == other_shown and (image == other).all()
+    assert audio_packets(a) == audio_packets(b)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [dict(), dict(stride=2, batch_size=2, codec='ffv1', start=Fraction(1, 25), end=Fraction(12, 25))],
+    ids=['plain', 'strided part'],
+)
+def test_a_resumed_restoration_equals_one_that_was_never_interrupted(source, weights, tmp_path, options):
+    """`test_segments` has all strides and sizes of batches."""
+    target = tmp_path / 'out.mkv'
+    restore_video(source, tmp_path / 'whole.mkv', weights, size=16, **options)
+    for frames in (5, 8):
+        with pytest.raises(Killed):
+            restore_video(source, target, weights, resume=True, report=EndsAfter(frames), size=16, **options)
+        assert not target.exists()
+    kept = len(list(job_folder(target).glob('0*')))
+    outcome = restore_video(source, target, weights, resume=True, size=16, **options)
+    assert outcome.resumed == SEGMENT * kept > 0
+    assert_equal_videos(target, tmp_path / 'whole.mkv')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['out.mkv', 'whole.mkv']
+
+
+@pytest.fixture(scope='module')
+def begun(source, weights, tmp_path_factory):
+    """The output of a restoration that was ended in its third segment; tests must not change its job."""
+    target = tmp_path_factory.mktemp('begun') / 'out.mp4'
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Job, 'segment_frames', SEGMENT)
+        restore_video(source, target, weights, report=EndsAfter(11), size=16)
+    assert len(list(job_folder(target).glob('0*.nut'))) >= 2
+    return target
+
+
+def refusal(source, target, weights, **options):
+    """Why a restoration is refused; nothing of the job has changed then."""
+    before = {path.name: path.read_bytes() for path in job_folder(target).iterdir()}
+    with pytest.raises(UserError) as caught:
+        restore_video(source, target, weights, **{'size': 16, **options})
+    assert {path.name: path.read_bytes() for path in job_folder(target).iterdir()} == before
+    assert '\n' not in str(caught.value)
+    return str(caught.value)
+
+
+def test_nothing_is_lost_without_resume(source, weights, begun):
+    assert re.search(
+        r'out.mp4 is not finished: about \d+ restored frames are kept in .*; add --resume to continue it, or remove '
+        'that folder to begin again',
+        refusal(source, begun, weights),
+    )
+
+
+@pytest.mark.parametrize(
+    'change, difference',
+    [
+        (dict(fidelity=0.5), 'fidelity was 1.0 and is now 0.5'),
+        (dict(stride=2), 'stride was 1 and is now 2'),
+        (dict(crf=30), 'crf was None and is now 30'),
+        (dict(start=Fraction(1, 5)), 'start was None and is now 1/5'),
+    ],
+)
+def test_resuming_with_other_options_is_refused(source, weights, begun, change, difference):
+    found = refusal(source, begun, weights, resume=True, **change)
+    assert f'out.mp4 cannot be resumed: {difference}; use what it was begun with, or remove' in found
+
+
+def test_resuming_with_other_files_is_refused(source, weights, begun, tmp_path):
+    other_weights = write(tmp_path / 'other.pth', PGTFormer, params=build(PGTFormer, seed=1).state_dict())
+    assert 'cannot be resumed: weights was' in refusal(source, begun, other_weights, resume=True)
+    other = write_video(tmp_path / 'other.mp4', moving_frames(14, 48, 32), 25)
+    assert 'cannot be resumed: input size was' in refusal(other, begun, weights, resume=True)
+
+
+def test_resuming_with_another_version_is_refused(source, weights, begun, tmp_path):
+    job = shutil.copytree(job_folder(begun), job_folder(tmp_path / 'out.mp4'))
+    description = json.loads((job / 'job.json').read_text())
+    (job / 'job.json').write_text(json.dumps({**description, 'PyAV': '1.0'}))
+    found = refusal(source, tmp_path / 'out.mp4', weights, resume=True)
+    assert 'cannot be resumed: PyAV was 1.0 and is now' in found
+
+
+def test_two_processes_do_not_restore_the_same(source, weights, tmp_path):
+    target = tmp_path / 'out.mp4'
+    with (
+        Job(target, '.nut', {}, resume=False),
+        pytest.raises(UserError, match='another process is restoring .*out.mp4'),
+    ):
+        restore_video(source, target, weights, size=16)
+
+
+def test_an_ended_restoration_without_a_segment_leaves_nothing(source, weights, tmp_path):
+    with pytest.raises(Killed):
+        restore_video(source, tmp_path / 'out.mp4', weights, report=EndsAfter(1), size=16)
+    assert list(tmp_path.iterdir()) == []
+
+
+def start(folder, source, weights, *arguments, **options):
+    return Run(
+        folder,
+        'restore',
+        source,
+        '-o',
+        'out.mkv',
+        '--weights',
+        weights,
+        '--size',
+        16,
+        *arguments,
+        before=shorten_segments,
+        **options,
+    )
+
+
+@pytest.mark.slow
+def test_killed_ten_times_and_resumed(source, weights, tmp_path):
+    """At random points: reading, restoring, finishing a segment, joining."""
+    restore_video(source, tmp_path / 'whole.mkv', weights, size=16)
+    began = time.monotonic()
+    assert start(tmp_path, source, weights).statuses() == [0]
+    seconds = time.monotonic() - began
+    (tmp_path / 'out.mkv').unlink()
+    draw, killed = random.Random(0), 0
+    for _ in range(10):
+        command = start(tmp_path, source, weights, '--resume')
+        command.wait(draw.uniform(0.2, 0.9) * seconds)
+        killed += command.kill()
+        if (tmp_path / 'out.mkv').exists():
+            assert_equal_videos(tmp_path / 'out.mkv', tmp_path / 'whole.mkv')
+            (tmp_path / 'out.mkv').unlink()
+    assert killed >= 5
+    command = start(tmp_path, source, weights, '--resume')
+    assert command.statuses() == [0], command.output()
+    assert_equal_videos(tmp_path / 'out.mkv', tmp_path / 'whole.mkv')
+    assert not job_folder(tmp_path / 'out.mkv').exists()
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signals_keep_finished_segments_and_nothing_half_written(source, weights, tmp_path, number):
+    long = write_video(tmp_path / 'long.mp4', moving_frames(200, 48, 32), 25)
+    command = start(tmp_path, long, weights)
+    while not (job_folder(tmp_path / 'out.mkv') / '000001.nut').exists():
+        command.wait(0.01)
+    command.signal(number)
+    assert command.statuses() == [128 + number]
+    assert 'Traceback' not in command.output()
+    assert 'out.mkv is not finished: about ' in command.output() and '--resume continues it' in command.output()
+    if number != signal.SIGINT:
+        assert f'basicsr: ended by {signal.Signals(number).name}' in command.output()
+    names = {path.name for path in job_folder(tmp_path / 'out.mkv').iterdir()}
+    assert names == {'job.json', 'lock', *(f'{index:06d}.nut' for index in range(len(names) - 2))}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['.out.mkv.restoring', 'long.mp4']
+
+
+def test_a_full_disk_can_be_resumed(source, weights, tmp_path):
+    """Limits on a file's size stand for the end of the disk: the second lets all segments through, not the whole."""
+    restore_video(source, tmp_path / 'whole.mkv', weights, size=16, codec='ffv1')
+    largest = (tmp_path / 'whole.mkv').stat().st_size // 5
+    for limit in (largest // 2, 2 * largest):
+        command = start(tmp_path, source, weights, '--codec', 'ffv1', '--resume', limits={resource.RLIMIT_FSIZE: limit})
+        assert command.statuses() == [2]
+        assert 'basicsr: cannot write out.mkv: File too large' in command.output()
+        assert 'Traceback' not in command.output()
+        assert not [path for path in tmp_path.rglob('*') if 'partial' in path.name]
+    assert len(list(job_folder(tmp_path / 'out.mkv').glob('0*'))) == 5
+    command = start(tmp_path, source, weights, '--codec', 'ffv1', '--resume')
+    assert command.statuses() == [0], command.output()
+    assert_equal_videos(tmp_path / 'out.mkv', tmp_path / 'whole.mkv')
