@@ -1,6 +1,9 @@
 """Restoration of a whole video of one face, in bounded memory."""
 
+from collections import deque
+from collections.abc import Iterator
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -71,7 +74,8 @@ def restore_video(
     torch_device = find_device(device)
     _warn_if_emulated(precision, torch_device)
 
-    with VideoReader(source) as reader:
+    logger = get_root_logger()
+    with VideoReader(source, on_damage=logger.warning) as reader:
         writer = _matching_writer(target, reader, crf)
         net = load_network(weights, option_file)
         require(
@@ -85,12 +89,22 @@ def restore_video(
         # One thread decodes and one encodes while the network works. Torch is called from this thread alone: in
         # another it would start a second set of CPU threads.
         buffered = max(BUFFERED, batch_size * stride)
-        frames = read_ahead((resize(frame, working_size) for frame in reader), buffered)
+        times: deque[Fraction] = deque()
+
+        def resized() -> Iterator[np.ndarray]:
+            for frame in reader:
+                times.append(frame.time)
+                yield resize(frame.image, working_size)
+
+        frames = read_ahead(resized(), buffered)
         restored = restore_frames(net, map(to_tensor, frames), stride, batch_size, torch_device, fidelity=fidelity)
 
         def write_frame(frame: np.ndarray) -> None:
-            writer.write(round_to_uint8(resize(frame.transpose(1, 2, 0), (reader.width, reader.height))))
+            image = round_to_uint8(resize(frame.transpose(1, 2, 0), (reader.width, reader.height)))
+            writer.write(image, times.popleft())
 
+        for line in (*reader.warnings, *writer.plan.dropped):
+            logger.warning(line)
         make_folder(writer.path.parent)
         with closing(frames), writer, write_behind(write_frame, buffered) as write:
             for frame in tqdm(restored, desc=writer.path.name, total=reader.num_frames, unit='frame'):
@@ -104,10 +118,11 @@ def _matching_writer(target: str | Path, reader: VideoReader, crf: int) -> Video
         reader.rate,
         reader.width,
         reader.height,
-        audio_from=reader.path,
+        streams_from=reader.path,
         crf=crf,
         color=reader.color,
         pixel_aspect=reader.pixel_aspect,
+        time_base=reader.time_base,
     )
     require(writer.path.resolve() != reader.path.resolve(), f'{target} is the input itself: choose another output')
     return writer
