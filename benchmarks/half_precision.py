@@ -42,7 +42,7 @@ def compare(args):
     errors, equal = [], []
     with VideoReader(args.video) as reader, torch.no_grad():
         size = fit_size(reader.width * reader.pixel_aspect, reader.height, exact.image_size, exact.requirements)
-        frames = (to_tensor(resize(frame, size)).to(device) for frame in reader)
+        frames = (to_tensor(resize(frame, size)).to(device) for frame in reader.images())
         for _, window in strided_windows(frames, exact.num_frames, exact.num_frames):
             (expected, expected_logits, _), (restored, logits, _) = (
                 net(torch.stack(window)[None], return_codes=True) for net in (exact, rounded)

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from .errors import UserError
 
-__all__ = ['is_hidden', 'list_visible', 'make_folder', 'remove_partial_files', 'replacing']
+__all__ = [
+    'is_hidden',
+    'list_visible',
+    'make_folder',
+    'remove_partial_files',
+    'replacing',
+    'temporary_beside',
+]
 
 PARTIAL = '.partial-'
 # Folders that macOS puts into archives and Synology's systems beside files: copies of what is there, or nothing.
@@ -32,7 +39,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: The file cannot be written or renamed.
     """
     path = Path(path)
-    partial = path.with_name(f'.{path.stem}{PARTIAL}{os.getpid()}{path.suffix}')
+    partial = _partial(path, path.suffix)
     try:
         yield partial
         _flush_to_disk(partial, os.O_RDWR)
@@ -41,6 +48,23 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _flush_to_disk(path.parent, os.O_RDONLY)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_beside(path: str | os.PathLike[str], suffix: str) -> Iterator[Path]:
+    """Provide the path of a hidden file beside `path`, on the same disk, that is removed when the block ends.
+
+    A process that is killed within the block leaves the file, see `remove_partial_files`.
+
+    Args:
+        path (str | Path): A file, whose folder must exist.
+        suffix (str): Suffix of the temporary file.
+    """
+    temporary = _partial(Path(path), suffix)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def remove_partial_files(folder: str | os.PathLike[str]) -> None:
@@ -77,6 +101,10 @@ def make_folder(path: str | os.PathLike[str]) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f'cannot make the folder {path}: {error.strerror}') from error
+
+
+def _partial(path: Path, suffix: str) -> Path:
+    return path.with_name(f'.{path.stem}{PARTIAL}{os.getpid()}{suffix}')
 
 
 def _flush_to_disk(path: Path, flags: int) -> None:

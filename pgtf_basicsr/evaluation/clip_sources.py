@@ -86,7 +86,7 @@ class VideoFile(ReadyClip):
 
     def __iter__(self) -> Iterator[np.ndarray]:
         with VideoReader(self.path) as reader:
-            yield from reader
+            yield from reader.images()
 
 
 def find_clips(path: str | Path, option: str) -> dict[str, FrameFolder | VideoFile]:

@@ -334,7 +334,7 @@ def _videos_below(folder: Path) -> list[Path]:
 def _square_pixels(reader: VideoReader) -> Iterator[np.ndarray]:
     """Frames of a video with square pixels."""
     height, width = _square_size(reader)
-    for frame in reader:
+    for frame in reader.images():
         if width != frame.shape[1]:
             frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC)
         yield frame

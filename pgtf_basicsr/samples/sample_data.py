@@ -130,7 +130,7 @@ def write_video_data(
         names: list[str] = []
         frames: list[np.ndarray] = []
         with VideoReader(video) as reader:
-            for frame in islice(reader, max_frames):
+            for frame in islice(reader.images(), max_frames):
                 frames.append(warp(frame, centre_square(reader.height, reader.width, size), size))
                 if len(frames) == clip_frames:
                     names.append(f'{stem}_{len(names):03d}')

@@ -1,4 +1,4 @@
-"""What passes between reading, restoring and writing a video."""
+"""A frame of a video with its place in time."""
 
 from fractions import Fraction
 from typing import NamedTuple
@@ -9,12 +9,12 @@ __all__ = ['Frame']
 
 
 class Frame(NamedTuple):
-    """A frame and its place in time.
+    """A frame, upright.
 
     Attributes:
-        image (ndarray): (H, W, 3) RGB, upright; uint8, or uint16 (0 to 65535) where the video has more than 8 bits.
-        time (Fraction): When it is shown, in seconds since the start of the file's clock, exact.
-        duration (Fraction): Seconds until the next frame.
+        image (ndarray): (H, W, 3) RGB, uint8, or uint16 in [0, 65535] where the video has more than 8 bits.
+        time (Fraction): Seconds from the zero of the video's clock, exact, see `clock.Clock`.
+        duration (Fraction): Seconds until the next frame; of the last one, what the file states, or else 1 / rate.
     """
 
     image: np.ndarray

@@ -1,73 +1,113 @@
 """Video files as streams of frames."""
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 import av
 import numpy as np
 
 from ..errors import DataError
+from .clock import Clock, FrameTimes, Packet, packet_time
 from .color import to_rgb, to_uint8
+from .damage import DamageLog
+from .deinterlacing import Deinterlacer
 from .formats import format_of
-from .opening import open_video
+from .frame import Frame
+from .opening import MAX_PIXELS, open_video
+from .orientation import orientation_of
 
 __all__ = ['VideoReader']
+
+# Seconds by which a frame may be shown after its packet was decoded, in files that state only the latter.
+LONGEST_DELAY = 1
+
+# A decoded frame, when it is shown, and for how long, in seconds.
+Decoded: TypeAlias = tuple[av.VideoFrame, Fraction, Fraction]
 
 
 class VideoReader:
     """The frames of a video file, upright and in display order, to iterate over once, inside ``with``.
 
-    Iterating gives arrays (H, W, 3) uint8 RGB. A few of them are in memory at a time, however long the video.
+    Iterating gives `Frame`s, each with its own time, also where the frame rate varies; `images` gives their images
+    alone. A few of them are in memory at a time, however long the video.
 
-    Of several video streams the default one is read. Frames are rotated as the file's display matrix says, in steps of
-    90 degrees. A variable frame rate is not followed: `rate` is then the average.
+    Of several video streams the default one is read. Frames are turned and mirrored as the file's display matrix says.
 
     Args:
-        path (str | Path): Any video that FFmpeg can decode.
+        path (str | Path): Any video that FFmpeg can decode. Its name is never a protocol of FFmpeg.
+        start (Fraction, optional): Read the frames from this time on, in seconds of `Frame.time`.
+        end (Fraction, optional): Read the frames before this time.
+        deinterlace (str): auto, on or off: whether interlaced frames are made progressive, see `Deinterlacer`.
+        on_damage (Callable[[str], None], optional): Called with a line for all damage that can be read past: lost
+            packets, frames that cannot be decoded, recordings joined end to end. Without it, damage raises.
 
     Attributes:
         path (Path): The file.
         width (int): Width of a frame in pixels.
         height (int): Height of a frame in pixels.
-        rate (Fraction): Frames per second, exact, such as 30000/1001.
-        num_frames (int | None): Number of frames that the container states; None if it states none. A video that was
-            trimmed without encoding it again has fewer.
-        color (Color): What the file states about its colours.
+        rate (Fraction): Frames per second that the file states, exact, such as 30000/1001; the average of a variable
+            frame rate.
+        time_base (Fraction): Unit of the times of the frames, in seconds.
+        num_frames (int | None): Number of frames that the container states; None if it states none, or if a range is
+            read. A video that was trimmed without encoding it again has fewer.
+        format (VideoFormat): What the file states about its samples and colours.
+        color (Color): Its colours.
         pixel_aspect (Fraction): Width of a pixel over its height.
+        warnings (list[str]): What is known before the first frame of what differs from the file.
 
     Raises:
-        DataError: On construction, the file is missing or is not a video. While iterating, the video breaks off or
-            cannot be decoded; the message says after which frame.
+        DataError: On construction, the file is missing or is not a video. While iterating, the video breaks off,
+            changes its size, or cannot be decoded; the message names the frame.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: str | Path,
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+        deinterlace: str = 'auto',
+        on_damage: Callable[[str], None] | None = None,
+    ):
+        self.path, self._start, self._end = Path(path), start, end
         if not self.path.is_file():
             raise DataError(f'video not found: {path} (looked for {self.path.absolute()})')
+        self.warnings: list[str] = []
+        self._damage, self._count, self._read_until = DamageLog(str(path), on_damage), 0, Fraction(0)
+        first_packet = _packet_before(self.path, start) if start else 0
         with ExitStack() as stack:
-            video = stack.enter_context(open_video(str(path), str(path)))
+            video = stack.enter_context(open_video(self.path, str(path)))
             self._container, self._stream, self.rate = video.container, video.stream, video.rate
+            self.time_base = video.time_base
             self._stream.thread_type = 'AUTO'
-            decoded = self._decode()
+            self._stream.codec_context.options = {'max_pixels': str(MAX_PIXELS)}
+            self._deinterlacer = Deinterlacer(deinterlace)
+            self._on_damage = on_damage
+            decoded = self._deinterlaced(self._decode(first_packet))
             first = next(decoded, None)
             if first is None:
-                raise DataError(f'{path} has no frame that can be decoded')
+                in_range = '' if start is None and end is None else f' between {_seconds(start)} and {_seconds(end)}'
+                raise DataError(f'{path} has no frame that can be decoded{in_range}')
             self._resources = stack.pop_all()
 
-        self.num_frames = self._stream.frames or None
-        self.format = format_of(first, self._stream.codec_context)
+        frame = first[0]
+        self.num_frames = (self._stream.frames or None) if start is None and end is None else None
+        self.format = format_of(frame, self._stream.codec_context)
         self.color = self.format.color
-        self.width, self.height = first.width, first.height
+        self.width, self.height = frame.width, frame.height
         self.pixel_aspect = self._stream.sample_aspect_ratio or Fraction(1)
-        quarter_turns = round(first.rotation / 90)
-        if quarter_turns % 2:
+        self._orientation = orientation_of(frame)
+        if self._orientation.transposed:
             self.width, self.height = self.height, self.width
             self.pixel_aspect = 1 / self.pixel_aspect
-        self._frames = self._upright(chain([first], decoded), quarter_turns)
+        if self._deinterlacer.note:
+            self.warnings.append(self._deinterlacer.note)
+        self._frames = self._upright(chain([first], decoded))
 
     def __enter__(self) -> 'VideoReader':
         return self
@@ -77,50 +117,141 @@ class VideoReader:
     ) -> bool | None:
         return self._resources.__exit__(exc_type, error, traceback)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[Frame]:
         return self._frames
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
-        count, end = 0, Fraction(0)
+    def images(self) -> Iterator[np.ndarray]:
+        """Iterate over the images (H, W, 3) alone, uint8 RGB."""
+        return (to_uint8(frame.image) for frame in self)
+
+    def _deinterlaced(self, decoded: Iterator[Decoded]) -> Iterator[Decoded]:
+        """Deinterlace frames where that is due; their times stay."""
+        places: deque[tuple[Fraction, Fraction]] = deque()
         try:
-            for packet in self._container.demux():
-                if packet.pts is not None:
-                    end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
-                if packet.stream is not self._stream:
-                    continue
-                if packet.is_corrupt:
-                    raise DataError(f'{self.path} breaks off or is damaged after frame {count}')
-                for frame in self._stream.decode(packet):
-                    yield frame
-                    count += 1
+            for frame, time, duration in decoded:
+                places.append((time, duration))
+                for ready in self._deinterlacer.add(frame):
+                    yield (ready, *places.popleft())
+        except DataError:
+            for ready in self._deinterlacer.finish():
+                yield (ready, *places.popleft())
+            raise
+        for ready in self._deinterlacer.finish():
+            yield (ready, *places.popleft())
+
+    def _upright(self, decoded: Iterator[tuple[av.VideoFrame, Fraction, Fraction]]) -> Iterator[Frame]:
+        previous = None
+        try:
+            for number, (frame, time, duration) in enumerate(decoded):
+                image = self._to_image(frame, number)
+                if previous is not None:
+                    yield previous._replace(duration=time - previous.time)
+                previous = Frame(image, time, duration)
+        except DataError:
+            if previous is not None:
+                yield previous
+            raise
+        if previous is not None:
+            yield previous
+
+    def _to_image(self, frame: av.VideoFrame, number: int) -> np.ndarray:
+        try:
+            image = self._orientation.upright(to_rgb(frame))
         except av.FFmpegError as error:
-            raise DataError(f'{self.path} cannot be decoded after frame {count}: {error.strerror}') from error
-        self._check_duration(count, end)
+            raise DataError(
+                f'{self.path} has colours that cannot be converted to RGB: '
+                f'{frame.format.name}, matrix {self.color.matrix}'
+            ) from error
+        if image.shape != (self.height, self.width, 3):
+            raise DataError(
+                f'{self.path} changes from {self.width}x{self.height} to '
+                f'{image.shape[1]}x{image.shape[0]} at frame {number}: split it there'
+            )
+        return image
 
-    def _upright(self, decoded: Iterable[av.VideoFrame], quarter_turns: int) -> Iterator[np.ndarray]:
-        for index, frame in enumerate(decoded):
-            try:
-                rgb = to_uint8(to_rgb(frame))
-            except av.FFmpegError as error:
-                raise DataError(
-                    f'{self.path} has colours that cannot be converted to RGB: '
-                    f'{frame.format.name}, matrix {self.color.matrix}'
-                ) from error
-            rgb = np.ascontiguousarray(np.rot90(rgb, quarter_turns))
-            if rgb.shape != (self.height, self.width, 3):
-                raise DataError(
-                    f'{self.path} changes from {self.width}x{self.height} to '
-                    f'{rgb.shape[1]}x{rgb.shape[0]} at frame {index}: split it there'
-                )
-            yield rgb
+    def _decode(self, first_packet: int) -> Iterator[tuple[av.VideoFrame, Fraction, Fraction]]:
+        """Decode from a packet on; yield the frames of the range with their times and durations in seconds."""
+        times = FrameTimes(self.time_base, self.rate)
+        try:
+            for packet, shown in self._packets(first_packet):
+                for frame in self._decode_packet(packet, shown):
+                    time, duration = times(frame)
+                    if self._end is not None and time >= self._end:
+                        return
+                    if self._start is None or time >= self._start:
+                        self._damage.check_frame(frame, self._count, time)
+                        yield frame, time, duration
+                        self._count += 1
+        except av.FFmpegError as error:
+            raise DataError(f'{self.path} cannot be decoded after frame {self._count}: {error.strerror}') from error
+        self._damage.finish(self._count)
+        self._check_duration()
 
-    def _check_duration(self, count: int, end: Fraction) -> None:
+    def _packets(self, first: int) -> Iterator[tuple[Packet, Fraction]]:
+        """Read the packets of the video from a number on, and the one that flushes the decoder.
+
+        Yields:
+            tuple[Packet, Fraction]: A packet, and when its frame is shown in seconds.
+        """
+        number = 0
+        for packet, recording in Clock(self._container).packets():
+            time = packet_time(packet)
+            if time is not None:
+                self._read_until = max(self._read_until, time + (packet.duration or 0) * packet.time_base)
+            if packet.stream is not self._stream:
+                continue
+            if number >= first:
+                shown = _shown(packet, number / self.rate)
+                if packet.size:
+                    self._damage.check_packet(packet, shown, recording, self._count)
+                yield packet, shown
+            number += 1
+
+    def _decode_packet(self, packet: Packet, shown: Fraction) -> Iterator[av.VideoFrame]:
+        try:
+            yield from self._stream.decode(packet)
+        except av.error.InvalidDataError as error:
+            self._damage.check_error(error, shown, self._count)
+
+    def _check_duration(self) -> None:
         # A truncated Matroska file just ends; of other containers the last packet is marked as corrupt.
         if 'matroska' not in self._container.format.name or not self._container.duration:
             return
         stated = Fraction(self._container.duration, av.time_base)
-        if end + max(Fraction(1, 2), 2 / self.rate) < stated:
+        if self._read_until + max(Fraction(1, 2), 2 / self.rate) < stated:
             raise DataError(
-                f'{self.path} breaks off after frame {count}: it has {float(end):.2f} s of '
+                f'{self.path} breaks off after frame {self._count}: it has {float(self._read_until):.2f} s of '
                 f'the {float(stated):.2f} s that it states'
             )
+
+
+def _packet_before(path: Path, start: Fraction) -> int:
+    """Find the video packet from which to decode for frames from a time on: the number of the last key frame before.
+
+    Nothing is decoded. FFmpeg's own seeking misses it in some containers, and does not know of joined recordings.
+    """
+    number, found = 0, 0
+    with open_video(path, str(path)) as video:
+        try:
+            for packet, _ in Clock(video.container).packets():
+                if packet.stream is video.stream and packet.size:
+                    shown = _shown(packet, number / video.rate)
+                    if shown > start + LONGEST_DELAY:
+                        break
+                    delay = LONGEST_DELAY if packet.pts is None else 0
+                    if packet.is_keyframe and shown + delay <= start:
+                        found = number
+                    number += 1
+        except av.FFmpegError:
+            pass  # reading it will say so
+    return found
+
+
+def _shown(packet: Packet, otherwise: Fraction) -> Fraction:
+    """When the frame of a packet is shown, in seconds, as far as the packet says it."""
+    time = packet_time(packet) if packet.pts is None else packet.pts * packet.time_base
+    return otherwise if time is None else time
+
+
+def _seconds(time: Fraction | None) -> str:
+    return 'its beginning or end' if time is None else f'{float(time):g} s'

@@ -3,12 +3,12 @@
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 
 from .codecs import REPRODUCIBLE
 from .color import to_yuv
 from .formats import plain_format
+from .opening import open_output
 from .writer import add_video_stream
 
 __all__ = ['SeekableVideoWriter']
@@ -32,7 +32,7 @@ class SeekableVideoWriter:
 
     def __init__(self, path: Path, rate: Fraction, crf: int, width: int, height: int):
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._container = av.open(str(path), 'w', format='mp4')
+        self._container = open_output(path, 'mp4')
         options = {'crf': str(crf), 'bf': '0', 'g': str(KEY_FRAME_INTERVAL), **REPRODUCIBLE}
         self._stream = add_video_stream(self._container, 'libx264', Fraction(rate), width, height, options)
         self._stream.thread_count = 1  # bytes vary with threads

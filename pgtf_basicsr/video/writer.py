@@ -1,7 +1,6 @@
 """Streams of frames as video files."""
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -11,12 +10,18 @@ import av
 import numpy as np
 
 from ..errors import UserError
-from ..files import replacing
-from .codecs import CONTAINERS, LIMITED_RANGE
+from ..files import temporary_beside
+from .codecs import LIMITED_RANGE
 from .color import to_yuv
 from .formats import BT709, Color, plain_format
+from .joining import join_segments
+from .opening import open_output
+from .streams import plan_streams
 
 __all__ = ['VideoWriter', 'add_video_stream']
+
+# Otherwise the muxer would shift the times of a file that begins with frames decoded before zero.
+EXACT_TIMES = {'avoid_negative_ts': 'disabled'}
 
 
 class VideoWriter:
@@ -32,12 +37,16 @@ class VideoWriter:
         rate (Fraction): Frames per second, exact.
         width (int): Width of a frame in pixels.
         height (int): Height of a frame in pixels.
-        audio_from (str | Path, optional): A video whose audio tracks are copied without encoding them again, in
-            step with its frames.
+        streams_from (str | Path, optional): A video whose other streams, chapters and tags are copied, in step with
+            the frames.
         codec (str): A video encoder of FFmpeg that has `crf`.
         crf (int): Quality, from 0, the best, to 51.
         color (Color): The colours to write, and to state in the file.
         pixel_aspect (Fraction): Width of a pixel over its height.
+        time_base (Fraction, optional): Unit of the times of the frames, in seconds. Default: the time of a frame.
+
+    Attributes:
+        plan (StreamPlan): What is copied, and what cannot be.
 
     Raises:
         UserError: The suffix is not one of those above, the container cannot hold the audio, the path is a folder,
@@ -50,37 +59,37 @@ class VideoWriter:
         rate: Fraction,
         width: int,
         height: int,
-        audio_from: str | Path | None = None,
+        streams_from: str | Path | None = None,
         codec: str = 'libx264',
         crf: int = 18,
         color: Color = BT709,
         pixel_aspect: Fraction = Fraction(1),
+        time_base: Fraction | None = None,
     ):
         self.path = Path(path)
-        if self.path.suffix.lower() not in CONTAINERS:
-            raise UserError(f'cannot write {path}: its extension must be one of {", ".join(CONTAINERS)}')
+        self.plan = plan_streams(streams_from, path)
         if self.path.is_dir():
             raise UserError(f'cannot write {path}: there is a folder of that name')
         self.rate, self.width, self.height = Fraction(rate), width, height
-        self._audio_from, self._codec, self._crf = audio_from, codec, crf
-        self._color, self._pixel_aspect = color, pixel_aspect
+        self._codec, self._crf, self._color, self._pixel_aspect = codec, crf, color, pixel_aspect
+        self._time_base = time_base or 1 / self.rate
         self._num_frames = 0
 
     def __enter__(self) -> 'VideoWriter':
         try:
             with ExitStack() as stack:
-                partial = stack.enter_context(replacing(self.path))
-                container_format = CONTAINERS[self.path.suffix.lower()]
-                self._container = stack.enter_context(av.open(str(partial), 'w', format=container_format))
+                self._segment = stack.enter_context(temporary_beside(self.path, '.nut'))
+                stack.push(self._join)
+                self._container = stack.enter_context(open_output(self._segment, 'nut', EXACT_TIMES))
                 options = {'crf': str(self._crf)}
                 self._stream = add_video_stream(
                     self._container, self._codec, self.rate, self.width, self.height, options, self._color
                 )
-                self._stream.codec_context.sample_aspect_ratio = self._pixel_aspect
-                self._stream.codec_context.open()
-                self._audio = self._add_audio(stack)
-                self._next_audio = next(self._audio, None)
-                stack.push(self._finish)
+                context = self._stream.codec_context
+                context.sample_aspect_ratio, context.time_base = self._pixel_aspect, self._time_base
+                context.open()
+                self._container.start_encoding()
+                stack.push(self._flush)
                 self._resources = stack.pop_all()
         except (OSError, av.FFmpegError) as error:
             raise self._failure(error) from error
@@ -94,11 +103,12 @@ class VideoWriter:
         except (OSError, av.FFmpegError) as failure:
             raise self._failure(failure) from failure
 
-    def write(self, frame: np.ndarray) -> None:
+    def write(self, frame: np.ndarray, time: Fraction | None = None) -> None:
         """Append a frame.
 
         Args:
             frame (ndarray): (H, W, 3), RGB, uint8.
+            time (Fraction, optional): When it is shown, in seconds. Default: in step with the rate.
 
         Raises:
             ValueError: The array has another shape or type.
@@ -107,43 +117,25 @@ class VideoWriter:
         if frame.shape != (self.height, self.width, 3) or frame.dtype != np.uint8:
             raise ValueError(f'expected uint8 ({self.height}, {self.width}, 3), got {frame.dtype} {tuple(frame.shape)}')
         encoded = to_yuv(frame, plain_format(self.width, self.height, self._color))
-        encoded.pts, encoded.time_base = self._num_frames, 1 / self.rate
+        time = self._num_frames / self.rate if time is None else time
+        encoded.pts, encoded.time_base = round(time / self._time_base), self._time_base
         self._num_frames += 1
         try:
             self._container.mux(self._stream.encode(encoded))
-            self._copy_audio(until=self._num_frames / self.rate)
         except av.FFmpegError as error:
             raise self._failure(error) from error
 
-    def _add_audio(self, stack: ExitStack) -> Iterator[tuple[Fraction, 'av.Packet[av.AudioStream]']]:
-        source = stack.enter_context(av.open(str(self._audio_from), 'r')) if self._audio_from else None
-        streams = source.streams.audio if source else ()
-        try:
-            tracks = {stream.index: self._container.add_stream_from_template(stream) for stream in streams}
-            self._container.start_encoding()
-        except ValueError as error:  # FFmpeg's "invalid argument" is one too
-            if not streams:
-                raise
-            codecs = ', '.join(stream.codec_context.name for stream in streams)
-            raise UserError(
-                f'{self.path} cannot hold the audio of {self._audio_from} ({codecs}): .mkv holds most kinds'
-            ) from error
-        return _audio_packets(source, tracks) if source and tracks else iter(())
-
-    def _copy_audio(self, until: float | Fraction) -> None:
-        while self._next_audio is not None:
-            time, packet = self._next_audio
-            if time >= until:
-                return
-            self._container.mux(packet)
-            self._next_audio = next(self._audio, None)
-
-    def _finish(
+    def _flush(
         self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if exc_type is None:
             self._container.mux(self._stream.encode())
-            self._copy_audio(until=math.inf)
+
+    def _join(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc_type is None:
+            join_segments([self._segment], self.path, self.plan, self.rate, self._color)
 
     def _failure(self, error: av.FFmpegError | OSError) -> UserError:
         return UserError(f'cannot write {self.path}: {error.strerror or error}')
@@ -180,27 +172,3 @@ def add_video_stream(
     context.colorspace, context.color_range = color.matrix, LIMITED_RANGE
     context.color_primaries, context.color_trc = color.primaries, color.transfer
     return stream
-
-
-def _audio_packets(
-    source: av.container.InputContainer, tracks: Mapping[int, av.AudioStream]
-) -> Iterator[tuple[Fraction, 'av.Packet[av.AudioStream]']]:
-    """Read the audio packets of `source` for the tracks of another container, timed from the first video frame.
-
-    Yields:
-        tuple[Fraction, Packet]: The time in seconds at which the packet is decoded, and the packet.
-    """
-    video = source.streams.best('video')
-    start = video.start_time * video.time_base if video and video.start_time and video.time_base else Fraction(0)
-    try:
-        for packet in source.demux(source.streams.audio):
-            time_base = packet.time_base
-            if packet.dts is None or packet.pts is None or time_base is None:  # the one that would flush a decoder
-                continue
-            shift = round(start / time_base)
-            packet.pts -= shift
-            packet.dts -= shift
-            packet.stream = tracks[packet.stream.index]
-            yield packet.dts * time_base, packet
-    except av.FFmpegError as error:
-        raise UserError(f'the audio of {source.name} cannot be read: {error.strerror}') from error

@@ -78,7 +78,7 @@ def source(tmp_path):
 
 def frames_of(path):
     with VideoReader(path) as reader:
-        return list(reader)
+        return list(reader.images())
 
 
 def test_output_has_the_count_rate_size_and_audio_of_the_input(source, weights, tmp_path, capfd):
@@ -115,7 +115,7 @@ def test_half_precision_restores_nearly_the_same(precision, source, weights, tmp
     warned = f'has no {precision} arithmetic' in command.output()
     assert warned == (torch.backends.cpu.get_cpu_capability() == 'AVX2')
     with VideoReader(tmp_path / 'single.mp4') as single, VideoReader(tmp_path / 'half.mp4') as half:
-        assert min(psnr(a, b) for a, b in zip(single, half, strict=True)) > 25
+        assert min(psnr(a, b) for a, b in zip(single.images(), half.images(), strict=True)) > 25
 
 
 def test_batches_do_not_change_the_result(source, weights, tmp_path):
@@ -255,9 +255,9 @@ def test_threads_do_not_change_a_byte(weights, tmp_path, monkeypatch, width, hei
     source = write_video(tmp_path / 'in.mp4', moving_frames(12, width, height), NTSC, audio='aac')
     write, written = VideoWriter.write, []
 
-    def noted(writer, frame):
+    def noted(writer, frame, time):
         written.append(frame.copy())
-        write(writer, frame)
+        write(writer, frame, time)
 
     monkeypatch.setattr(VideoWriter, 'write', noted)
     restore_video(source, tmp_path / 'out.mp4', weights, batch_size=batch_size)
@@ -280,8 +280,8 @@ def test_a_few_frames_are_under_way(weights, tmp_path, monkeypatch):
             most.append(len(under_way))
             yield frame
 
-    def counted_writing(writer, frame):
-        write(writer, frame)
+    def counted_writing(writer, frame, time):
+        write(writer, frame, time)
         under_way.remove(min(under_way))
 
     monkeypatch.setattr(VideoReader, '__iter__', counted_reading)

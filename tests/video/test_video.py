@@ -50,7 +50,7 @@ def test_odd_sizes_stay_as_they_are(tmp_path, width, height):
     frames = moving_frames(5, width, height)
     with VideoReader(written(tmp_path / 'v.mp4', frames, crf=0)) as reader:
         assert (reader.width, reader.height) == (width, height)
-        assert min(psnr(a, b) for a, b in zip(frames, reader)) > 45
+        assert min(psnr(a, b) for a, b in zip(frames, reader.images())) > 45
 
 
 @pytest.mark.parametrize('color', [Color(), Color(6, 6, 6), Color(2, 2, 2)], ids=['BT.709', 'BT.601', 'not stated'])
@@ -63,7 +63,7 @@ def test_round_trips_keep_the_colours(tmp_path, color, suffix):
         path = written(tmp_path / f'v{suffix}', [frame], crf=0, color=color)
         with VideoReader(path) as reader:
             assert reader.color == color
-            (frame,) = reader
+            (frame,) = reader.images()
         assert psnr(frame, ramp) > 45
         assert np.abs((frame.astype(float) - ramp).mean(axis=(0, 1))).max() < 0.1
 
@@ -76,7 +76,7 @@ def test_full_range_video_is_read_as_such(tmp_path):
         container.mux(stream.encode(av.VideoFrame.from_ndarray(colour, 'rgb24')))
         container.mux(stream.encode())
     with VideoReader(tmp_path / 'v.mkv') as reader:
-        (frame,) = reader
+        (frame,) = reader.images()
     assert np.abs(frame.astype(int) - colour).max() <= 3
 
 
@@ -95,7 +95,7 @@ def test_turned_videos_are_read_upright(tmp_path):
         with VideoReader(path) as reader:
             upright = [np.rot90(frame, quarter_turns) for frame in frames]
             assert (reader.height, reader.width) == upright[0].shape[:2]
-            assert min(psnr(a, b) for a, b in zip(upright, reader)) > 30
+            assert min(psnr(a, b) for a, b in zip(upright, reader.images())) > 30
 
 
 def test_pixels_that_are_not_square_stay_so(tmp_path):
@@ -109,7 +109,7 @@ def test_pixels_that_are_not_square_stay_so(tmp_path):
 def test_audio_is_copied_packet_by_packet(tmp_path, suffix, audio):
     frames = moving_frames(50, 48, 32)
     source = write_video(tmp_path / 'source.mkv', frames, 25, audio=audio)
-    path = written(tmp_path / f'v{suffix}', frames, 25, audio_from=source)
+    path = written(tmp_path / f'v{suffix}', frames, 25, streams_from=source)
     before, after = audio_packets(source), audio_packets(path)
     assert len(before) > 20
     assert [data for _, data in after] == [data for _, data in before]
@@ -120,7 +120,7 @@ def test_audio_that_the_container_cannot_hold_is_refused_before_writing(tmp_path
     frames = moving_frames(5, 48, 32)
     source = write_video(tmp_path / 'source.mov', frames, 25, audio='pcm_u8')
     with pytest.raises(UserError, match=r'v.mp4 cannot hold the audio of .*source.mov \(pcm_u8\)'):
-        written(tmp_path / 'v.mp4', frames, 25, audio_from=source)
+        written(tmp_path / 'v.mp4', frames, 25, streams_from=source)
     assert [path.name for path in tmp_path.iterdir()] == ['source.mov']
 
 

@@ -1,0 +1,55 @@
+"""Display matrices: how decoded frames are turned and mirrored to be upright."""
+
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+
+__all__ = ['Orientation', 'orientation_of']
+
+
+class Orientation(NamedTuple):
+    """One of the eight ways to turn and mirror an image.
+
+    Attributes:
+        transposed (bool): Rows become columns, first.
+        mirrored (bool): Left and right are swapped, then.
+        upside_down (bool): Top and bottom are swapped, then.
+    """
+
+    transposed: bool = False
+    mirrored: bool = False
+    upside_down: bool = False
+
+    def upright(self, image: np.ndarray) -> np.ndarray:
+        """Turn and mirror an image (H, W, 3); the result is contiguous."""
+        if self.transposed:
+            image = image.swapaxes(0, 1)
+        if self.mirrored:
+            image = image[:, ::-1]
+        if self.upside_down:
+            image = image[::-1]
+        return np.ascontiguousarray(image)
+
+
+def orientation_of(frame: av.VideoFrame) -> Orientation:
+    """Read how a frame has to be shown, to the nearest quarter turn.
+
+    The display matrix [a b u; c d v; x y w] takes the pixel (p, q) to (a p + c q + x, b p + d q + y), see FFmpeg's
+    libavutil/display.h and ISO/IEC 14496-12, 8.5.2.
+    """
+    try:
+        side_data: Any = frame.side_data  # a sequence as well as a mapping, which its type does not say
+        matrix = next((data for data in side_data if data.type is Type.DISPLAYMATRIX), None)
+    except ValueError:  # there is side data of a kind that PyAV does not know
+        return Orientation(*_QUARTER_TURNS[round(frame.rotation / 90) % 4])
+    if matrix is None:
+        return Orientation()
+    a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(matrix), np.int32)[:5])
+    transposed = abs(b) + abs(c) > abs(a) + abs(d)
+    return Orientation(transposed, (c if transposed else a) < 0, (b if transposed else d) < 0)
+
+
+# Counter-clockwise turns by 0, 90, 180 and 270 degrees, without mirroring.
+_QUARTER_TURNS = (False, False, False), (True, False, True), (False, True, True), (True, True, False)
