@@ -7,14 +7,7 @@ from pathlib import Path
 
 from .errors import UserError
 
-__all__ = [
-    'is_hidden',
-    'list_visible',
-    'make_folder',
-    'remove_partial_files',
-    'replacing',
-    'temporary_beside',
-]
+__all__ = ['is_hidden', 'list_visible', 'make_folder', 'remove_partial_files', 'replacing', 'temporary_beside']
 
 PARTIAL = '.partial-'
 # Folders that macOS puts into archives and Synology's systems beside files: copies of what is there, or nothing.

@@ -13,8 +13,8 @@ from av.container import InputContainer, OutputContainer
 from ..errors import UserError
 from ..files import replacing
 from .clock import Packet
-from .formats import Color
 from .copying import StreamCopies, read_covers
+from .formats import Color
 from .opening import open_input, open_output, open_video
 from .streams import StreamPlan, add_contents
 

@@ -78,6 +78,7 @@ class VideoReader:
         if not self.path.is_file():
             raise DataError(f'video not found: {path} (looked for {self.path.absolute()})')
         self.warnings: list[str] = []
+        self._on_damage, self._has_begun = on_damage, False
         self._damage, self._count, self._read_until = DamageLog(str(path), on_damage), 0, Fraction(0)
         first_packet = _packet_before(self.path, start) if start else 0
         with ExitStack() as stack:
@@ -87,7 +88,6 @@ class VideoReader:
             self._stream.thread_type = 'AUTO'
             self._stream.codec_context.options = {'max_pixels': str(MAX_PIXELS)}
             self._deinterlacer = Deinterlacer(deinterlace)
-            self._on_damage = on_damage
             decoded = self._deinterlaced(self._decode(first_packet))
             first = next(decoded, None)
             if first is None:
@@ -105,9 +105,8 @@ class VideoReader:
         if self._orientation.transposed:
             self.width, self.height = self.height, self.width
             self.pixel_aspect = 1 / self.pixel_aspect
-        if self._deinterlacer.note:
-            self.warnings.append(self._deinterlacer.note)
         self._frames = self._upright(chain([first], decoded))
+        self._has_begun = True
 
     def __enter__(self) -> 'VideoReader':
         return self
@@ -131,6 +130,7 @@ class VideoReader:
             for frame, time, duration in decoded:
                 places.append((time, duration))
                 for ready in self._deinterlacer.add(frame):
+                    self._note_deinterlacing()
                     yield (ready, *places.popleft())
         except DataError:
             for ready in self._deinterlacer.finish():
@@ -138,6 +138,13 @@ class VideoReader:
             raise
         for ready in self._deinterlacer.finish():
             yield (ready, *places.popleft())
+
+    def _note_deinterlacing(self) -> None:
+        note = self._deinterlacer.note
+        if note and note not in self.warnings:
+            self.warnings.append(note)
+            if self._has_begun and self._on_damage is not None:
+                self._on_damage(note)
 
     def _upright(self, decoded: Iterator[tuple[av.VideoFrame, Fraction, Fraction]]) -> Iterator[Frame]:
         previous = None

@@ -21,6 +21,7 @@ from pgtf_basicsr.restoration.command import add_arguments, run
 from pgtf_basicsr.restoration.networks import fit_size, load_network
 from pgtf_basicsr.restoration.whole_video import restore_video
 from pgtf_basicsr.video import VideoReader, VideoWriter
+from pgtf_basicsr.video.segment_writer import SegmentWriter
 
 from ..helpers.processes import Run
 from ..helpers.videos import audio_packets, frame_times, moving_frames, psnr, write_video
@@ -192,7 +193,7 @@ def test_bad_option_files_are_named(weights, tmp_path, text, complaint):
     [
         (dict(fidelity=1.5), 'fidelity must be between 0 and 1, not 1.5'),
         (dict(batch_size=0), 'batch must be at least 1'),
-        (dict(crf=60), 'crf must be between 0 and 51'),
+        (dict(crf=60), '--crf 60: h264 takes 0, the best, to 51'),
         (dict(size=30), 'size must be a multiple of 4 and at least 8, not 30'),
         (dict(device='tpu'), 'device must be auto, cpu, cuda or cuda:N, not tpu'),
         (dict(option_file='none.yml'), 'none.yml does not exist, and no packaged file has this name'),
@@ -253,13 +254,13 @@ def test_command_line(source, weights, tmp_path):
 def test_threads_do_not_change_a_byte(weights, tmp_path, monkeypatch, width, height, batch_size):
     """Of what is encoded: x264 itself makes different bytes of the same frames from one run to the next."""
     source = write_video(tmp_path / 'in.mp4', moving_frames(12, width, height), NTSC, audio='aac')
-    write, written = VideoWriter.write, []
+    write, written = SegmentWriter.write, []
 
-    def noted(writer, frame, time):
-        written.append(frame.copy())
-        write(writer, frame, time)
+    def noted(writer, frame):
+        written.append(frame.image.copy())
+        write(writer, frame)
 
-    monkeypatch.setattr(VideoWriter, 'write', noted)
+    monkeypatch.setattr(SegmentWriter, 'write', noted)
     restore_video(source, tmp_path / 'out.mp4', weights, batch_size=batch_size)
     monkeypatch.setattr(whole_video, 'read_ahead', lambda iterable, size: (item for item in iterable))
     monkeypatch.setattr(whole_video, 'write_behind', lambda write, size: nullcontext(write))
@@ -272,7 +273,7 @@ def test_threads_do_not_change_a_byte(weights, tmp_path, monkeypatch, width, hei
 
 def test_a_few_frames_are_under_way(weights, tmp_path, monkeypatch):
     source = write_video(tmp_path / 'in.mp4', moving_frames(40, 32, 32), 25)
-    read, write, under_way, most = VideoReader.__iter__, VideoWriter.write, set(), []
+    read, write, under_way, most = VideoReader.__iter__, SegmentWriter.write, set(), []
 
     def counted_reading(reader):
         for index, frame in enumerate(read(reader)):
@@ -280,18 +281,18 @@ def test_a_few_frames_are_under_way(weights, tmp_path, monkeypatch):
             most.append(len(under_way))
             yield frame
 
-    def counted_writing(writer, frame, time):
-        write(writer, frame, time)
+    def counted_writing(writer, frame):
+        write(writer, frame)
         under_way.remove(min(under_way))
 
     monkeypatch.setattr(VideoReader, '__iter__', counted_reading)
-    monkeypatch.setattr(VideoWriter, 'write', counted_writing)
+    monkeypatch.setattr(SegmentWriter, 'write', counted_writing)
     restore_video(source, tmp_path / 'out.mp4', weights, size=16)
     assert len(most) == 40 and max(most) <= 16 and not under_way
 
 
 @pytest.mark.parametrize('error', [RuntimeError, KeyboardInterrupt])
-def test_a_network_that_fails_leaves_the_output_as_it_was(source, network, tmp_path, monkeypatch, error):
+def test_a_network_that_fails_leaves_the_output_as_it_was(source, weights, network, tmp_path, monkeypatch, error):
     def fail_at_the_fifth(module, inputs):
         calls.append(module)
         if len(calls) == 5:
@@ -304,7 +305,7 @@ def test_a_network_that_fails_leaves_the_output_as_it_was(source, network, tmp_p
     target.parent.mkdir()
     target.write_bytes(b'earlier')
     with pytest.raises(error, match='the network'):
-        restore_video(source, target, 'net_g.pth')
+        restore_video(source, target, weights)
     assert list(target.parent.iterdir()) == [target] and target.read_bytes() == b'earlier'
 
 
