@@ -11,7 +11,7 @@ from ..devices import PRECISIONS
 from ..errors import require
 from ..video.deinterlacing import DEINTERLACE
 from ..video.encoding import CODECS, SUFFIXES
-from .folders import restore_folder, videos_below
+from .folders import restore_folder
 from .reports import JsonReport, TextReport
 from .settings import Settings
 from .sources import PIPE, holds_frames
@@ -20,7 +20,7 @@ from .whole_video import Restorer
 __all__ = ['add_arguments', 'parse_time', 'run']
 
 DEFAULT_CODECS = 'h264; hevc for more than 8 bits; in .webm vp9 or av1'
-TIME = re.compile(r'(\d+:){0,2}\d+(\.\d+)?')
+TIME = re.compile(r'(\d+:){0,2}\d+(\.\d+)?', re.ASCII)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -105,9 +105,7 @@ def run(args: Namespace) -> None:
     report = JsonReport() if args.json else TextReport()
     source = Path(args.input)
     if source.is_dir() and not holds_frames(source):
-        target = Path(args.output)
-        videos = videos_below(source, target)
-        restore_folder(restorer, source, target, args.resume, report, videos)
+        restore_folder(restorer, source, Path(args.output), args.resume, report)
     else:
         restorer.restore(args.input, args.output, args.resume, report)
 

@@ -11,15 +11,13 @@ from .jobs import job_folder
 from .reports import Outcome, Report
 from .whole_video import Restorer
 
-__all__ = ['restore_folder', 'videos_below']
+__all__ = ['restore_folder']
 
 # It holds all codecs.
 FALLBACK_SUFFIX = '.mkv'
 
 
-def restore_folder(
-    restorer: Restorer, source: Path, target: Path, resume: bool, report: Report, videos: list[Path]
-) -> None:
+def restore_folder(restorer: Restorer, source: Path, target: Path, resume: bool, report: Report) -> None:
     """Restore videos below a folder into another one, each at the same place under the same name.
 
     Names keep their suffix where files of that kind can be written, and end in .mkv else.
@@ -30,15 +28,14 @@ def restore_folder(
         target (Path): The folder to write to; it is made if needed.
         resume (bool): Skip what is there already, and continue what an earlier run has begun.
         report (Report): Takes what is to be reported.
-        videos (list[Path]): The videos, as of `videos_below`.
 
     Raises:
-        UserError: At the end, if videos failed; the message names them.
+        UserError: There is no video; or, at the end, videos have failed, which the message names.
     """
     require(not target.is_file(), f'{target} is a file: a folder of videos needs a folder to write to')
     require(target.resolve() != source.resolve(), f'{target} is the input itself: choose another output')
     outcomes = []
-    for video, output in _targets(source, target, videos, restorer.settings.codec):
+    for video, output in _targets(source, target, restorer.settings.codec):
         if resume and output.exists() and not job_folder(output).exists():
             outcomes.append(Outcome(str(video), str(output), skipped=True))
             continue
@@ -47,13 +44,13 @@ def restore_folder(
         except Exception as error:  # whatever is wrong with one video, the others continue
             reason = str(error) if isinstance(error, UserError) else f'{type(error).__name__}: {error}'
             outcomes.append(Outcome(str(video), str(output), error=reason.splitlines()[0]))
-            report.warn(f'{video} is skipped: {reason}')
+            report.warn(reason if str(video) in reason else f'{video}: {reason}')
     report.finish(outcomes)
     failed = [outcome.source for outcome in outcomes if outcome.error is not None]
     require(not failed, f'{len(failed)} of {len(outcomes)} videos failed: {", ".join(failed)}')
 
 
-def videos_below(source: Path, target: Path) -> list[Path]:
+def _videos_below(source: Path, target: Path) -> list[Path]:
     """List the videos below a folder, in order, without hidden ones and without those below the folder to write to.
 
     Raises:
@@ -70,11 +67,11 @@ def videos_below(source: Path, target: Path) -> list[Path]:
     return videos
 
 
-def _targets(source: Path, target: Path, videos: list[Path], codec: str | None) -> Iterator[tuple[Path, Path]]:
+def _targets(source: Path, target: Path, codec: str | None) -> Iterator[tuple[Path, Path]]:
     """Pair each video with the file to write; no two are the same."""
     fitting = SUFFIXES if codec is None or codec not in CODECS else CODECS[codec].suffixes
     taken: set[Path] = set()
-    for video in videos:
+    for video in _videos_below(source, target):
         output = target / video.relative_to(source)
         if output.suffix.lower() not in fitting:
             output = output.with_suffix(FALLBACK_SUFFIX)

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..errors import UserError
+from ..errors import DataError, UserError
 from ..files import make_folder, remove_partial_files, replacing
 
 __all__ = ['Job', 'file_digest', 'file_identity']
@@ -32,8 +32,8 @@ HEAD_BYTES = 2**20
 class Job:
     """The restoration of one video, which only one process at a time works on; to use inside ``with``.
 
-    When the block ends without an error, the folder is removed. When it raises, finished segments are kept; without
-    one the folder is removed as well.
+    When the block ends without an error, the folder is removed. When it raises, finished segments are kept, unless
+    there is none or the input is broken.
 
     Args:
         target (Path): The file or folder to write.
@@ -80,7 +80,7 @@ class Job:
     def __exit__(
         self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if exc_type is None:
+        if exc_type is None or issubclass(exc_type, DataError):
             self.segments = []
         self._resources.close()
 

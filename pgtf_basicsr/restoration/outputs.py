@@ -40,10 +40,10 @@ class VideoOutput:
         require(path.resolve() != source.path.resolve(), f'{path} is the input itself: choose another output')
         require(not path.is_dir(), f'cannot write {path}: there is a folder of that name')
         self.path, self._source = path, source
-        self._plan = plan_streams(source.path, path, settings.start, settings.end)
         self._encoding = choose_encoding(
             path.suffix, source.format, source.width, source.height, settings.codec, settings.crf, settings.lossless
         )
+        self._plan = plan_streams(source.path, path, settings.start, settings.end)
         self.segment_suffix = segment_suffix(self._encoding)
         hdr = hdr_warning(source.format)
         self.kept, self.dropped = self._plan.kept, self._plan.dropped

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -104,8 +104,8 @@ class TextReport:
 class JsonReport:
     """For programs: an object a line on standard output, each with its `event`; see docs/videos.md."""
 
-    def __init__(self, write: Callable[[str], object] = sys.stdout.write) -> None:
-        self._write, self._written, self._source = write, 0.0, ''
+    def __init__(self) -> None:
+        self._reported, self._source = 0.0, ''
 
     def begin(self, outcome: Outcome, total: int | None) -> None:
         self._source = outcome.source
@@ -116,8 +116,8 @@ class JsonReport:
 
     def advance(self, outcome: Outcome) -> None:
         now = time.monotonic()
-        if now - self._written >= JSON_INTERVAL:
-            self._written = now
+        if now - self._reported >= JSON_INTERVAL:
+            self._reported = now
             self._say('progress', frames=outcome.frames, seconds=round(outcome.seconds, 3))
 
     def end(self, outcome: Outcome) -> None:
@@ -132,5 +132,5 @@ class JsonReport:
 
     def _say(self, event: str, **values: Any) -> None:
         source = {'input': self._source} if self._source else {}
-        self._write(json.dumps({'event': event, **source, **values}) + '\n')
+        sys.stdout.write(json.dumps({'event': event, **source, **values}) + '\n')
         sys.stdout.flush()

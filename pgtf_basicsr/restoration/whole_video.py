@@ -19,7 +19,7 @@ from ..archs import PGTFormer
 from ..archs.inference import for_inference
 from ..config.packaged.files import find_option_file
 from ..devices import PRECISIONS, find_device
-from ..errors import require
+from ..errors import DataError, require
 from ..files import make_folder
 from ..images import resize, round_to, to_tensor
 from ..version import __version__
@@ -126,8 +126,8 @@ class Restorer:
                     first = job.segment_frames * len(job.segments)
                     self._write_frames(reader, size, first, writer, report, outcome)
                 output.join(job.segments)
-            except BaseException:
-                if job.segments:
+            except BaseException as error:
+                if job.segments and not isinstance(error, DataError):
                     report.warn(f'{output.path} is not finished: {job.kept}; --resume continues it')
                 raise
 

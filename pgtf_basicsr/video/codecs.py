@@ -14,8 +14,8 @@ __all__ = [
 
 # Suffixes by which videos are found in folders. A video that is named is read whatever its suffix.
 VIDEO_SUFFIXES = ('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi')
-# Containers to write, which hold H.264 at any frame rate.
-CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska'}
+# Muxers of the files that can be written; `encoding.CODECS` says which codecs they hold.
+CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm', '.avi': 'avi'}
 # Bicubic chroma, chroma at full resolution on both sides, and exact rounding: with swscale's defaults every
 # conversion from YCbCr to RGB and back darkens a frame by one level.
 SWSCALE_FLAGS = 0x4 | 0x2000 | 0x4000 | 0x40000

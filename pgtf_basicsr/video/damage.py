@@ -89,7 +89,7 @@ class DamageLog:
         """
         if self._incomplete is not None:
             raise self._broken_off(count)
-        if self._noted and self._report is not None:
+        if self._noted and count and self._report is not None:
             self._report(f'{self._name} is damaged after frame {count - 1}, the last that can be decoded')
 
     def _note_damage(self, time: Fraction) -> None:

@@ -91,7 +91,9 @@ class VideoReader:
             decoded = self._deinterlaced(self._decode(first_packet))
             first = next(decoded, None)
             if first is None:
-                in_range = '' if start is None and end is None else f' between {_seconds(start)} and {_seconds(end)}'
+                in_range = f' between {_seconds(start, "its beginning")} and {_seconds(end, "its end")}'
+                if start is None and end is None:
+                    in_range = ''
                 raise DataError(f'{path} has no frame that can be decoded{in_range}')
             self._resources = stack.pop_all()
 
@@ -260,5 +262,5 @@ def _shown(packet: Packet, otherwise: Fraction) -> Fraction:
     return otherwise if time is None else time
 
 
-def _seconds(time: Fraction | None) -> str:
-    return 'its beginning or end' if time is None else f'{float(time):g} s'
+def _seconds(time: Fraction | None, otherwise: str) -> str:
+    return otherwise if time is None else f'{float(time):g} s'

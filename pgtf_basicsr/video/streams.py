@@ -313,7 +313,7 @@ def _missing(tags: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[str]:
 
 
 def _codec(stream: Stream) -> str | None:
-    return stream.codec_context.name if stream.codec_context else stream.name
+    return stream.codec_context.name if stream.codec_context else 'unknown codec'
 
 
 def _is_timecode(stream: Stream) -> bool:

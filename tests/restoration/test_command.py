@@ -1,0 +1,160 @@
+"""``basicsr restore`` as people and programs use it: parts, folders, pipes, JSON lines."""
+
+import json
+import subprocess
+import sys
+from fractions import Fraction
+
+import av
+import pytest
+
+from pgtf_basicsr.restoration.command import parse_time
+from pgtf_command import run_command
+
+from ..helpers.litter import litter
+from ..helpers.quickstart import ROOT
+from ..helpers.small_networks import PGTFormer, build, write
+from ..helpers.videos import audio_packets, decoded, frame_times, moving_frames, write_video
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    return write(tmp_path_factory.mktemp('weights') / 'net_g.pth', PGTFormer, params=build(PGTFormer).state_dict())
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp('source') / 'in.mp4', moving_frames(12, 48, 32), 25, audio='aac')
+
+
+@pytest.fixture
+def restore(weights, capsys):
+    """Run ``basicsr restore``, which must end with a status; returns what it wrote to standard output and error."""
+
+    def run(*arguments, status=0):
+        command = ['restore', *map(str, arguments), '--weights', str(weights), '--size', '16']
+        assert run_command(command) == status
+        return capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    'text, seconds',
+    [
+        ('12.5', Fraction(25, 2)),
+        ('0', 0),
+        ('2:03', 123),
+        ('1:02:03.5', Fraction(7447, 2)),
+        ('0:0:0.040', Fraction(1, 25)),
+    ],
+)
+def test_times(text, seconds):
+    assert parse_time(text) == seconds
+
+
+@pytest.mark.parametrize('text', ['', '-1', '1:2:3:4', '1:', ':1', '1,5', 'soon', '1e3', '١'])
+def test_what_is_not_a_time(text, source, capsys):
+    with pytest.raises(SystemExit) as end:
+        run_command(['restore', str(source), '-o', 'out.mp4', '--weights', 'w.pth', f'--start={text}'])
+    assert end.value.code == 2 and 'must be seconds or hours:minutes:seconds' in capsys.readouterr().err
+
+
+def test_a_part_has_its_frames_in_step_with_its_sound(restore, source, tmp_path):
+    restore(source, '-o', tmp_path / 'out.mp4', '--start', '0.08', '--end', '0:0.36')
+    times = frame_times(source)
+    expected = [time - 0.08 for time in times if 0.08 <= time < 0.36]
+    assert frame_times(tmp_path / 'out.mp4') == pytest.approx(expected, abs=1e-3) and len(expected) == 7
+    heard = {data: time for time, data in audio_packets(source)}
+    copied = audio_packets(tmp_path / 'out.mp4')
+    assert len(copied) >= 10 and all(heard[data] - 0.08 == pytest.approx(time, abs=1e-3) for time, data in copied)
+
+
+@pytest.mark.parametrize(
+    'arguments, complaint',
+    [
+        (['--start', '9'], 'has no frame that can be decoded between 9 s and its end'),
+        (['--start', '0.2', '--end', '0.1'], 'end must be later than start, 0.2 s, but is 0.1 s'),
+        (['--codec', 'vp9', '-o', 'out.mov'], '.mov does not hold VP9'),
+        (['-o', 'out.gif'], 'cannot write .gif'),
+        (['--json', '-o', '-'], '--json and -o - would both write to standard output'),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_line(restore, source, tmp_path, monkeypatch, arguments, complaint):
+    monkeypatch.chdir(tmp_path)
+    error = restore(source, *([] if '-o' in arguments else ['-o', 'out.mp4']), *arguments, status=2).err
+    told = [line for line in error.splitlines() if line.startswith('basicsr: ')]
+    assert len(told) == 1 and complaint in told[0] and list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_videos(restore, source, tmp_path):
+    """One that fails does not stop the others; a second run restores what is missing."""
+    videos, target = tmp_path / 'videos', tmp_path / 'restored'
+    (videos / 'more').mkdir(parents=True)
+    (videos / 'a.mp4').write_bytes(source.read_bytes())
+    (videos / 'b.mp4').write_text('no video')
+    (videos / 'more' / 'c.AVI').write_bytes(write_video(tmp_path / 'c.avi', moving_frames(3, 32, 32), 25).read_bytes())
+    (videos / 'more' / 'a.mp4').write_bytes(source.read_bytes())
+    (videos / 'notes.txt').write_text('no video either')
+    litter(videos)
+    said = restore(videos, '-o', target, status=2)
+    assert 'basicsr: 1 of 4 videos failed: ' in said.err and 'Traceback' not in said.err
+    table = said.out.splitlines()
+    assert table[0].split() == ['video', 'frames', 'seconds', 'result'] and len(table) == 5
+    assert 'b.mp4' in table[2] and 'failed: ' in table[2] and 'is not a video' in table[2]
+    written = sorted(str(path.relative_to(target)) for path in target.rglob('*') if path.is_file())
+    assert written == ['a.mp4', 'more/a.mp4', 'more/c.AVI']
+    assert len(decoded(target / 'more' / 'c.AVI')) == 3
+
+    before = (target / 'a.mp4').stat().st_mtime_ns
+    (videos / 'b.mp4').write_bytes(source.read_bytes())
+    said = restore(videos, '-o', target, '--resume')
+    assert said.out.count('which was there already') == 3
+    assert (target / 'a.mp4').stat().st_mtime_ns == before and len(decoded(target / 'b.mp4')) == 12
+
+
+def test_outputs_are_no_inputs(restore, source, tmp_path):
+    (tmp_path / 'a.mp4').write_bytes(source.read_bytes())
+    for _ in range(2):
+        said = restore(tmp_path, '-o', tmp_path / 'restored', '--end', '0.1')
+        assert len(said.out.splitlines()) == 2
+    assert 'is the input itself' in restore(tmp_path, '-o', tmp_path, status=2).err
+    (tmp_path / 'empty').mkdir()
+    assert 'empty holds no video' in restore(tmp_path / 'empty', '-o', tmp_path / 'restored', status=2).err
+
+
+def test_json_lines(restore, source, tmp_path):
+    events = [json.loads(line) for line in restore(source, '-o', tmp_path / 'out.mkv', '--json').out.splitlines()]
+    assert [event['event'] for event in events if event['event'] not in ('progress', 'warning')] == ['start', 'end']
+    assert events[0]['input'] == str(source) and events[0]['output'] == str(tmp_path / 'out.mkv')
+    assert (events[0]['frames'], events[0]['resumed']) == (12, 0)
+    assert (
+        events[-1]['frames'] == 12 and events[-1]['error'] is None and any('aac' in kept for kept in events[-1]['kept'])
+    )
+    (tmp_path / 'text.mp4').write_text('no video')
+    said = restore(tmp_path / 'text.mp4', '-o', tmp_path / 'o.mkv', '--json', status=2)
+    (event,) = map(json.loads, said.out.splitlines())
+    assert event['event'] == 'end' and 'is not a video' in event['error'] and event['error'] in said.err
+
+
+def test_from_one_program_to_another(source, weights, tmp_path):
+    """Standard output is the video alone, standard input need not be seekable."""
+    arguments = ['--weights', str(weights), '--size', '16']
+
+    def pipe(*ends, given=None):
+        command = [sys.executable, '-m', 'pgtf_basicsr', 'restore', *map(str, ends), *arguments]
+        return subprocess.run(command, cwd=ROOT, input=given, capture_output=True, check=True).stdout
+
+    piped = pipe(source, '-o', '-')
+    assert piped.startswith(b'YUV4MPEG2 W48 H32 F25:1 ')
+    (tmp_path / 'piped.y4m').write_bytes(piped)
+    assert len(decoded(tmp_path / 'piped.y4m')) == 12
+    assert pipe('-', '-o', tmp_path / 'out.mkv', given=piped) == b''
+    assert frame_times(tmp_path / 'out.mkv') == pytest.approx([number / 25 for number in range(12)], abs=1e-3)
+
+
+def test_a_summary_names_what_is_kept_and_dropped(restore, source, tmp_path):
+    said = restore(source, '-o', tmp_path / 'out.mp4', '--end', '0.1').err
+    assert f'{tmp_path}/out.mp4: 3 frames\n    kept: audio' in said
+    with av.open(str(tmp_path / 'out.mp4')) as container:
+        assert [stream.type for stream in container.streams] == ['video', 'audio']
