@@ -21,14 +21,15 @@ __all__ = [
     'format_of',
     'hdr_warning',
     'is_full_range',
+    'is_rgb',
     'plain_format',
 ]
 
 NOT_STATED = 2
 # Names of the transfer functions of HDR, by their code points.
 HDR_TRANSFERS = {16: 'PQ', 18: 'HLG'}
-# The subsampling that is written, by width and height of a luma plane over those of a chroma plane. 4:1:1 (DV) and 4:1:0
-# become what every player knows, 4:4:0 what loses nothing.
+# The subsampling that is written, by width and height of a luma plane over those of a chroma plane. 4:1:1 (DV) and
+# 4:1:0 become what every player knows, 4:4:0 what loses nothing.
 WRITTEN_CHROMA = {(1, 1): '444', (2, 1): '422', (2, 2): '420', (1, 2): '444', (4, 1): '420', (4, 4): '420'}
 
 
@@ -115,7 +116,7 @@ def format_of(frame: av.VideoFrame, context: av.VideoCodecContext) -> VideoForma
         content_light=ContentLight(*struct.unpack_from('II', light)) if light else None,
         pixel_aspect=context.sample_aspect_ratio or Fraction(1),
     )
-    if frame.format.is_rgb or frame.format.has_palette:
+    if is_rgb(frame):
         return format._replace(chroma='rgb', color=Color(1, context.color_primaries, context.color_trc))
     factors = 64 // frame.format.chroma_width(64), 64 // frame.format.chroma_height(64)
     gray = len(frame.format.components) < 3
@@ -132,8 +133,13 @@ def plain_format(width: int, height: int, color: Color = BT709) -> VideoFormat:
     return VideoFormat(chroma='444' if width % 2 or height % 2 else '420', color=color)
 
 
+def is_rgb(frame: av.VideoFrame) -> bool:
+    """Whether the samples of a frame are those of RGB, palettes and XYZ included, which FFmpeg converts to it."""
+    return frame.format.is_rgb or frame.format.has_palette or frame.format.name.startswith('xyz')
+
+
 def is_full_range(frame: av.VideoFrame) -> bool:
-    """Whether YCbCr values of a frame use all of their bits. Gray ones that do not say so are taken to, as by FFmpeg."""
+    """Whether YCbCr values of a frame use all of their bits. Gray ones that do not say so do, as in FFmpeg."""
     if frame.color_range in (FULL_RANGE, LIMITED_RANGE):
         return frame.color_range == FULL_RANGE
     return frame.format.name.startswith(('yuvj', 'gray', 'ya'))
