@@ -71,11 +71,12 @@ def join_segments(
 
 
 def _add_video(
-    output: OutputContainer, template: av.VideoStream, rate: Fraction, color: Color | None
+    output: OutputContainer, template: av.VideoStream, rate: Fraction | None, color: Color | None
 ) -> av.VideoStream:
     stream = output.add_stream_from_template(template, opaque=True)
     context = stream.codec_context
-    context.framerate = rate
+    if rate is not None:
+        context.framerate = rate
     if color is not None:
         context.colorspace, context.color_primaries, context.color_trc = color.matrix, color.primaries, color.transfer
     if context.name == 'hevc' and output.format.name in ('mp4', 'mov'):
