@@ -103,7 +103,7 @@ def restore_video(
             image = round_to_uint8(resize(frame.transpose(1, 2, 0), (reader.width, reader.height)))
             writer.write(image, times.popleft())
 
-        for line in (*reader.warnings, *writer.plan.dropped):
+        for line in (*reader.warnings, *writer.plan.dropped, *writer.plan.changed):
             logger.warning(line)
         make_folder(writer.path.parent)
         with closing(frames), writer, write_behind(write_frame, buffered) as write:

@@ -61,7 +61,7 @@ def join_segments(
             packets = _video_packets(segments, video, plan.start)
             if source is not None and plan.source is not None:
                 add_contents(output, video, source.container, source.stream, plan.start, plan.end)
-                copies = StreamCopies(source.container, output, plan.streams, read_covers(plan.source))
+                copies = StreamCopies(source.container, output, plan.streams, read_covers(plan.source), plan.as_text)
                 packets = merge(packets, copies.packets(plan.start, plan.end), key=lambda item: item[0])
             output.start_encoding()
             for _, packet in packets:

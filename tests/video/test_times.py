@@ -69,7 +69,7 @@ def restored(source, target):
         with writer:
             for frame in reader:
                 writer.write(frame.image, frame.time)
-    return [*writer.plan.dropped, *lines]
+    return [*writer.plan.dropped, *writer.plan.changed, *lines]
 
 
 def measure(path):
