@@ -1,10 +1,12 @@
 """Streams of one file copied into another container, without decoding them."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 
+import av
 from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer, OutputContainer
 from av.stream import Disposition, Stream
@@ -12,7 +14,7 @@ from av.stream import Disposition, Stream
 from .clock import Clock, Packet
 from .opening import open_input, open_output
 
-__all__ = ['StreamCopies', 'describe_like', 'is_cover', 'own_tags', 'read_covers']
+__all__ = ['StreamCopies', 'is_cover', 'is_text', 'own_tags', 'read_covers']
 
 # Tags that state facts of one file, not of what it shows: by their beginning, lower case.
 TECHNICAL_TAGS = (
@@ -27,6 +29,11 @@ TECHNICAL_TAGS = (
     'number_of_bytes',
     '_statistics_',
 )
+# What subtitles become, by the muxer, where it does not hold them as they are.
+TEXT_CODECS = {'mp4': 'mov_text', 'mov': 'mov_text', 'matroska': 'subrip', 'webm': 'webvtt'}
+MILLISECOND = Fraction(1, 1000)
+# Styles within the text of subtitles, as FFmpeg decodes them.
+ASS_OVERRIDES = re.compile(rb'\{\\[^}]*\}')
 # Suffixes of cover images by their codecs.
 COVER_SUFFIXES = {'mjpeg': 'jpeg', 'png': 'png', 'bmp': 'bmp', 'gif': 'gif', 'tiff': 'tiff', 'webp': 'webp'}
 # The muxer then chooses the one of its container.
@@ -43,15 +50,22 @@ class StreamCopies:
         output (OutputContainer): The file to copy to.
         indices (Collection[int]): Numbers of the streams to copy.
         covers (Mapping[int, bytes]): Its cover images, see `read_covers`.
+        as_text (Collection[int]): Numbers of those of them that are subtitles to be written as plain text.
 
     Raises:
         av.FFmpegError, ValueError: The container cannot hold one of the streams.
     """
 
     def __init__(
-        self, source: InputContainer, output: OutputContainer, indices: Collection[int], covers: Mapping[int, bytes]
+        self,
+        source: InputContainer,
+        output: OutputContainer,
+        indices: Collection[int],
+        covers: Mapping[int, bytes],
+        as_text: Collection[int] = (),
     ):
-        self._source, self._covers = source, covers
+        self._source, self._covers, self._as_text = source, covers, as_text
+        self._text_codec = TEXT_CODECS.get(output.format.name)
         # What an edit list hides, only a container with edit lists can hide.
         self._can_hide = output.format.name in ('mp4', 'mov')
         self.streams: dict[int, Stream] = {}
@@ -62,10 +76,10 @@ class StreamCopies:
                 name = COVER_SUFFIXES.get(stream.codec_context.name, stream.codec_context.name)
                 copy: Stream = output.add_attachment(f'cover.{name}', f'image/{name}', covers[stream.index])
             else:
-                copy = _add_copy(output, stream)
+                copy = self._add_text(output) if stream.index in as_text else _add_copy(output, stream)
                 copy.disposition = stream.disposition
                 self.streams[stream.index] = copy
-            describe_like(copy, stream)
+            copy.metadata.update(own_tags(stream.metadata))
 
     def packets(self, start: Fraction | None = None, end: Fraction | None = None) -> Iterator[tuple[Fraction, Packet]]:
         """Read the packets of the streams for the output.
@@ -94,8 +108,37 @@ class StreamCopies:
                 packet.duration = (packet.duration or 0) - (shift - pts)
                 pts = dts = shift
             packet.pts, packet.dts = pts - shift, dts - shift
+            if index in self._as_text:
+                packet = self._to_text(packet)
+                if packet is None:
+                    continue
             packet.stream = self.streams[index]
-            yield packet.dts * packet.time_base, packet
+            yield (dts - shift) * packet.time_base, packet
+
+    def text_data(self, text: bytes) -> bytes:
+        """Make the contents of a packet of subtitles that are written as text, in UTF-8."""
+        return len(text).to_bytes(2, 'big') + text if self._text_codec == 'mov_text' else text
+
+    def _add_text(self, output: OutputContainer) -> Stream:
+        if self._text_codec is None:
+            raise ValueError(f'{output.format.name} holds no text')
+        stream = output.add_mux_stream(self._text_codec)
+        stream.time_base = MILLISECOND
+        return stream
+
+    def _to_text(self, packet: Packet) -> 'Packet | None':
+        """Make a packet of plain text of one of another codec; None if there is no text in it."""
+        try:
+            subtitles = packet.stream.decode2(packet) or ()
+        except av.error.InvalidDataError:
+            return None
+        text = ASS_OVERRIDES.sub(b'', b'\n'.join(subtitle.dialogue for subtitle in subtitles))
+        if not text:
+            return None
+        written: Packet = av.Packet(self.text_data(text))
+        written.pts, written.dts, written.duration = packet.pts, packet.dts, packet.duration
+        written.time_base, written.is_keyframe = packet.time_base, True
+        return written
 
     def _belongs(self, packet: Packet, shown: Fraction, start: Fraction | None, end: Fraction | None) -> bool:
         if end is not None and shown >= end:
@@ -104,6 +147,11 @@ class StreamCopies:
         if start is not None:
             return until > start if packet.stream.type == 'subtitle' else shown >= start
         return not packet.is_discard or self._can_hide or until > -PRE_ROLL
+
+
+def is_text(stream: Stream) -> bool:
+    """Whether a stream is subtitles of text, which can be written as plain text."""
+    return stream.type == 'subtitle' and stream.codec_context is not None and stream.codec_context.codec.text_sub
 
 
 def is_cover(stream: Stream) -> bool:
@@ -126,13 +174,14 @@ def read_covers(path: Path) -> dict[int, bytes]:
 
 
 def own_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Select the tags that say something of the contents, rather than of one file."""
-    return {name: value for name, value in tags.items() if not name.lower().startswith(TECHNICAL_TAGS)}
+    """Select the tags that say something of the contents, rather than of one file.
 
-
-def describe_like(copy: Stream, stream: Stream) -> None:
-    """Give a stream the language, title and other tags of another one."""
-    copy.metadata.update(own_tags(stream.metadata))
+    The title of a stream is read from MP4 and MOV files as its name.
+    """
+    own = {name: value for name, value in tags.items() if not name.lower().startswith(TECHNICAL_TAGS)}
+    if 'name' in own:
+        own.setdefault('title', own.pop('name'))
+    return own
 
 
 def _add_copy(output: OutputContainer, stream: Stream) -> Stream:

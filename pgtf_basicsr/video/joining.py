@@ -61,7 +61,7 @@ def join_segments(
             packets = _video_packets(segments, video, plan.start)
             if source is not None and plan.source is not None:
                 add_contents(output, video, source.container, source.stream, plan.start, plan.end)
-                copies = StreamCopies(source.container, output, plan.streams, read_covers(plan.source))
+                copies = StreamCopies(source.container, output, plan.streams, read_covers(plan.source), plan.as_text)
                 packets = merge(packets, copies.packets(plan.start, plan.end), key=lambda item: item[0])
             output.start_encoding()
             for _, packet in packets:
@@ -71,11 +71,12 @@ def join_segments(
 
 
 def _add_video(
-    output: OutputContainer, template: av.VideoStream, rate: Fraction, color: Color | None
+    output: OutputContainer, template: av.VideoStream, rate: Fraction | None, color: Color | None
 ) -> av.VideoStream:
     stream = output.add_stream_from_template(template, opaque=True)
     context = stream.codec_context
-    context.framerate = rate
+    if rate is not None:
+        context.framerate = rate
     if color is not None:
         context.colorspace, context.color_primaries, context.color_trc = color.matrix, color.primaries, color.transfer
     if context.name == 'hevc' and output.format.name in ('mp4', 'mov'):

@@ -27,7 +27,7 @@ class OpenVideo:
     Attributes:
         container (InputContainer): PyAV's container.
         stream (VideoStream): The default one of its video streams; a cover image is none.
-        rate (Fraction): Frames per second, exact.
+        rate (Fraction | None): Frames per second, exact; None if none is stated that can be.
         time_base (Fraction): Seconds of a unit of the stream's time stamps.
     """
 
@@ -42,10 +42,10 @@ class OpenVideo:
                 f'{MAX_PIXELS / 1e6:.0f} million pixels can be read: it is damaged'
             )
         rates = self.stream.average_rate, self.stream.guessed_rate, self.stream.base_rate
-        rate = next((rate for rate in rates if rate and MIN_RATE <= rate <= MAX_RATE), None)
-        if rate is None or not self.stream.time_base:
-            raise DataError(f'{name} does not state its frame rate')
-        self.rate, self.time_base = rate, self.stream.time_base
+        self.rate = next((rate for rate in rates if rate and MIN_RATE <= rate <= MAX_RATE), None)
+        if not self.stream.time_base:
+            raise DataError(f'{name} does not state the unit of its time stamps')
+        self.time_base = self.stream.time_base
 
 
 @contextmanager
@@ -60,8 +60,7 @@ def open_video(source: str | Path | BinaryIO, name: str) -> Iterator[OpenVideo]:
         OpenVideo: Nothing is decoded yet.
 
     Raises:
-        DataError: It is not a video, it has no video stream, it does not state a frame rate, or it claims frames of
-            more than `MAX_PIXELS` pixels.
+        DataError: It is not a video, it has no video stream, or it claims frames of more than `MAX_PIXELS` pixels.
     """
     try:
         container = open_input(source)

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
@@ -26,6 +26,9 @@ __all__ = ['VideoReader']
 
 # Seconds by which a frame may be shown after its packet was decoded, in files that state only the latter.
 LONGEST_DELAY = 1
+# Frame rate of a video that states none, neither by itself nor by its first packets.
+DEFAULT_RATE = Fraction(25)
+AVERAGED_FRAMES = 100
 
 # A decoded frame, when it is shown, and for how long, in seconds.
 Decoded: TypeAlias = tuple[av.VideoFrame, Fraction, Fraction]
@@ -51,8 +54,8 @@ class VideoReader:
         path (Path): The file.
         width (int): Width of a frame in pixels.
         height (int): Height of a frame in pixels.
-        rate (Fraction): Frames per second that the file states, exact, such as 30000/1001; the average of a variable
-            frame rate.
+        rate (Fraction): Frames per second that the file states, exact, such as 30000/1001; else the average of its
+            first frames.
         time_base (Fraction): Unit of the times of the frames, in seconds.
         num_frames (int | None): Number of frames that the container states; None if it states none, or if a range is
             read. A video that was trimmed without encoding it again has fewer.
@@ -80,11 +83,13 @@ class VideoReader:
         self.warnings: list[str] = []
         self._on_damage, self._has_begun = on_damage, False
         self._damage, self._count, self._read_until = DamageLog(str(path), on_damage), 0, Fraction(0)
+        # Of a recording that begins between key frames, what comes before the first one is not damaged.
+        self._began = False
         first_packet = _packet_before(self.path, start) if start else 0
         with ExitStack() as stack:
             video = stack.enter_context(open_video(self.path, str(path)))
-            self._container, self._stream, self.rate = video.container, video.stream, video.rate
-            self.time_base = video.time_base
+            self._container, self._stream, self.time_base = video.container, video.stream, video.time_base
+            self.rate = video.rate or _average_rate(self.path)
             self._stream.thread_type = 'AUTO'
             self._stream.codec_context.options = {'max_pixels': str(MAX_PIXELS)}
             self._deinterlacer = Deinterlacer(deinterlace)
@@ -184,6 +189,7 @@ class VideoReader:
         try:
             for packet, shown in self._packets(first_packet):
                 for frame in self._decode_packet(packet, shown):
+                    self._began = True
                     time, duration = times(frame)
                     if self._end is not None and time >= self._end:
                         return
@@ -213,6 +219,7 @@ class VideoReader:
                 shown = _shown(packet, number / self.rate)
                 if packet.size:
                     self._damage.check_packet(packet, shown, recording, self._count)
+                    self._began = self._began or (number == first and packet.is_keyframe)
                 yield packet, shown
             number += 1
 
@@ -220,7 +227,8 @@ class VideoReader:
         try:
             yield from self._stream.decode(packet)
         except av.error.InvalidDataError as error:
-            self._damage.check_error(error, shown, self._count)
+            if self._began:
+                self._damage.check_error(error, shown, self._count)
 
     def _check_duration(self) -> None:
         # A truncated Matroska file just ends; of other containers the last packet is marked as corrupt.
@@ -241,10 +249,11 @@ def _packet_before(path: Path, start: Fraction) -> int:
     """
     number, found = 0, 0
     with open_video(path, str(path)) as video:
+        rate = video.rate or _average_rate(path)
         try:
             for packet, _ in Clock(video.container).packets():
                 if packet.stream is video.stream and packet.size:
-                    shown = _shown(packet, number / video.rate)
+                    shown = _shown(packet, number / rate)
                     if shown > start + LONGEST_DELAY:
                         break
                     delay = LONGEST_DELAY if packet.pts is None else 0
@@ -254,6 +263,18 @@ def _packet_before(path: Path, start: Fraction) -> int:
         except av.FFmpegError:
             pass  # reading it will say so
     return found
+
+
+def _average_rate(path: Path) -> Fraction:
+    """Average frame rate of the first frames of a video, as their packets state it."""
+    with open_video(path, str(path)) as video:
+        packets = (packet for packet, _ in Clock(video.container).packets() if packet.stream is video.stream)
+        try:
+            times = [_shown(packet, Fraction(0)) for packet in islice(packets, AVERAGED_FRAMES) if packet.size]
+        except av.FFmpegError:
+            times = []  # reading it will say so
+    length = max(times) - min(times) if times else Fraction(0)
+    return (len(times) - 1) / length if length else DEFAULT_RATE
 
 
 def _shown(packet: Packet, otherwise: Fraction) -> Fraction:

@@ -54,6 +54,8 @@ def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) ->
     waiting = deque(numbers)
     with open_video(source, name) as video:
         stream = video.stream
+        if video.rate is None:
+            raise DataError(f'{name} does not state its frame rate')
         stream.codec_context.thread_count = 1
         start, per_frame = stream.start_time or 0, 1 / (video.rate * video.time_base)
         reformatter = VideoReformatter()

@@ -20,7 +20,7 @@ from av.stream import Disposition, Stream
 from ..errors import UserError
 from .clock import Clock, Packet
 from .codecs import CONTAINERS
-from .copying import StreamCopies, is_cover, own_tags, read_covers
+from .copying import StreamCopies, is_cover, is_text, own_tags, read_covers
 from .opening import open_input, open_output, open_video
 
 __all__ = ['StreamPlan', 'add_contents', 'plan_streams']
@@ -43,20 +43,24 @@ class StreamPlan(NamedTuple):
         container_format (str): The target's muxer.
         options (Mapping[str, str]): Options of the muxer.
         streams (tuple[int, ...]): Numbers of the source's streams that are copied.
+        as_text (tuple[int, ...]): Those of them that are subtitles and become plain text.
         start (Fraction | None): Time of the source that becomes zero, in seconds.
         end (Fraction | None): Time of the source at which the target ends.
         kept (tuple[str, ...]): What is kept, a phrase each.
         dropped (tuple[str, ...]): What is dropped, a sentence each, with the containers that can hold it.
+        changed (tuple[str, ...]): What is changed, a sentence each.
     """
 
     source: Path | None
     container_format: str
     options: Mapping[str, str]
     streams: tuple[int, ...] = ()
+    as_text: tuple[int, ...] = ()
     start: Fraction | None = None
     end: Fraction | None = None
     kept: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 def plan_streams(
@@ -135,12 +139,17 @@ class _Planner:
     def plan(self, target: Path, start: Fraction | None, end: Fraction | None) -> StreamPlan:
         """Plan a target."""
         suffix = target.suffix.lower()
-        kept, dropped = [], []
+        kept, as_text = list[Stream](), list[Stream]()
+        lost: dict[str, list[str]] = {}
         for stream in self._source.streams:
-            if stream.index == self._video.index or _is_timecode(stream):
+            if stream.index == self._video.index or _is_implied(stream):
                 continue
             if self._can_hold(suffix, stream):
                 kept.append(stream)
+                continue
+            if is_text(stream) and self._can_hold(suffix, stream, as_text=True):
+                kept.append(stream)
+                as_text.append(stream)
                 continue
             others = [other for other in CONTAINERS if other != suffix and self._can_hold(other, stream)]
             if stream.type == 'audio' and others:
@@ -148,38 +157,46 @@ class _Planner:
                     f'{target} cannot hold the audio of {self._path} ({_codec(stream)}): {" and ".join(others)} can'
                 )
             advice = f'{" and ".join(others)} can' if others else 'no container that is written here can'
-            dropped.append(f'{suffix} cannot hold, and drops, of {self._path}: {self._phrase(stream)}; {advice}')
-        options, losses = self._find_options(suffix, [stream.index for stream in kept])
+            lost.setdefault(advice, []).append(self._phrase(stream))
+        indices, text_indices = (tuple(stream.index for stream in streams) for streams in (kept, as_text))
+        options, losses = self._find_options(suffix, indices, text_indices)
+        sentence = f'{suffix} cannot hold, and drops, of {self._path}'
+        dropped = [f'{sentence}: {", ".join(phrases)} ({advice})' for advice, phrases in lost.items()]
         if losses:
-            dropped.append(f'{suffix} cannot hold, and drops, of {self._path}: {", ".join(losses)}')
+            dropped.append(f'{sentence}: {", ".join(losses)}')
         return StreamPlan(
-            self._path,
-            CONTAINERS[suffix],
-            options,
-            tuple(stream.index for stream in kept),
-            start,
-            end,
-            tuple(self._phrase(stream) for stream in kept),
-            tuple(dropped),
+            source=self._path,
+            container_format=CONTAINERS[suffix],
+            options=options,
+            streams=indices,
+            as_text=text_indices,
+            start=start,
+            end=end,
+            kept=tuple(self._phrase(stream) for stream in kept),
+            dropped=tuple(dropped),
+            changed=tuple(f'{self._phrase(text)} of {self._path} become plain text in {suffix}' for text in as_text),
         )
 
-    def _can_hold(self, suffix: str, stream: Stream) -> bool:
-        """Whether a container has a stream beside a video when it is read again."""
-        with _reading(self._write(suffix, [stream.index], {})) as written:
+    def _can_hold(self, suffix: str, stream: Stream, as_text: bool = False) -> bool:
+        """Whether a container has a stream, or its plain text, beside a video when it is read again."""
+        indices = [stream.index]
+        with _reading(self._write(suffix, indices, {}, indices if as_text else ())) as written:
             if written is None:
                 return False
             # MP4 leaves out tracks without packets, so of those it can only be said that it takes them.
             untried = stream.type not in ('attachment', 'video') and not self._packets.get(stream.index)
-            return untried or self._find_copies([stream.index], written) is not None
+            return untried or self._find_copies(indices, written) is not None
 
-    def _find_options(self, suffix: str, indices: Collection[int]) -> tuple[Mapping[str, str], list[str]]:
+    def _find_options(
+        self, suffix: str, indices: Collection[int], as_text: Collection[int]
+    ) -> tuple[Mapping[str, str], list[str]]:
         """Find the options of the muxer with which least is lost, and what is lost."""
         extra: list[Mapping[str, str]] = [{}]
         if CONTAINERS[suffix] in ('mp4', 'mov') and own_tags(self._source.metadata):
             extra.append(CAMERA_TAGS)
         found = []
         for options in extra:
-            with _reading(self._write(suffix, indices, options)) as written:
+            with _reading(self._write(suffix, indices, options, as_text)) as written:
                 copies = None if written is None else self._find_copies(indices, written)
                 if written is not None and copies is not None:
                     found.append((_muxer_options(suffix, options), self._losses(written, copies)))
@@ -194,7 +211,7 @@ class _Planner:
             losses.append(f'{chapters} chapters')
         for index, copy in copies.items():
             stream = self._source.streams[index]
-            names = list(_missing(stream.metadata, copy.metadata))
+            names = [] if index in self._covers else list(_missing(stream.metadata, copy.metadata))
             names += [str(flag.name) for flag in Disposition if flag & stream.disposition & ~copy.disposition]
             losses += [f'"{name}" of {self._phrase(stream)}' for name in names]
         return losses
@@ -213,19 +230,22 @@ class _Planner:
                 return None
         return copies
 
-    def _write(self, suffix: str, indices: Collection[int], options: Mapping[str, str]) -> BytesIO | None:
+    def _write(
+        self, suffix: str, indices: Collection[int], options: Mapping[str, str], as_text: Collection[int]
+    ) -> BytesIO | None:
         """Write a file with a frame, streams and the tags; None if the container does not take them."""
         file = BytesIO()
         try:
             with open_output(file, CONTAINERS[suffix], _muxer_options(suffix, options)) as output:
                 video = _add_blank_video(output)
                 add_contents(output, video, self._source, self._video)
-                copies = StreamCopies(self._source, output, indices, self._covers)
+                copies = StreamCopies(self._source, output, indices, self._covers, as_text)
                 output.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), 'rgb24')))
                 output.mux(video.encode())
                 for index, copy in copies.streams.items():
                     for sample in self._packets.get(index, ()):
-                        output.mux(sample.packet_of(copy))
+                        data = copies.text_data(b'text') if index in as_text else sample.data
+                        output.mux(sample._replace(data=data).packet_of(copy))
         except (av.FFmpegError, ValueError):
             return None
         file.seek(0)
@@ -266,8 +286,8 @@ def _first_packets(path: Path) -> dict[int, list[_Sample]]:
     with open_input(path) as source:
         for packet, _ in islice(Clock(source).packets(), TRIED_PACKETS):
             of_stream = samples.setdefault(packet.stream.index, [])
-            dts = packet.pts if packet.dts is None else packet.dts
-            if dts is not None and packet.size and len(of_stream) < TRIED_PACKETS_OF_STREAM:
+            dts = (packet.pts or 0) if packet.dts is None else packet.dts
+            if packet.size and len(of_stream) < TRIED_PACKETS_OF_STREAM:
                 pts = dts if packet.pts is None else packet.pts
                 of_stream.append(
                     _Sample(bytes(packet), pts, dts, packet.duration or 0, packet.time_base, packet.is_keyframe)
@@ -305,7 +325,7 @@ def _muxer_options(suffix: str, options: Mapping[str, str] | None = None) -> Map
 
 def _missing(tags: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[str]:
     """Names of the tags that are not among those kept."""
-    found = {name.lower(): value for name, value in kept.items()}
+    found = {name.lower(): value for name, value in own_tags(kept).items()}
     for name, value in own_tags(tags).items():
         unstated = name == 'handler_name' or (name == 'language' and value == 'und')
         if not unstated and found.get(name.lower(), 'und') == 'und':
@@ -316,6 +336,8 @@ def _codec(stream: Stream) -> str | None:
     return stream.codec_context.name if stream.codec_context else 'unknown codec'
 
 
-def _is_timecode(stream: Stream) -> bool:
-    """Whether a stream is the time code track of MOV files, which is written again for the tag of the video."""
-    return stream.type == 'data' and 'timecode' in stream.metadata
+def _is_implied(stream: Stream) -> bool:
+    """Whether a stream of an MP4 or MOV file says what chapters and tags say, and is written again for these."""
+    if stream.type != 'data':
+        return False
+    return 'timecode' in stream.metadata or (stream.name == 'bin_data' and bool(stream.container.chapters()))
