@@ -87,6 +87,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('--start', type=parse_time, metavar='TIME', help='restore from here on: 12.5 or 1:02:03.5')
     parser.add_argument('--end', type=parse_time, metavar='TIME', help='restore up to here')
     parser.add_argument(
+        '--rate',
+        type=_rate,
+        metavar='N',
+        help='frames per second of a folder of images, such as 30000/1001 (default: 25)',
+    )
+    parser.add_argument(
         '--resume',
         action='store_true',
         help='continue what an earlier run has begun and not finished, with the same result',
@@ -122,6 +128,13 @@ def parse_time(text: str) -> Fraction:
 
 def _default_crf() -> str:
     return ', '.join(f'{codec.crf} for {name}' for name, codec in CODECS.items() if codec.crf is not None)
+
+
+def _rate(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise ArgumentTypeError(f'must be a number such as 25 or 30000/1001, not {text}') from error
 
 
 def _batch_size(text: str) -> int | str:

@@ -3,7 +3,7 @@
     .out.mp4.restoring/
       job.json             what is restored, how, and with which versions
       lock                 held by the process that works on it
-      000000.nut ...       finished segments, of so many frames each
+      segments/            finished segments, 00000000.nut and so on, of so many frames each
 
 A segment is flushed to disk before it gets its name, so a kill or a power cut costs the work of one segment at most.
 """
@@ -20,11 +20,13 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import DataError, UserError
-from ..files import make_folder, remove_partial_files, replacing
+from ..files import is_hidden, make_folder, remove_partial_files, replacing
 
 __all__ = ['Job', 'file_digest', 'file_identity']
 
-DESCRIPTION, LOCK = 'job.json', 'lock'
+DESCRIPTION, LOCK, SEGMENTS = 'job.json', 'lock', 'segments'
+# Frames of a segment of a video file.
+SEGMENT_FRAMES = 100
 # Bytes of the beginning of a file that tell it from others of its size and time.
 HEAD_BYTES = 2**20
 
@@ -37,14 +39,15 @@ class Job:
 
     Args:
         target (Path): The file or folder to write.
-        suffix (str): Suffix of the segments; empty for folders.
+        suffix (str): Suffix of the segments.
+        segment_frames (int): Frames of a segment. Each begins with a key frame, which costs a few percent of the
+            output's size at this length; longer ones would cost more work when a process is killed.
         description (Mapping): Everything that the result depends on, in types of JSON.
         resume (bool): Whether finished segments of an earlier run are used.
 
     Attributes:
-        segment_frames (int): Frames of a segment. Each begins with a key frame, which costs a few percent of the
-            output's size at this length; longer ones would cost more work when a process is killed.
-        folder (Path): Where segments are kept.
+        segment_frames (int): Frames of a segment.
+        folder (Path): Where all is kept.
         segments (list[Path]): Finished segments, in order. Who finishes one appends it.
 
     Raises:
@@ -52,26 +55,32 @@ class Job:
             `resume` is false; or they were made with another description.
     """
 
-    segment_frames = 100
-
-    def __init__(self, target: Path, suffix: str, description: Mapping[str, Any], resume: bool):
+    def __init__(
+        self,
+        target: Path,
+        suffix: str,
+        description: Mapping[str, Any],
+        resume: bool,
+        segment_frames: int = SEGMENT_FRAMES,
+    ):
         self.folder = job_folder(target)
-        self.segments: list[Path] = []
+        self.segment_frames, self.segments = segment_frames, list[Path]()
         self._target, self._suffix, self._resume = target, suffix, resume
         # As it is read back.
-        self._description = json.loads(json.dumps({**description, 'frames of a segment': self.segment_frames}))
+        self._description = json.loads(json.dumps({**description, 'frames of a segment': segment_frames}))
 
     def __enter__(self) -> 'Job':
         with ExitStack() as stack:
-            make_folder(self.folder)
+            make_folder(self.folder / SEGMENTS)
             self._lock(stack)
             stack.callback(self._remove_unless_begun)
             self.segments = self._finished_segments()
             if self.segments:
                 self._check_earlier_run()
-            remove_partial_files(self.folder)
-            for other in set(self.folder.glob('[0-9]*')).difference(self.segments):
-                remove(other)
+            for folder in (self.folder, self.folder / SEGMENTS):
+                remove_partial_files(folder)
+            for other in set((self.folder / SEGMENTS).iterdir()).difference(self.segments):
+                other.unlink()
             with replacing(self.folder / DESCRIPTION) as file:
                 file.write_text(json.dumps(self._description, indent=2) + '\n')
             self._resources = stack.pop_all()
@@ -91,7 +100,7 @@ class Job:
 
     def segment(self, index: int) -> Path:
         """Path of a segment, whether it is finished or not."""
-        return self.folder / f'{index:06d}{self._suffix}'
+        return self.folder / SEGMENTS / f'{index:08d}{self._suffix}'
 
     def _finished_segments(self) -> list[Path]:
         segments: list[Path] = []
@@ -141,16 +150,19 @@ def job_folder(target: Path) -> Path:
     return target.with_name(f'.{target.name}.restoring')
 
 
-def remove(path: Path) -> None:
-    """Remove a file, or a folder with all in it."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-
-
 def file_identity(path: Path) -> dict[str, Any]:
-    """Tell a file from others without reading all of it: its size, time of change, and a digest of its head."""
+    """Tell a file, or a folder of files, from others without reading all of it.
+
+    Args:
+        path (Path): A file, which is told by its size, time of change, and a digest of its head; or a folder, which is
+            told by the names, sizes and times of its files. A pipe cannot be told.
+    """
+    if path.is_fifo():
+        return {}
+    if path.is_dir():
+        files = [(entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in os.scandir(path)]
+        visible = sorted(file for file in files if not is_hidden(file[0]))
+        return {'files': len(visible), 'list': hashlib.sha256(json.dumps(visible).encode()).hexdigest()}
     status = os.stat(path)
     with open(path, 'rb') as file:
         head = hashlib.sha256(file.read(HEAD_BYTES)).hexdigest()

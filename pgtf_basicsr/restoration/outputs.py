@@ -1,21 +1,27 @@
 """What a restored video is written to: a file, a folder of images, or another program."""
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ..errors import require
+from ..images import write_image
 from ..video.encoding import choose_encoding
 from ..video.formats import hdr_warning
+from ..video.frame import Frame
 from ..video.joining import join_segments
 from ..video.segment_writer import SegmentWriter, segment_suffix
 from ..video.streams import plan_streams
 from ..video.y4m import Y4MWriter, y4m_format
+from .jobs import SEGMENT_FRAMES
+from .segments import FrameWriter, naming
 from .settings import Settings
 from .sources import PIPE, Source
 
-__all__ = ['Output', 'StreamOutput', 'VideoOutput', 'output_of']
+__all__ = ['ImagesOutput', 'Output', 'StreamOutput', 'VideoOutput', 'output_of']
 
 
 class VideoOutput:
@@ -28,6 +34,7 @@ class VideoOutput:
 
     Attributes:
         segment_suffix (str): Suffix of segments.
+        segment_frames (int): Frames of a segment.
         kept (tuple[str, ...]): What is kept of the source beside the frames, a phrase each.
         dropped (tuple[str, ...]): What is not, a sentence each.
         changed (tuple[str, ...]): What is changed, a sentence each.
@@ -36,6 +43,8 @@ class VideoOutput:
         UserError: The file cannot hold what it would have to.
     """
 
+    segment_frames = SEGMENT_FRAMES
+
     def __init__(self, path: Path, source: Source, settings: Settings):
         require(path.resolve() != source.path.resolve(), f'{path} is the input itself: choose another output')
         require(not path.is_dir(), f'cannot write {path}: there is a folder of that name')
@@ -43,7 +52,8 @@ class VideoOutput:
         self._encoding = choose_encoding(
             path.suffix, source.format, source.width, source.height, settings.codec, settings.crf, settings.lossless
         )
-        self._plan = plan_streams(source.path, path, settings.start, settings.end)
+        others = source.path if source.path.is_file() else None
+        self._plan = plan_streams(others, path, settings.start, settings.end)._replace(start=settings.start)
         self.segment_suffix = segment_suffix(self._encoding)
         hdr = hdr_warning(source.format)
         self.kept, self.dropped = self._plan.kept, self._plan.dropped
@@ -63,6 +73,46 @@ class VideoOutput:
         join_segments(segments, self.path, self._plan, self._source.rate, self._encoding.format.color)
 
 
+class ImagesOutput:
+    """A folder of PNG files, one a frame, of 16 bits where frames have more than 8. It appears when it is complete.
+
+    Args:
+        path (Path): The folder.
+
+    Attributes: As of `VideoOutput`.
+
+    Raises:
+        UserError: There is something of that name, other than an empty folder.
+    """
+
+    segment_suffix, segment_frames = '.png', 1
+    kept: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    dropped = ('a folder of images holds frames alone: no sound, no times, no tags',)
+
+    def __init__(self, path: Path):
+        self.path = path
+        is_empty = path.is_dir() and not os.listdir(path)
+        require(is_empty or not path.exists(), f'{path} is not an empty folder: name a new one')
+
+    @contextmanager
+    def open_segment(self, path: Path) -> Iterator['ImagesOutput._Image']:
+        """Provide the writer of one image."""
+        yield self._Image(path)
+
+    def join(self, segments: Sequence[Path]) -> None:
+        """Put the images in their place."""
+        with naming(self.path):
+            os.replace(segments[0].parent, self.path)
+
+    class _Image(NamedTuple):
+        path: Path
+
+        def write(self, frame: Frame) -> None:
+            """Write the image."""
+            write_image(self.path, frame.image)
+
+
 class StreamOutput:
     """A video to another program, frame by frame, as YUV4MPEG2.
 
@@ -72,31 +122,44 @@ class StreamOutput:
     Attributes: As of `VideoOutput`.
     """
 
+    path = Path('standard output')
     kept: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    dropped = ('YUV4MPEG2 holds frames at a constant rate and nothing else: no sound, no tags',)
 
     def __init__(self, source: Source):
         self._source = source
         self._format = y4m_format(source.format)
-        self.dropped = (
-            'YUV4MPEG2 holds frames at a constant rate and nothing else: no audio, no times, no colour tags',
-        )
-        self.changed: tuple[str, ...] = ()
 
-    def open(self) -> Y4MWriter:
-        """Create the writer of the frames."""
+    @contextmanager
+    def open(self) -> Iterator[FrameWriter]:
+        """Provide the writer of the frames.
+
+        Raises:
+            UserError: They cannot be written, for example because their reader has ended.
+        """
         source = self._source
-        return Y4MWriter(sys.stdout.buffer, self._format, source.width, source.height, source.rate)
+        with naming(self.path), open(sys.stdout.fileno(), 'wb', closefd=False) as file:
+            yield Y4MWriter(file, self._format, source.width, source.height, source.rate)
 
 
-Output: TypeAlias = VideoOutput | StreamOutput
+Output: TypeAlias = VideoOutput | ImagesOutput | StreamOutput
 
 
 def output_of(target: str | Path, source: Source, settings: Settings) -> Output:
-    """Choose what to write to by its name: - is standard output.
+    """Choose what to write to by its name.
+
+    Args:
+        target (str | Path): - is standard output; without a suffix, it is a folder of images.
+        source (Source): What is restored.
+        settings (Settings): The codec, and which part of the source.
 
     Raises:
         UserError: It cannot hold what it would have to.
     """
     if str(target) == PIPE:
         return StreamOutput(source)
-    return VideoOutput(Path(target), source, settings)
+    path = Path(target)
+    if not path.suffix or str(target).endswith(os.sep):
+        return ImagesOutput(path)
+    return VideoOutput(path, source, settings)

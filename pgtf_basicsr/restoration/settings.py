@@ -29,6 +29,7 @@ class Settings:
         deinterlace (str): auto, on or off.
         start (Fraction, optional): Time in the input at which the output begins, in seconds.
         end (Fraction, optional): Time in the input at which the output ends, in seconds.
+        rate (Fraction, optional): Frames per second of a folder of images. Default: 25.
 
     Raises:
         UserError: A value is out of its range.
@@ -46,6 +47,7 @@ class Settings:
     deinterlace: str = 'auto'
     start: Fraction | None = None
     end: Fraction | None = None
+    rate: Fraction | None = None
 
     def __post_init__(self) -> None:
         require(0 <= self.fidelity <= 1, f'fidelity must be between 0 and 1, not {self.fidelity}')
@@ -57,6 +59,7 @@ class Settings:
         require(self.precision in PRECISIONS, f'precision must be one of {", ".join(PRECISIONS)}, not {self.precision}')
         start = self.start or Fraction(0)
         require(start >= 0, f'start must not be negative, but is {float(start):g} s')
+        require(self.rate is None or self.rate > 0, f'rate must be positive, not {self.rate}')
         require(
             self.end is None or self.end > start,
             f'end must be later than start, {float(start):g} s, but is {float(self.end or 0):g} s',
@@ -65,5 +68,8 @@ class Settings:
     def describe(self) -> dict[str, Any]:
         """Return what the result depends on, in types of JSON. Devices and batches change no more than rounding."""
         names = ('fidelity', 'stride', 'precision', 'size', 'codec', 'crf', 'lossless', 'deinterlace')
-        times = {name: None if time is None else str(time) for name, time in (('start', self.start), ('end', self.end))}
-        return {**{name: getattr(self, name) for name in names}, **times}
+        exact = {name: getattr(self, name) for name in ('start', 'end', 'rate')}
+        return {
+            **{name: getattr(self, name) for name in names},
+            **{name: None if value is None else str(value) for name, value in exact.items()},
+        }

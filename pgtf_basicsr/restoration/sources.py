@@ -3,40 +3,64 @@
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
+from ..errors import DataError
 from ..files import list_visible
 from ..images import is_image_file
 from ..video import VideoReader
 from ..video.codecs import is_video_file
-from ..video.formats import VideoFormat
 from ..video.frame import Frame
+from ..video.image_folder import RATE, ImageFolderReader
 from .settings import Settings
 
 __all__ = ['PIPE', 'Source', 'holds_frames', 'open_source']
 
 # What stands for standard input and output on the command line.
 PIPE = '-'
+STANDARD_INPUT = '/dev/stdin'
 
 
-class Source(Protocol):
-    """Frames to restore, and what is known of them, inside ``with``; see `video.VideoReader`."""
+class ImagesInRange(ImageFolderReader):
+    """The images of a folder whose times lie between a start and an end."""
 
-    path: Path
-    width: int
-    height: int
-    rate: Fraction
-    time_base: Fraction
-    num_frames: int | None
-    pixel_aspect: Fraction
-    format: VideoFormat
-    warnings: list[str]
+    def __init__(self, path: Path, settings: Settings):
+        super().__init__(path, settings.rate or RATE)
+        self._start, self._end = settings.start or Fraction(0), settings.end
+        if settings.start is not None or settings.end is not None:
+            self.num_frames = sum(map(self._is_inside, range(self.num_frames)))
+        if not self.num_frames:
+            raise DataError(f'{path} has no frame between start and end')
 
-    def __iter__(self) -> Iterator[Frame]: ...
+    def __enter__(self) -> 'ImagesInRange':
+        return self
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (frame for number, frame in enumerate(super().__iter__()) if self._is_inside(number))
+
+    def _is_inside(self, number: int) -> bool:
+        time = number * self.time_base
+        return self._start <= time and (self._end is None or time < self._end)
 
 
-def open_source(source: str | Path, settings: Settings, on_damage: Callable[[str], None]) -> VideoReader:
-    return VideoReader(source, settings.start, settings.end, settings.deinterlace, on_damage)
+Source: TypeAlias = VideoReader | ImagesInRange
+
+
+def open_source(source: str | Path, settings: Settings, on_damage: Callable[[str], None]) -> Source:
+    """Open a video file, a folder of images, or standard input, by its name.
+
+    Args:
+        source (str | Path): The file or folder; - is standard input.
+        settings (Settings): Which part of it to read, and how.
+        on_damage (Callable): Takes a line for all damage that is read past.
+
+    Raises:
+        DataError: There is nothing to read.
+    """
+    path = Path(STANDARD_INPUT if str(source) == PIPE else source)
+    if path.is_dir():
+        return ImagesInRange(path, settings)
+    return VideoReader(path, settings.start, settings.end, settings.deinterlace, on_damage)
 
 
 def holds_frames(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -117,10 +117,13 @@ class Restorer:
         for message in (*reader.warnings, *output.dropped, *output.changed):
             report.warn(message)
         if isinstance(output, StreamOutput):
-            self._write_frames(reader, size, 0, output.open(), report, outcome)
+            with output.open() as writer:
+                self._write_frames(reader, size, 0, writer, report, outcome)
             return
         make_folder(output.path.parent)
-        with Job(output.path, output.segment_suffix, self._describe(reader), resume) as job:
+        require(not (resume and reader.path.is_fifo()), 'what comes through a pipe cannot be resumed')
+        job = Job(output.path, output.segment_suffix, self._describe(reader), resume, output.segment_frames)
+        with job:
             try:
                 with SegmentedWriter(job, output.path, output.open_segment) as writer:
                     first = job.segment_frames * len(job.segments)
@@ -173,7 +176,7 @@ class Restorer:
         require(
             stride <= net.num_frames, f'stride must be {net.num_frames} at most, the frames of a window, not {stride}'
         )
-        return for_inference(net.to(self.device), PRECISIONS[self.settings.precision])
+        return cast(PGTFormer, for_inference(net.to(self.device), PRECISIONS[self.settings.precision]))
 
     @cached_property
     def _network_description(self) -> dict[str, Any]:

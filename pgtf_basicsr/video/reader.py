@@ -78,14 +78,15 @@ class VideoReader:
         on_damage: Callable[[str], None] | None = None,
     ):
         self.path, self._start, self._end = Path(path), start, end
-        if not self.path.is_file():
+        if not (self.path.is_file() or self.path.is_fifo()):
             raise DataError(f'video not found: {path} (looked for {self.path.absolute()})')
         self.warnings: list[str] = []
         self._on_damage, self._has_begun = on_damage, False
         self._damage, self._count, self._read_until = DamageLog(str(path), on_damage), 0, Fraction(0)
         # Of a recording that begins between key frames, what comes before the first one is not damaged.
         self._began = False
-        first_packet = _packet_before(self.path, start) if start else 0
+        # What comes through a pipe cannot be looked at before it is read.
+        first_packet = _packet_before(self.path, start) if start and self.path.is_file() else 0
         with ExitStack() as stack:
             video = stack.enter_context(open_video(self.path, str(path)))
             self._container, self._stream, self.time_base = video.container, video.stream, video.time_base

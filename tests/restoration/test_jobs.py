@@ -13,6 +13,7 @@ import pytest
 
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.restoration.jobs import Job, job_folder
+from pgtf_basicsr.restoration.outputs import VideoOutput
 from pgtf_basicsr.restoration.reports import TextReport
 from pgtf_basicsr.restoration.whole_video import restore_video
 
@@ -25,12 +26,12 @@ SEGMENT = 3
 
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch):
-    monkeypatch.setattr(Job, 'segment_frames', SEGMENT)
+    monkeypatch.setattr(VideoOutput, 'segment_frames', SEGMENT)
 
 
 def shorten_segments():
     """The same in another process."""
-    Job.segment_frames = SEGMENT
+    VideoOutput.segment_frames = SEGMENT
 
 
 @pytest.fixture(scope='module')
@@ -81,7 +82,7 @@ def test_a_resumed_restoration_equals_one_that_was_never_interrupted(source, wei
         with pytest.raises(Killed):
             restore_video(source, target, weights, resume=True, report=EndsAfter(frames), size=16, **options)
         assert not target.exists()
-    kept = len(list(job_folder(target).glob('0*')))
+    kept = len(list((job_folder(target) / 'segments').glob('0*')))
     outcome = restore_video(source, target, weights, resume=True, size=16, **options)
     assert outcome.resumed == SEGMENT * kept > 0
     assert_equal_videos(target, tmp_path / 'whole.mkv')
@@ -93,18 +94,18 @@ def begun(source, weights, tmp_path_factory):
     """The output of a restoration that was ended in its third segment; tests must not change its job."""
     target = tmp_path_factory.mktemp('begun') / 'out.mp4'
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Job, 'segment_frames', SEGMENT)
+        patch.setattr(VideoOutput, 'segment_frames', SEGMENT)
         restore_video(source, target, weights, report=EndsAfter(11), size=16)
-    assert len(list(job_folder(target).glob('0*.nut'))) >= 2
+    assert len(list((job_folder(target) / 'segments').glob('0*.nut'))) >= 2
     return target
 
 
 def refusal(source, target, weights, **options):
     """Why a restoration is refused; nothing of the job has changed then."""
-    before = {path.name: path.read_bytes() for path in job_folder(target).iterdir()}
+    before = {path: path.read_bytes() for path in job_folder(target).rglob('*') if path.is_file()}
     with pytest.raises(UserError) as caught:
         restore_video(source, target, weights, **{'size': 16, **options})
-    assert {path.name: path.read_bytes() for path in job_folder(target).iterdir()} == before
+    assert {path: path.read_bytes() for path in job_folder(target).rglob('*') if path.is_file()} == before
     assert '\n' not in str(caught.value)
     return str(caught.value)
 
@@ -205,7 +206,7 @@ def test_killed_ten_times_and_resumed(source, weights, tmp_path):
 def test_signals_keep_finished_segments_and_nothing_half_written(source, weights, tmp_path, number):
     long = write_video(tmp_path / 'long.mp4', moving_frames(200, 48, 32), 25)
     command = start(tmp_path, long, weights)
-    while not (job_folder(tmp_path / 'out.mkv') / '000001.nut').exists():
+    while not (job_folder(tmp_path / 'out.mkv') / 'segments' / '00000001.nut').exists():
         command.wait(0.01)
     command.signal(number)
     assert command.statuses() == [128 + number]
@@ -213,8 +214,10 @@ def test_signals_keep_finished_segments_and_nothing_half_written(source, weights
     assert 'out.mkv is not finished: about ' in command.output() and '--resume continues it' in command.output()
     if number != signal.SIGINT:
         assert f'basicsr: ended by {signal.Signals(number).name}' in command.output()
-    names = {path.name for path in job_folder(tmp_path / 'out.mkv').iterdir()}
-    assert names == {'job.json', 'lock', *(f'{index:06d}.nut' for index in range(len(names) - 2))}
+    job = job_folder(tmp_path / 'out.mkv')
+    assert sorted(path.name for path in job.iterdir()) == ['job.json', 'lock', 'segments']
+    names = sorted(path.name for path in (job / 'segments').iterdir())
+    assert names == [f'{index:08d}.nut' for index in range(len(names))] and len(names) >= 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ['.out.mkv.restoring', 'long.mp4']
 
 
@@ -228,7 +231,7 @@ def test_a_full_disk_can_be_resumed(source, weights, tmp_path):
         assert 'basicsr: cannot write out.mkv: File too large' in command.output()
         assert 'Traceback' not in command.output()
         assert not [path for path in tmp_path.rglob('*') if 'partial' in path.name]
-    assert len(list(job_folder(tmp_path / 'out.mkv').glob('0*'))) == 5
+    assert len(list((job_folder(tmp_path / 'out.mkv') / 'segments').iterdir())) == 5
     command = start(tmp_path, source, weights, '--codec', 'ffv1', '--resume')
     assert command.statuses() == [0], command.output()
     assert_equal_videos(tmp_path / 'out.mkv', tmp_path / 'whole.mkv')
