@@ -98,7 +98,7 @@ def test_normalisation_by_kernels(shape, dtype):
     norm = with_effect(torch.nn.GroupNorm(32, shape[1], eps=1e-6))
     torch.nn.init.normal_(norm.weight)
     x, bias = (torch.randn(shape) + 30).to(dtype), torch.randn(shape[1])
-    exact = torch.nn.functional.silu(copy.deepcopy(norm).double()((x.double() + bias.double()[:, None, None])))
+    exact = torch.nn.functional.silu(copy.deepcopy(norm).double()(x.double() + bias.double()[:, None, None]))
     out = kernels.normalised_silu(x, norm, bias)
     assert out.dtype == dtype and out.is_contiguous(memory_format=torch.channels_last)
     tolerance = 1e-4 if dtype == torch.float32 else 2**-7
