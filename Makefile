@@ -1,5 +1,6 @@
 # make demo: train the four stages in small and restore a video.
-# make test: run all tests.  make test-gpu: those that need a GPU.  make check: lint, formatting, types, direction of imports.
+# make test: run all tests.  make test-gpu: those that need a GPU.
+# make check: lint, formatting, types, direction of imports.
 # make docs: the documentation as a site, in site/.
 # Each of them makes .venv and installs what it needs.
 PYTHON ?= python3

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.gpu
 LAYER_BOUNDS = {'fp32': 115, 'bf16': 42, 'fp16': 60}
 # Of the whole network, with its hundred layers in a row.
 NETWORK_BOUNDS = {'fp32': 75, 'bf16': 18, 'fp16': 34}
-# Share of codes that must be the published ones. Weights are random, and so many codes are nearly as likely as the next.
+# Share of codes that must be the published ones. Weights are random: many codes are nearly as likely as the next.
 CODE_BOUNDS = {'fp32': 0.999, 'bf16': 0.6, 'fp16': 0.9}
 
 LAYERS = {

@@ -39,7 +39,9 @@ def trained(model, data):
         if not gradients:
             nets = {'g': model.net_g, 'd': model.net_d} if model.net_d is not None else {'g': model.net_g}
             for label, net in nets.items():
-                gradients.update((f'{label}.{n}', p.grad.clone()) for n, p in net.named_parameters() if p.grad is not None)
+                gradients.update(
+                    (f'{label}.{n}', p.grad.clone()) for n, p in net.named_parameters() if p.grad is not None
+                )
         step(broken)
 
     model.step_optimizers = noted
