@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from ..archs.loading import add_network_option
-from ..devices import PRECISIONS
+from ..devices import PRECISIONS, memory_advice
 from .whole_video import restore_video
 
 __all__ = ['add_arguments', 'run']
@@ -54,19 +54,20 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Restore a video as the parsed arguments say."""
-    restore_video(
-        args.input,
-        args.output,
-        args.weights,
-        option_file=args.opt,
-        fidelity=args.fidelity,
-        batch_size=args.batch,
-        size=args.size,
-        device=args.device,
-        crf=args.crf,
-        stride=args.stride,
-        precision=args.precision,
-    )
+    with memory_advice('a lower --batch, a smaller --size, or --precision bf16 or fp16'):
+        restore_video(
+            args.input,
+            args.output,
+            args.weights,
+            option_file=args.opt,
+            fidelity=args.fidelity,
+            batch_size=args.batch,
+            size=args.size,
+            device=args.device,
+            crf=args.crf,
+            stride=args.stride,
+            precision=args.precision,
+        )
 
 
 def _batch_size(text: str) -> int | str:

@@ -1,6 +1,8 @@
 """Restoration of a whole video of one face, in bounded memory."""
 
+from collections import deque
 from contextlib import closing
+from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
@@ -81,7 +83,13 @@ def restore_video(
         working_size = fit_size(reader.width * reader.pixel_aspect, reader.height, short_side, net.requirements)
         net = for_inference(net.to(torch_device), PRECISIONS[precision])
         if batch_size == 'auto':
-            batch_size = batch_that_fits(working_size, torch_device)
+            blank = torch.zeros(3, *reversed(working_size))
+
+            def restore_blank(windows: int) -> None:
+                frames = repeat(blank, net.num_frames + (windows - 1) * stride)
+                deque(restore_frames(net, frames, stride, windows, torch_device, fidelity=fidelity), maxlen=0)
+
+            batch_size = batch_that_fits(restore_blank, torch_device)
         # One thread decodes and one encodes while the network works. Torch is called from this thread alone: in
         # another it would start a second set of CPU threads.
         buffered = max(BUFFERED, batch_size * stride)
