@@ -14,6 +14,7 @@ computed.
 import argparse
 import contextlib
 import logging
+import time
 from pathlib import Path
 
 from on_gpu import STARTED, accuracy, end_to_end, inference, kernels, machine, training, variants
@@ -84,6 +85,7 @@ def measure(args, device, sections):
         except OutOfTime:
             for name in remaining:
                 results.skip(name, 'what is not above')
+    results.finish(time.monotonic() - STARTED)
 
 
 if __name__ == '__main__':

@@ -62,10 +62,10 @@ def restored(net, frames, stride, batch, device, count):
 def measure_videos(run, folder, limit):
     """Files to files, and what decoding and encoding take by themselves."""
     short, whole, weights = folder / 'short.mp4', folder / 'whole.mp4', folder / 'weights.pth'
-    short, count = (SHORT, FRAMES) if run.device.type == 'cuda' else (6, 9)
+    few, count = (SHORT, FRAMES) if run.device.type == 'cuda' else (6, 9)
     frames = moving_frames(count, run.size)
     encoding = wall_seconds(partial(write_video, whole, frames), run.device)
-    write_video(short, frames[:SHORT])
+    write_video(short, frames[:few])
     decoding = wall_seconds(partial(read_video, whole), run.device)
     for what, seconds in (('decoding alone', decoding), ('encoding alone', encoding)):
         run.results.add('end_to_end', what=what, **{'frames/s': count / seconds, 'seconds': seconds})
@@ -96,7 +96,7 @@ def measure_videos(run, folder, limit):
                 'end_to_end',
                 **labels,
                 **{
-                    'frames/s': (count - SHORT) / (seconds[whole] - seconds[short]),
+                    'frames/s': (count - few) / (seconds[whole] - seconds[short]),
                     'seconds': seconds[whole],
                     'tensors, GiB': peak_allocated(run.device),
                     'reserved, GiB': peak_reserved(run.device),

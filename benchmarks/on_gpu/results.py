@@ -44,6 +44,12 @@ class Results:
         self.printed = ()
         self.save()
 
+    def finish(self, seconds):
+        """Note how long the run took, and say where the files are."""
+        self.contents['machine']['seconds of the run'] = round(seconds)
+        self.save()
+        say(f'\n{seconds:.0f} s; {self.folder / self.name}.md, .json')
+
     def save(self):
         self.write('.json', json.dumps(self.contents, indent=1) + '\n')
         self.write('.md', self.markdown())
