@@ -9,6 +9,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from pgtf_basicsr.archs import TSVQGAN, PGTFormer
 from pgtf_basicsr.archs.blocks import Downsample, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, Upsample
+from pgtf_basicsr.archs.blocks.swin3d import Swin3DBlock
 from pgtf_basicsr.archs.inference import COUNTERPARTS, for_inference, row_tiles, stream
 from pgtf_basicsr.archs.inference.arranged_regulator import regulate_frames
 from pgtf_basicsr.archs.inference.counterpart import replace
@@ -17,6 +18,7 @@ from pgtf_basicsr.restoration.streaming import restore_frames
 
 from ..helpers import parity
 from ..helpers.parity import deviation, fixture
+from ..helpers.synchronisation import recorded_waits
 
 SMALL = dict(
     image_size=64, width=32, multipliers=(1, 1, 2), swin_levels=(16,), z_channels=32, codebook_size=32, codebook_dim=32
@@ -216,6 +218,26 @@ def test_a_network_is_as_exact_as_before(tile, fidelity, adain):
     # Where the plain network happens to be near, rounding of a few steps of the largest value is allowed.
     bound = 2 * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()
     assert (fast - exact).abs().max() <= bound
+
+
+@torch.no_grad()
+def test_a_stream_never_waits_for_a_gpu():
+    """What waits cannot be recorded as a graph. Triton's interpreter reads tensors, so residual blocks are plain."""
+    cuda = pytest.importorskip('pgtf_basicsr.archs.inference.cuda')
+    torch.manual_seed(0)
+    net = with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16)))
+    replace(net, {Swin3DLayer: cuda.Swin3DLayer, Swin3DBlock: cuda.Swin3DBlock, Upsample: cuda.Upsample})
+    streamed, clip = stream(net), torch.rand(1, 3, 3, 36, 48)
+
+    def restore():
+        features = [streamed.frame_features(frame) for frame in clip[0].split(1)]
+        return streamed.restore(features, slice(1, 2))
+
+    # The first pass makes tables and is not recorded.
+    expected = restore()
+    with recorded_waits() as waits:
+        out = restore()
+    assert waits == [] and torch.equal(out, expected)
 
 
 @pytest.mark.slow
