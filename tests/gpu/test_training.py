@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import contextmanager, nullcontext
+from itertools import chain, islice, repeat
 
 import pytest
 import torch
@@ -44,14 +45,13 @@ def test_no_step_of_the_quickstart_is_skipped(stage, precision, quickstart, gpu,
     section = {**opt['datasets']['train'], 'phase': 'train'}
     loader = DataLoader(build_dataset(section), batch_size=2, shuffle=True)
     model = build(opt, num_gpu=1)
-    scale, iteration = model.scaler.get_scale(), 0
+    scale = model.scaler.get_scale()
     monkeypatch.setattr(logging.getLogger('basicsr'), 'propagate', True)
-    while iteration < ITERATIONS:
-        for data in loader:
-            iteration += 1
-            model.update_learning_rate(iteration, opt['train']['warmup_iter'])
-            model.feed_data(data)
-            model.optimize_parameters(iteration)
+    batches = chain.from_iterable(repeat(loader))
+    for iteration, data in enumerate(islice(batches, ITERATIONS), 1):
+        model.update_learning_rate(iteration, opt['train']['warmup_iter'])
+        model.feed_data(data)
+        model.optimize_parameters(iteration)
     losses = model.get_current_log()
     assert model.scaler.is_enabled() == (precision == 'fp16') and model.scaler.get_scale() >= scale
     assert 'not finite' not in caplog.text
