@@ -21,9 +21,9 @@ def fail_as_cudnn():
 
 @pytest.mark.parametrize('fail', [allocate_too_much, fail_as_on_a_gpu, fail_as_cudnn])
 def test_what_takes_less_memory_is_named(fail):
-    with pytest.raises(UserError, match='^out of memory: less is needed with a smaller --size$'):
-        with memory_advice('a smaller --size'):
-            fail()
+    message = '^out of memory: less is needed with a smaller --size$'
+    with pytest.raises(UserError, match=message), memory_advice('a smaller --size'):
+        fail()
 
 
 def test_other_errors_stay_what_they_are():

@@ -22,6 +22,12 @@ def device():
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = allowed
 
 
+@pytest.fixture(autouse=True)
+def same_algorithms(monkeypatch):
+    """Runs of BasicSR let cuDNN choose algorithms by their speed: not beyond their test."""
+    monkeypatch.setattr(torch.backends.cudnn, 'benchmark', False)
+
+
 @pytest.fixture
 def gpu(device):
     """The GPU, for tests that mean nothing on a CPU."""

@@ -36,7 +36,7 @@ NETWORK = dict(
     tfr_levels=[8],
 )
 # PSNR in dB of frames restored on a GPU, against those of the CPU in fp32.
-FRAMES = {'fp32': 50, 'bf16': 25, 'fp16': 25}
+FRAMES = {'fp32': 45, 'bf16': 25, 'fp16': 25}
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_restore_names_the_options_that_take_less_memory(project, gpu, capsys):
 
 def test_train_names_the_options_that_take_less_memory(project, gpu, capsys):
     write_data(project)
-    path = write_options(project, stage_options(1, num_gpu=1, **{'datasets:train:gt_size': 64}))
+    path = write_options(project, stage_options(1, num_gpu=1, **{'datasets:train:gt_size': 256}))
     with memory_limit(torch.cuda.current_device(), 2**21):
         line = refused(capsys, 'train', '-opt', path)
     assert 'out of memory' in line and 'datasets.train.batch_size_per_gpu' in line and 'train.precision' in line
@@ -154,11 +154,12 @@ def peak(batch_size, device):
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_reserved(device)
-    restore_video('in.mp4', 'out.mp4', 'net.pth', batch_size=batch_size, size=512, device='cuda')
+    restore_video('in.mp4', 'out.mp4', 'net.pth', batch_size=batch_size, size=512, stride=3, device='cuda')
     return torch.cuda.max_memory_reserved(device) - before
 
 
-def test_batches_fit_into_the_memory_that_is_free(project, gpu, capsys, monkeypatch):
+def test_batches_fit_into_the_memory_that_is_free(project, gpu, capsys, monkeypatch, measured):
+    write_video(project / 'in.mp4', moving_frames(30, 40, 32), 25)
     device, chosen, choose = torch.cuda.current_device(), [], whole_video.batch_that_fits
 
     def noted(*arguments):
@@ -169,11 +170,13 @@ def test_batches_fit_into_the_memory_that_is_free(project, gpu, capsys, monkeypa
     # What libraries allocate once is allocated.
     peak(8, device)
     one, eight = peak(1, device), peak(8, device)
-    assert eight > 1.2 * one
-    assert run_command([*RESTORE]) == 0
+    measured('memory of eight windows over that of one', eight / one, at_least=1.2)
+    command = (*RESTORE, '--stride', '3')
+    assert run_command(command) == 0
     with memory_limit(device, one + (eight - one) // 4):
-        refused(capsys, *RESTORE, '--batch', '8')
+        refused(capsys, *command, '--batch', '8')
         shutil.rmtree(project / 'out')
-        assert run_command([*RESTORE]) == 0
-    assert chosen[0] == 8 and chosen[1] < 8
-    assert len(frames_of('out/out.mp4')) == 10
+        assert run_command(command) == 0
+    measured('windows where memory is scarce', chosen[1], at_most=4)
+    assert chosen[0] == 8
+    assert len(frames_of('out/out.mp4')) == 30

@@ -13,8 +13,10 @@ pytestmark = pytest.mark.gpu
 
 
 @pytest.fixture
-def project(tmp_path, weights):
-    """A folder with sample data and weights."""
+def project(tmp_path, weights, monkeypatch):
+    """A folder with sample data and weights, for processes with the arithmetic of fp32 and no network but their own."""
+    monkeypatch.setenv('NVIDIA_TF32_OVERRIDE', '0')
+    monkeypatch.setenv('NCCL_SOCKET_IFNAME', 'lo')
     write_data(tmp_path)
     shutil.copytree(weights, tmp_path / 'weights')
     return tmp_path
@@ -75,9 +77,7 @@ def assert_same_step(project, name, other):
 
 
 @pytest.mark.parametrize('stage', [1, 3])
-def test_one_process_under_torchrun_makes_the_step_of_one_without(project, stage, num_gpu, monkeypatch):
-    # NCCL looks for a network otherwise.
-    monkeypatch.setenv('NCCL_SOCKET_IFNAME', 'lo')
+def test_one_process_under_torchrun_makes_the_step_of_one_without(project, stage, num_gpu):
     changes = one_step(stage, batch_size=2)
     basicsr(project, 'train', '-opt', options(project, 'alone', stage, num_gpu, **changes))
     launched(project, options(project, 'launched', stage, num_gpu, **changes), 1)
@@ -85,18 +85,16 @@ def test_one_process_under_torchrun_makes_the_step_of_one_without(project, stage
 
 
 @pytest.mark.parametrize('stage', [1, 3])
-def test_two_gpus_make_the_step_of_one_with_twice_the_batch(project, stage, gpu, monkeypatch):
+def test_two_gpus_make_the_step_of_one_with_twice_the_batch(project, stage, gpu):
     if torch.cuda.device_count() < 2:
         pytest.skip('there is one GPU')
-    monkeypatch.setenv('NCCL_SOCKET_IFNAME', 'lo')
     basicsr(project, 'train', '-opt', options(project, 'alone', stage, 1, **one_step(stage, batch_size=2)))
     launched(project, options(project, 'launched', stage, 2, **one_step(stage, batch_size=1)), 2)
     assert_same_step(project, 'alone', 'launched')
 
 
-def test_the_discriminator_trains_under_torchrun(project, num_gpu, monkeypatch):
+def test_the_discriminator_trains_under_torchrun(project, num_gpu):
     """With BatchNorm over all processes, which is another layer."""
-    monkeypatch.setenv('NCCL_SOCKET_IFNAME', 'lo')
     launched(project, options(project, 'launched', 4, num_gpu), 1)
     state = torch.load(project / 'experiments/launched/models/net_d_latest.pth', weights_only=True)['params']
     start = torch.load(project / 'weights/network_d.pth', weights_only=True)['params']
