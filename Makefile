@@ -1,11 +1,12 @@
 # make demo: train the four stages in small and restore a video.
-# make test: run all tests.  make check: lint, formatting, types, direction of imports.
+# make test: run all tests.  make test-gpu: those that need a GPU.
+# make check: lint, formatting, types, direction of imports.
 # make docs: the documentation as a site, in site/.
 # Each of them makes .venv and installs what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check docs
+.PHONY: demo test test-gpu check docs
 
 demo: .venv/installed
 	$(BIN)/basicsr demo .
@@ -14,6 +15,10 @@ demo: .venv/installed
 PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: .venv/tested
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --maxprocesses 4 --durations 20
+
+# They share one GPU, and most of their time goes to starting.
+test-gpu: .venv/tested
+	$(BIN)/python -m pytest -m gpu --numprocesses 6 --durations 10 tests/gpu
 
 check: .venv/checked
 	$(BIN)/ruff check .

@@ -46,17 +46,18 @@ def main():
     )
 
 
-def make_model(case, precision, checkpointing, vgg16):
-    """Model of the stage's option file, on the CPU, with random weights where the file names some.
+def make_model(case, precision, checkpointing, vgg16, num_gpu=0):
+    """Model of the stage's option file, with random weights where the file names some.
 
     Args:
         case (str): The stage, such as stage3.
         precision (str): fp32 or bf16.
         checkpointing (bool): Whether to compute activations twice.
         vgg16 (str | Path | None): torchvision's VGG-16, for the perceptual loss.
+        num_gpu (int): 0 for the CPU, 1 for the GPU. Default: 0.
     """
     opt = config.load(OPTIONS / f'{case}.yml')
-    opt.update(dist=False, rank=0, world_size=1, is_train=True, num_gpu=0)
+    opt.update(dist=False, rank=0, world_size=1, is_train=True, num_gpu=num_gpu)
     opt['train'].update(precision=precision, activation_checkpointing=checkpointing)
     if 'perceptual_opt' in opt['train']:
         opt['train']['perceptual_opt']['weights'] = vgg16

@@ -28,19 +28,33 @@ def main():
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
     args = parser.parse_args()
     try:
-        compare(args)
+        found = differences(args.video, args.weights, args.precision, find_device(args.device))
     except UserError as error:
         parser.error(str(error))
-
-
-def compare(args):
-    device = find_device(args.device)
-    exact, rounded = (
-        for_inference(load_network(args.weights).to(device), PRECISIONS[precision])
-        for precision in ('fp32', args.precision)
+    sys.stdout.write(
+        f'{found["frames"]} frames, {args.precision} against fp32: PSNR {found["PSNR, dB"]:.1f} dB, '
+        f'lowest {found["lowest, dB"]:.1f} dB; equal codes {found["equal codes"]:.2%}\n'
     )
+
+
+def differences(video, weights, precision, device):
+    """Restore a video in fp32 and in another precision.
+
+    Args:
+        video (str | Path): A video of one face, cropped to it.
+        weights (str | Path): A file of weights of a PGTFormer.
+        precision (str): bf16 or fp16.
+        device (torch.device): Where the networks run.
+
+    Returns:
+        dict: Number of frames, PSNR of all and of the worst one, share of equal codes.
+
+    Raises:
+        UserError: A file is missing or unreadable, or does not fit.
+    """
+    exact, rounded = (for_inference(load_network(weights).to(device), PRECISIONS[name]) for name in ('fp32', precision))
     errors, equal = [], []
-    with VideoReader(args.video) as reader, torch.no_grad():
+    with VideoReader(video) as reader, torch.no_grad():
         size = fit_size(reader.width * reader.pixel_aspect, reader.height, exact.image_size, exact.requirements)
         frames = (to_tensor(resize(frame, size)).to(device) for frame in reader.images())
         for _, window in strided_windows(frames, exact.num_frames, exact.num_frames):
@@ -49,10 +63,12 @@ def compare(args):
             )
             errors += (restored.float().clamp(0, 1) - expected.clamp(0, 1)).square().mean((2, 3, 4))[0].tolist()
             equal.append((logits.argmax(-1) == expected_logits.argmax(-1)).float().mean().item())
-    sys.stdout.write(
-        f'{len(errors)} frames, {args.precision} against fp32: PSNR {psnr(sum(errors) / len(errors)):.1f} dB, '
-        f'lowest {psnr(max(errors)):.1f} dB; equal codes {sum(equal) / len(equal):.2%}\n'
-    )
+    return {
+        'frames': len(errors),
+        'PSNR, dB': psnr(sum(errors) / len(errors)),
+        'lowest, dB': psnr(max(errors)),
+        'equal codes': sum(equal) / len(equal),
+    }
 
 
 def psnr(error):

@@ -2,13 +2,16 @@
 
     python benchmarks/scaling.py
     python benchmarks/scaling.py --peak 989 --utilisation 0.2 0.35 --bandwidth-node 450 --price 3
+    python benchmarks/scaling.py --measured benchmarks/results/nvidia-h200.json
 
 Work and memory traffic are counted while iterations of the models run on tensors without values: nothing is computed,
 and no file of weights is needed. What follows for GPUs are estimates, by the formulas of scaling.md; the defaults are
-an A100's.
+an A100's. ``--measured`` takes a result of gpu.py: its peaks, and its time of an iteration in place of what
+``--utilisation`` makes of the work; what is between GPUs stays an estimate.
 """
 
 import argparse
+import json
 import math
 import sys
 import tempfile
@@ -30,6 +33,7 @@ from pgtf_basicsr.archs import PGTFormer
 from pgtf_basicsr.archs.inference import stream
 
 SIZE, FRAMES = 512, 3
+STAGES = ('I', 'II', 'III', 'IV')
 GPUS, NODE = (8, 64, 512), 8
 # DistributedDataParallel sends gradients in pieces of this many bytes; nothing is computed beside the last one.
 BUCKET = 25 * 2**20
@@ -86,10 +90,13 @@ class Traffic(TorchDispatchMode):
 
 def main():
     args = arguments()
+    args.iterations = {}
+    if args.measured:
+        take_over(json.loads(args.measured.read_text())['sections'], args)
     with tempfile.TemporaryDirectory() as folder:
         vgg16 = Path(folder, 'vgg16.pth')
         torch.save(torchvision.models.vgg16(weights=None).features.state_dict(), vgg16)
-        stages = [count_stage(number, name, vgg16) for number, name in enumerate(('I', 'II', 'III', 'IV'), 1)]
+        stages = [count_stage(number, name, vgg16) for number, name in enumerate(STAGES, 1)]
     report_work(stages, args)
     report_iterations(stages, args)
     report_cost(stages, args)
@@ -108,7 +115,22 @@ def arguments():
         metavar=('LOW', 'HIGH'),
         help='share of the peak that is reached (default: %(default)s)',
     )
+    parser.add_argument('--measured', type=Path, help='JSON of gpu.py, with its sections machine and training')
     return parser.parse_args()
+
+
+def take_over(sections, args):
+    """Replace assumptions by what gpu.py has measured: peak, memory, and seconds of an iteration by stage."""
+    for row in sections.get('machine', []):
+        operation = row.get('operation', '')
+        if operation.startswith('matrix product'):
+            args.peak = row['bf16']
+        elif operation.startswith('copy'):
+            args.memory = row['all'] / 1e3
+    for row in sections.get('training', []):
+        # As in the option files.
+        if 'ms' in row and row['precision'] == 'bf16' and row['batch'] == 1 and not row['checkpointing']:
+            args.iterations[STAGES[row['stage'] - 1]] = row['ms'] / 1e3
 
 
 # ------------------------------------------------------------------ counting
@@ -183,7 +205,7 @@ def seconds(stage, gpus, utilisation, args):
     """Of an iteration: computing, sending gradients, what of that shows, small exchanges, all."""
     bandwidth = 1e9 * (args.bandwidth_node if gpus <= NODE else args.bandwidth_between)
     ring = 2 * (gpus - 1) / gpus / bandwidth
-    compute = stage.work / (1e12 * args.peak * utilisation)
+    compute = args.iterations.get(stage.name) or stage.work / (1e12 * args.peak * utilisation)
     beside = compute * stage.flop['backward'] / stage.work
     shown = max(ring * min(BUCKET, stage.gradients), ring * stage.gradients - beside) + ring * stage.waited
     small = stage.exchanges * 1e-6 * args.latency * math.log2(gpus)

@@ -1,12 +1,19 @@
 """Devices and precisions that commands, metrics and models accept by name."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from .errors import UserError
 
-__all__ = ['PRECISIONS', 'find_device']
+__all__ = ['PRECISIONS', 'find_device', 'is_out_of_memory', 'memory_advice']
 
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+# What torch says where memory is not to be had, besides its OutOfMemoryError: on a CPU, of cuBLAS and cuDNN, and where
+# none of cuDNN's algorithms gets its workspace.
+NO_MEMORY = ("can't allocate memory", 'out of memory', 'ALLOC_FAILED', 'unable to find an engine')
 
 
 def find_device(name: str) -> torch.device:
@@ -26,3 +33,28 @@ def find_device(name: str) -> torch.device:
     if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(f'there is no device {name} here: use cpu, or auto')
     return device
+
+
+@contextmanager
+def memory_advice(advice: str) -> Iterator[None]:
+    """Context in which running out of memory is a mistake that the user can correct.
+
+    Args:
+        advice (str): What takes less memory, such as "a smaller --size".
+
+    Raises:
+        UserError: Torch has run out of memory.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(f'out of memory: less is needed with {advice}') from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Say whether an error means that a device has too little free memory."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in NO_MEMORY)

@@ -1,6 +1,7 @@
 """What holds for all tests: no network, and threads that do not get in each other's way."""
 
 import ctypes
+import os
 import socket
 import warnings
 
@@ -14,6 +15,10 @@ from pgtf_basicsr.samples.sample_data import write_sample_data
 from .helpers.processes import run
 from .helpers.quickstart import stage_options, write_data, write_options
 from .helpers.training_steps import write_weights
+
+if not torch.cuda.is_available():
+    # Kernels of Triton then run in its interpreter, on a CPU.
+    os.environ['TRITON_INTERPRET'] = '1'
 
 LOCAL = {None, '', 'localhost', '127.0.0.1', '::1', socket.gethostname()}
 

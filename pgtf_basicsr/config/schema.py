@@ -156,6 +156,9 @@ class RunOptions(Section):
     model_type: ModelType = Field(description='registered name of the model, which drives training and tests')
     num_gpu: NumberOfGPUs = Field(description='GPUs to use, all there are with auto; 0 is the CPU')
     manual_seed: int | None = Field(None, ge=0, lt=2**31, description='seed of all random draws; ~ draws one')
+    deterministic: bool = Field(
+        False, description='train on a GPU with the same bits in every run of one seed; slower, and not for all losses'
+    )
     scale: int | float | None = Field(None, gt=0, description='factor of super-resolution, told to every dataset')
     find_unused_parameters: bool = Field(
         False, description='let networks have parameters without gradient, with several processes'

@@ -132,7 +132,7 @@ def _read_yaml(source: Any, where: str) -> Any:
 
 
 def _start_processes(opt: dict, args: argparse.Namespace) -> None:
-    """Start torch.distributed if a launcher was named, and seed this process."""
+    """Start torch.distributed if a launcher was named, seed this process, and choose its algorithms."""
     opt['dist'] = args.launcher != 'none'
     if opt['dist']:
         device = 'cpu' if opt['num_gpu'] == 0 else 'auto'
@@ -142,6 +142,10 @@ def _start_processes(opt: dict, args: argparse.Namespace) -> None:
         opt['manual_seed'] = on_rank_0(lambda: random.randint(1, 10000))
         opt['seed_is_drawn'] = True
     set_random_seed(opt['manual_seed'] + opt['rank'])
+    if opt.get('deterministic'):
+        # cuBLAS reads it when it starts.
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+        torch.use_deterministic_algorithms(True)
 
 
 def _expand_home(opt: dict) -> None:

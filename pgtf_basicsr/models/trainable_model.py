@@ -26,6 +26,11 @@ from .trainable_options import TrainableOptions
 
 __all__ = ['TrainableModel']
 
+# That fp16 starts with. At torch's, 2 ** 16, the gradient of the last layer's weights, a sum over all pixels, overflows
+# as soon as the adversarial loss begins; at this one gradients of single pixels of 512x512 are still well above the
+# smallest numbers.
+LOSS_SCALE = 2.0**12
+
 
 class TrainableModel(ValidatedModel):
     """Base of the models that BasicSR's loop drives; a subclass says what network_g learns from what.
@@ -138,7 +143,7 @@ class TrainableModel(ValidatedModel):
             fitting = ', '.join(precision for precision in PRECISIONS if precision != 'fp16')
             raise UserError(f'train.precision {name} is not supported on {self.device.type}: choose one of {fitting}')
         self.precision = PRECISIONS[name]
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=name == 'fp16')
+        self.scaler = torch.amp.GradScaler(self.device.type, init_scale=LOSS_SCALE, enabled=name == 'fp16')
 
     def autocast(self) -> torch.autocast:
         """Make a context in which forward passes run in the chosen precision."""

@@ -33,7 +33,7 @@ class TSVQGANModel(VideoFaceModel):
 
     def check_data_set(self, dataset: Any) -> None:
         super().check_data_set(dataset)
-        if self.options.val.reconstruct == 'gt' and not getattr(dataset, 'has_gt', True):
+        if self.options.val and self.options.val.reconstruct == 'gt' and not getattr(dataset, 'has_gt', True):
             raise UserError(
                 f'dataset {dataset.opt["name"]} has no ground truth to reconstruct: set val.reconstruct to lq'
             )

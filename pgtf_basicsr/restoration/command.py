@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..archs.loading import add_network_option
-from ..devices import PRECISIONS
+from ..devices import PRECISIONS, memory_advice
 from ..errors import require
 from ..video.deinterlacing import DEINTERLACE
 from ..video.encoding import CODECS, SUFFIXES
@@ -110,10 +110,11 @@ def run(args: Namespace) -> None:
     restorer = Restorer(args.weights, args.opt, settings)
     report = JsonReport() if args.json else TextReport()
     source = Path(args.input)
-    if source.is_dir() and not holds_frames(source):
-        restore_folder(restorer, source, Path(args.output), args.resume, report)
-    else:
-        restorer.restore(args.input, args.output, args.resume, report)
+    with memory_advice('a lower --batch, a smaller --size, or --precision bf16 or fp16'):
+        if source.is_dir() and not holds_frames(source):
+            restore_folder(restorer, source, Path(args.output), args.resume, report)
+        else:
+            restorer.restore(args.input, args.output, args.resume, report)
 
 
 def parse_time(text: str) -> Fraction:

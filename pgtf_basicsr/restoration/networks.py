@@ -1,5 +1,6 @@
 """The network that restores a video: loading it, and the size and number of windows it works on."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -10,13 +11,15 @@ from ..archs import PGTFormer, loading
 from ..archs.input_requirements import InputRequirements
 from ..archs.loading import find_network, type_of
 from ..checkpoints import read_checkpoint
+from ..devices import is_out_of_memory
 from ..errors import require
 
 __all__ = ['batch_that_fits', 'fit_size', 'load_network']
 
-# Bytes of memory that a window takes while the network works on it, for each pixel of a frame. Measured in fp32 on a
-# CPU, with an allowance for what a GPU's allocator and convolutions add.
-WINDOW_BYTES = 4000
+# Numbers of windows that are tried. More fill no GPU better.
+BATCH_SIZES = (8, 4, 2)
+# Of a GPU's free memory that one process takes of itself.
+SHARE = 0.8
 
 
 def load_network(weights: str | Path, option_file: str | Path | None = None) -> PGTFormer:
@@ -68,16 +71,28 @@ def fit_size(
     return requirements.nearest(width * scale), requirements.nearest(height * scale)
 
 
-def batch_that_fits(size: tuple[int, int], device: torch.device) -> int:
-    """Compute the number of windows in one pass that free memory of a GPU allows, at most 8.
+def batch_that_fits(run: Callable[[int], object], device: torch.device) -> int:
+    """Find the number of windows in one pass that free memory of a GPU allows, at most 8, by trial.
 
     On a CPU it is 1: more are no faster there.
 
     Args:
-        size (tuple[int, int]): Width and height of the frames in the network.
-        device (torch.device): Where the network works.
+        run (Callable): Makes a pass of as many windows as it is told, as all later ones will be.
+        device (torch.device): Where it makes it.
     """
     if device.type != 'cuda':
         return 1
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(8, int(free * 0.8) // (WINDOW_BYTES * size[0] * size[1])))
+    for batch_size in BATCH_SIZES:
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_reserved(device)
+        try:
+            run(batch_size)
+            # Some drivers move what does not fit to the host's memory instead, where it is slow.
+            if torch.cuda.max_memory_reserved(device) - before <= SHARE * free:
+                return batch_size
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        torch.cuda.empty_cache()
+    return 1

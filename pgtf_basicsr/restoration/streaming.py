@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..archs.inference import stream
 from ..archs.ts_vqgan_arch import TSVQGAN
+from .transfers import fetch, send
 from .windows import blend, sliding_windows, strided_windows
 
 __all__ = ['restore_frames', 'run_windows']
@@ -93,11 +94,13 @@ def run_windows(
             # Not inference_mode: during training's validation its tensors could end up in a cache of
             # the network, where the next backward pass cannot use them.
             with torch.no_grad(), autocast():
-                features = frame_features(frame[None].to(device, non_blocking=True))
+                features = frame_features(send(frame[None], device))
             yield features
             del features
 
-    def results(windows: Iterator[tuple[int, list[Features]]], output_frames: slice) -> Iterator[tuple[int, Tensor]]:
+    def results(
+        windows: Iterator[tuple[int, list[Features]]], output_frames: slice
+    ) -> Iterator[tuple[list[int], Tensor]]:
         while batch := list(islice(windows, batch_size)):
             features = [feature for _, window in batch for feature in window]
             for _, window in batch:
@@ -105,16 +108,20 @@ def run_windows(
                 window.clear()
             with torch.no_grad(), autocast():
                 result = window_results(features, output_frames)
-            yield from zip((first for first, _ in batch), result.cpu())
+            yield [first for first, _ in batch], result
+
+    def fetched(windows: Iterator[tuple[int, list[Features]]], output_frames: slice) -> Iterator[tuple[int, Tensor]]:
+        for positions, result in fetch(results(windows, output_frames)):
+            yield from zip(positions, result)
 
     if stride == 1:
         middle = num_frames // 2
         windows = enumerate(sliding_windows(features_of(frames), num_frames))
-        for _, (frame,) in results(windows, slice(middle, middle + 1)):
+        for _, (frame,) in fetched(windows, slice(middle, middle + 1)):
             yield frame
     else:
         windows = strided_windows(features_of(frames), num_frames, stride)
-        for index, frame in enumerate(blend(results(windows, slice(None)), num_frames)):
+        for index, frame in enumerate(blend(fetched(windows, slice(None)), num_frames)):
             # A clip shorter than a window was filled up.
             if index < count:
                 yield frame

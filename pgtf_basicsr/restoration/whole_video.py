@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from fractions import Fraction
-from functools import cached_property
-from itertools import islice
+from functools import cached_property, partial
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, cast
 
@@ -141,7 +141,7 @@ class Restorer:
         stride, started = self.settings.stride, time.monotonic()
         batch_size = self.settings.batch_size
         if batch_size == 'auto':
-            batch_size = batch_that_fits(size, self.device)
+            batch_size = batch_that_fits(partial(self._restore_blank, size), self.device)
         begin = first_frame_for(first, self._network.num_frames, stride, batch_size)
         # One thread decodes and one encodes while the network works. Torch is called from this thread alone: in
         # another it would start a second set of CPU threads.
@@ -168,6 +168,13 @@ class Restorer:
                 write((image.float().numpy(), *place))
                 outcome.frames, outcome.seconds = number + 1, time.monotonic() - started
                 report.advance(outcome)
+
+    def _restore_blank(self, size: tuple[int, int], windows: int) -> None:
+        """Restore as many blank frames as two passes of that many windows need: in the second a graph is recorded."""
+        blank, stride = torch.zeros(3, *reversed(size)), self.settings.stride
+        frames = repeat(blank, self._network.num_frames + (2 * windows - 1) * stride)
+        fidelity = self.settings.fidelity
+        deque(restore_frames(self._network, frames, stride, windows, self.device, fidelity=fidelity), maxlen=0)
 
     @cached_property
     def _network(self) -> PGTFormer:

@@ -17,6 +17,7 @@ from basicsr.models import build_model
 from basicsr.utils import get_root_logger, init_tb_logger
 
 from .. import config, host
+from ..devices import memory_advice
 from ..host.options import add_run_arguments, run_options
 from ..host.patches import replaced
 from ..plugins import load_plugins
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     if file.is_for_training:
         make_test(file.options, forced_keys=[entry.partition('=')[0].strip() for entry in args.force_yml])
     config.check(file, is_train=False)
-    with host.mending():
+    with host.mending(), memory_advice('a lower val.batch_size'):
         run_test(file, args)
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from inspect import unwrap
 from typing import Any
 
+import torch
 from basicsr import train
 from basicsr.models import build_model
 from basicsr.utils import get_root_logger
@@ -19,6 +20,7 @@ from basicsr.utils import get_root_logger
 from pgtf_process import stop_request
 
 from .. import config, host
+from ..devices import memory_advice
 from ..host.epochs import create_loaders
 from ..host.options import add_run_arguments, run_options
 from ..host.patches import replaced
@@ -31,6 +33,11 @@ __all__ = ['add_arguments', 'run']
 
 add_arguments = add_run_arguments
 
+SMALLER = (
+    'a lower datasets.train.batch_size_per_gpu (with train.accumulate_iters for the same step), '
+    'train.activation_checkpointing: true, or train.precision bf16 or fp16'
+)
+
 
 def run(args: argparse.Namespace) -> None:
     """Train as the parsed arguments say; the options are checked before anything else happens."""
@@ -38,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     file = config.read(args.opt)
     file.override(args.force_yml)
     config.check(file, is_train=True)
-    with stop_request.noted(), host.mending():
+    with stop_request.noted(), host.mending(), memory_advice(SMALLER):
         run_training(file, args)
 
 
@@ -74,6 +81,11 @@ def run_training(file: config.OptionFile, args: argparse.Namespace) -> None:
     model.position = position
 
     # 6. The loop. Its preparations are done: it asks for the results, in this order.
+    def load_resume_state(opt: dict) -> dict | None:
+        # The pipeline has just let cuDNN choose algorithms by their speed: others in each run.
+        torch.backends.cudnn.benchmark = not opt.get('deterministic')
+        return state
+
     def init_tb_loggers(opt: dict) -> Any:
         model.tb_logger = init_tb_loggers_of_basicsr(opt)
         if model.tb_logger:
@@ -90,7 +102,7 @@ def run_training(file: config.OptionFile, args: argparse.Namespace) -> None:
     with replaced(
         train,
         parse_options=lambda root_path, is_train: (opt, args),
-        load_resume_state=lambda opt: state,
+        load_resume_state=load_resume_state,
         make_exp_dirs=lambda opt: None,
         mkdir_and_rename=lambda path: None,
         copy_opt_file=lambda opt_file, experiments_root: None,

@@ -9,14 +9,16 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from pgtf_basicsr.archs import TSVQGAN, PGTFormer
 from pgtf_basicsr.archs.blocks import Downsample, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, Upsample
+from pgtf_basicsr.archs.blocks.swin3d import Swin3DBlock
 from pgtf_basicsr.archs.inference import COUNTERPARTS, for_inference, row_tiles, stream
+from pgtf_basicsr.archs.inference.arranged_regulator import regulate_frames
 from pgtf_basicsr.archs.inference.counterpart import replace
-from pgtf_basicsr.archs.inference.temporal_fidelity_regulator import regulate_frames
 from pgtf_basicsr.archs.inference.winograd import WinogradConvolution, convolve_upsampled
 from pgtf_basicsr.restoration.streaming import restore_frames
 
 from ..helpers import parity
 from ..helpers.parity import deviation, fixture
+from ..helpers.synchronisation import recorded_waits
 
 SMALL = dict(
     image_size=64, width=32, multipliers=(1, 1, 2), swin_levels=(16,), z_channels=32, codebook_size=32, codebook_dim=32
@@ -63,17 +65,46 @@ def to(inputs, dtype):
     return [x.to(dtype) if isinstance(x, torch.Tensor) else x for x in inputs]
 
 
-@pytest.mark.parametrize('name', MODULES)
 @torch.no_grad()
-def test_modules_compute_the_same(name, tile):
+def compares_with_exact(name, counterparts):
+    """Whether a module has a counterpart; then it is as exact as fp32 allows."""
     torch.manual_seed(0)
     make, draw = MODULES[name]
     module, inputs = with_effect(make()), draw()
     exact = copy.deepcopy(module).double()(*to(inputs, torch.float64))
     root = torch.nn.Sequential(copy.deepcopy(module))
-    replace(root, COUNTERPARTS)
-    assert type(root[0]) is COUNTERPARTS[type(module)]
+    replace(root, counterparts)
     torch.testing.assert_close(root[0](*inputs).double(), exact, rtol=1e-5, atol=1e-5)
+    return type(root[0]) is counterparts.get(type(module))
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_modules_compute_the_same(name, tile):
+    assert compares_with_exact(name, COUNTERPARTS)
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_modules_of_a_gpu_compute_the_same(name):
+    """Without a GPU their kernels run in Triton's interpreter."""
+    cuda = pytest.importorskip('pgtf_basicsr.archs.inference.cuda')
+    assert compares_with_exact(name, cuda.COUNTERPARTS) or name.startswith(('linear', 'downsampling'))
+
+
+@pytest.mark.parametrize('shape', [(2, 64, 9, 7), (1, 96, 33, 5), (3, 544, 4, 4), (1, 64, 1, 1)])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@torch.no_grad()
+def test_normalisation_by_kernels(shape, dtype):
+    """The mean is large beside the deviation, which is where sums of squares in fp32 lose digits."""
+    kernels = pytest.importorskip('pgtf_basicsr.archs.inference.cuda.kernels')
+    torch.manual_seed(0)
+    norm = with_effect(torch.nn.GroupNorm(32, shape[1], eps=1e-6))
+    torch.nn.init.normal_(norm.weight)
+    x, bias = (torch.randn(shape) + 30).to(dtype), torch.randn(shape[1])
+    exact = torch.nn.functional.silu(copy.deepcopy(norm).double()(x.double() + bias.double()[:, None, None]))
+    out = kernels.normalised_silu(x, norm, bias)
+    assert out.dtype == dtype and out.is_contiguous(memory_format=torch.channels_last)
+    tolerance = 1e-4 if dtype == torch.float32 else 2**-7
+    torch.testing.assert_close(out.double(), exact, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize('size', [(2, 2), (2, 6), (16, 4)])
@@ -187,6 +218,42 @@ def test_a_network_is_as_exact_as_before(tile, fidelity, adain):
     # Where the plain network happens to be near, rounding of a few steps of the largest value is allowed.
     bound = 2 * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()
     assert (fast - exact).abs().max() <= bound
+
+
+@torch.no_grad()
+def test_a_stream_never_waits_for_a_gpu():
+    """What waits cannot be recorded as a graph. Triton's interpreter reads tensors, so residual blocks are plain."""
+    cuda = pytest.importorskip('pgtf_basicsr.archs.inference.cuda')
+    torch.manual_seed(0)
+    net = with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16)))
+    replace(net, {Swin3DLayer: cuda.Swin3DLayer, Swin3DBlock: cuda.Swin3DBlock, Upsample: cuda.Upsample})
+    streamed, clip = stream(net), torch.rand(1, 3, 3, 36, 48)
+
+    def restore():
+        features = [streamed.frame_features(frame) for frame in clip[0].split(1)]
+        return streamed.restore(features, slice(1, 2))
+
+    # The first pass makes tables and is not recorded.
+    expected = restore()
+    with recorded_waits() as waits:
+        out = restore()
+    assert waits == [] and torch.equal(out, expected)
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_a_network_of_a_gpu_is_as_exact():
+    cuda = pytest.importorskip('pgtf_basicsr.archs.inference.cuda')
+    torch.manual_seed(0)
+    options = {**SMALL, **PREDICTOR, 'multipliers': (1, 1), 'swin_levels': (), 'num_frames': 2}
+    net = with_effect(PGTFormer(**options, tfr_levels=(32,)))
+    clip = torch.rand(1, 2, 3, 12, 8)
+    exact, plain = copy.deepcopy(net).double()(clip.double(), 0.7), net(clip, 0.7)
+    replace(net, cuda.COUNTERPARTS)
+    streamed = stream(net, fidelity=0.7)
+    out = streamed.restore([streamed.frame_features(frame) for frame in clip[0].split(1)], slice(1, 2))
+    bound = 2 * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()
+    assert (out - exact[:, 1:]).abs().max() <= bound
 
 
 @pytest.mark.parametrize('batch_size', [1, 3])

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from basicsr.models import build_model
 from facexlib.parsing.bisenet import BiSeNet
 from torch.nn import functional as F
 
@@ -15,24 +14,8 @@ from pgtf_basicsr.checkpoints import load_weights, state_dict, write_checkpoint
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.models.parsing_scores import ParsingScores, color_labels, parsing_strip
 
-from ..helpers.quickstart import parsing_options
-
-
-def make(is_train=True, **changes):
-    """Model ready to train or to test on the CPU."""
-    torch.manual_seed(0)
-    opt = parsing_options(**changes)
-    opt.update(dist=False, rank=0, world_size=1, is_train=is_train, num_gpu=0)
-    return build_model(opt)
-
-
-def batch(size=2, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        'image': torch.rand(size, 3, 32, 32, generator=generator),
-        'mask': torch.randint(19, (size, 32, 32), generator=generator),
-        'key': [str(i) for i in range(size)],
-    }
+from ..helpers.training_steps import labelled_batch as batch
+from ..helpers.training_steps import make_parsing as make
 
 
 def step(model, iteration=1, data=None):

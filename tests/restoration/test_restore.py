@@ -4,6 +4,7 @@ import argparse
 import copy
 import resource
 import signal
+import sys
 import threading
 from contextlib import nullcontext
 from fractions import Fraction
@@ -340,6 +341,27 @@ def test_a_full_disk_ends_it_in_one_line(weights, tmp_path):
     assert command.statuses() == [2]
     assert 'basicsr: cannot write out/out.mp4: File too large' in command.output()
     assert 'Traceback' not in command.output() and '120/120' not in command.output()
+    assert not list((tmp_path / 'out').iterdir())
+
+
+def leave_little_memory():
+    """Let this process have one GB of address space more than it has."""
+    with open('/proc/self/statm') as file:
+        pages = int(file.read().split()[0])
+    limit = pages * resource.getpagesize() + 2**30
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads /proc')
+def test_too_little_memory_ends_it_in_one_line(source, weights, tmp_path):
+    command = Run(
+        tmp_path,
+        *('restore', source, '-o', 'out/out.mp4', '--weights', weights, '--size', 4096, '--device', 'cpu'),
+        before=leave_little_memory,
+    )
+    assert command.statuses() == [2], command.output()
+    assert 'basicsr: out of memory: less is needed with a lower --batch, a smaller --size' in command.output()
+    assert 'Traceback' not in command.output()
     assert not list((tmp_path / 'out').iterdir())
 
 

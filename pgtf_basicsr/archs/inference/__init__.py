@@ -1,5 +1,7 @@
 """Trained networks arranged for inference: fast operators that cannot be trained, and streams of frames."""
 
+from importlib.util import find_spec
+
 import torch
 from torch import nn
 
@@ -38,14 +40,15 @@ COUNTERPARTS: dict[type[nn.Module], type[Counterpart]] = {
 def for_inference(net: TSVQGAN, dtype: torch.dtype = torch.float32) -> TSVQGAN:
     """Turn a network, in place, into one that restores faster and cannot be trained.
 
-    Feature maps are channels-last. Convolutions run a tile of rows at a time, together with the normalisation and
-    activation before them. On a CPU 3x3 convolutions take 4/9 of the multiplications, those after upsampling 1/4, and
-    matrix products are left to the faster of torch's two libraries. Bias and mask of windows are built once, the four
-    that serve feature maps of any size. In fp32 results stay as close to exact arithmetic as those of the network
-    before. In bf16 and fp16 sums of normalisations, codes and logits stay in fp32.
+    Feature maps are channels-last. On a CPU convolutions run a tile of rows at a time, together with the normalisation
+    and activation before them; 3x3 convolutions take 4/9 of the multiplications, those after upsampling 1/4, and
+    matrix products are left to the faster of torch's two libraries. On a GPU Triton's kernels join what lies between
+    two convolutions, and streams replay CUDA graphs. Bias and mask of windows are built once. In fp32 results stay as
+    close to exact arithmetic as those of the network before. In bf16 and fp16 sums of normalisations, codes and logits
+    stay in fp32.
 
     Args:
-        net (TSVQGAN | PGTFormer): In evaluation mode.
+        net (TSVQGAN | PGTFormer): In evaluation mode, on the device where it is to work.
         dtype (torch.dtype): float32, bfloat16 or float16, of weights and feature maps. Default: float32.
 
     Returns:
@@ -58,7 +61,16 @@ def for_inference(net: TSVQGAN, dtype: torch.dtype = torch.float32) -> TSVQGAN:
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.data = channels_last(module.weight.data)
-    replace(net, COUNTERPARTS)
+    replace(net, counterparts_for(net.encoder.conv_in.weight.device))
     # What the weights in their former order had.
     release_free_memory(torch.device('cpu'))
     return net
+
+
+def counterparts_for(device: torch.device) -> dict[type[nn.Module], type[Counterpart]]:
+    """Choose the layers for a device: a GPU's need Triton, which torch brings along where it supports it."""
+    if device.type != 'cuda' or find_spec('triton') is None:
+        return COUNTERPARTS
+    from . import cuda
+
+    return cuda.COUNTERPARTS

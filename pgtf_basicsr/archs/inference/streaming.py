@@ -16,7 +16,9 @@ from ..blocks.autoencoder import SwinLevel
 from ..blocks.frames import join_frames, per_frame, select_frames
 from ..pgtformer_arch import PGTFormer
 from ..ts_vqgan_arch import TSVQGAN
-from .temporal_fidelity_regulator import regulate_frames
+from .arranged_regulator import regulate_frames
+from .counterpart import Counterpart
+from .graphs import GraphedFunction
 
 __all__ = ['FrameFeatures', 'PGTFormerStream', 'TSVQGANStream', 'stream']
 
@@ -37,6 +39,16 @@ class FrameFeatures:
     encoded: Tensor
     levels: dict[int, Tensor]
     parsing: Tensor | None = None
+
+    def tensors(self) -> list[Tensor]:
+        """List all features, for :meth:`of`."""
+        return [self.encoded, *self.levels.values(), *([] if self.parsing is None else [self.parsing])]
+
+    @classmethod
+    def of(cls, tensors: Sequence[Tensor], levels: Sequence[int]) -> 'FrameFeatures':
+        """Make features of what :meth:`tensors` lists, and the sizes of the levels among them."""
+        encoded, *others = tensors
+        return cls(encoded, dict(zip(levels, others)), *others[len(levels) :])
 
 
 class TSVQGANStream:
@@ -135,14 +147,55 @@ class PGTFormerStream(TSVQGANStream):
         return self.decode(net.quantise(codes, latents), fuse, output_frames)
 
 
+class GraphedStream(TSVQGANStream):
+    """A stream on a GPU that replays its work on a frame, and on windows, as CUDA graphs.
+
+    Args:
+        stream (TSVQGANStream): Of a network of :func:`~pgtf_basicsr.archs.inference.for_inference`, whose weights do
+            not change any more.
+    """
+
+    def __init__(self, stream: TSVQGANStream) -> None:
+        super().__init__(stream.net)
+        self.stream = stream
+        self.levels: tuple[int, ...] = ()
+        self.on_frame = GraphedFunction(self._frame_tensors)
+        self.on_windows: dict[tuple[object, ...], GraphedFunction] = {}
+
+    def frame_features(self, frame: Tensor) -> FrameFeatures:
+        """Compute what depends on a frame alone; see :class:`TSVQGANStream`."""
+        return FrameFeatures.of([x.clone() for x in self.on_frame([frame])], self.levels)
+
+    def restore(self, features: list[FrameFeatures], output_frames: slice = slice(None)) -> Tensor:
+        """Do what is left of a forward pass, and of that what the output frames need; see :class:`TSVQGANStream`."""
+        tensors = [x for frame in features for x in frame.tensors()]
+        key = len(features), output_frames.start, output_frames.stop, output_frames.step
+        if key not in self.on_windows:
+            self.on_windows[key] = GraphedFunction(partial(self._restored, len(features), output_frames))
+        features.clear()
+        return self.on_windows[key](tensors)[0].clone()
+
+    def _frame_tensors(self, frame: list[Tensor]) -> list[Tensor]:
+        features = self.stream.frame_features(frame[0])
+        self.levels = tuple(features.levels)
+        return features.tensors()
+
+    def _restored(self, frames: int, output_frames: slice, tensors: list[Tensor]) -> list[Tensor]:
+        each = len(tensors) // frames
+        features = [FrameFeatures.of(tensors[i : i + each], self.levels) for i in range(0, len(tensors), each)]
+        return [self.stream.restore(features, output_frames)]
+
+
 def stream(net: TSVQGAN, **options: float) -> TSVQGANStream:
-    """Arrange a network for streams.
+    """Arrange a network for streams; on a GPU, one of :func:`~pgtf_basicsr.archs.inference.for_inference` with graphs.
 
     Args:
         net (TSVQGAN | PGTFormer): In evaluation mode.
         **options: ``fidelity`` of a PGTFormer.
     """
-    return PGTFormerStream(net, **options) if isinstance(net, PGTFormer) else TSVQGANStream(net, **options)
+    plain = PGTFormerStream(net, **options) if isinstance(net, PGTFormer) else TSVQGANStream(net, **options)
+    arranged = isinstance(net.encoder, Counterpart) and net.encoder.conv_in.weight.is_cuda
+    return GraphedStream(plain) if arranged else plain
 
 
 def encode_frame(encoder: Encoder, frame: Tensor) -> tuple[Tensor, dict[int, Tensor]]:

@@ -1,71 +1,30 @@
 """The temporal fidelity regulator, frame by frame and by row tiles."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from .. import blocks
-from ..blocks.frames import join_frames, per_frame, select_frames
+from ..blocks.frames import join_frames
+from .arranged_regulator import ArrangedRegulator
 from .convolution import arrange_weights, without_row_padding
-from .counterpart import Counterpart
 from .row_tiles import channels_last, convolve, new_feature_map, row_tiles
 
-__all__ = ['TemporalFidelityRegulator', 'regulate_frames']
+__all__ = ['TemporalFidelityRegulator']
 
 
-def regulate_frames(
-    regulator: blocks.TemporalFidelityRegulator,
-    encoder_frames: Sequence[Tensor],
-    decoder_frames: Iterator[Tensor],
-    output_frames: slice = slice(None),
-    fidelity: float = 1.0,
-) -> Tensor:
-    """Run a regulator, plain or arranged for inference, for some of the T frames of each clip; all of them are seen.
-
-    Args:
-        regulator (TemporalFidelityRegulator): Of T frames.
-        encoder_frames (Sequence[Tensor]): e, B * T feature maps (1, C, H, W), frames of a clip next to each other.
-        decoder_frames (Iterator[Tensor]): d, as many.
-        output_frames (slice): Which of the T frames to fuse. Default: all.
-        fidelity (float): w. Default: 1.
-
-    Returns:
-        Tensor: (B * T', C, H, W).
-    """
-    if isinstance(regulator, TemporalFidelityRegulator):
-        return regulator.regulate_frames(encoder_frames, decoder_frames, output_frames, fidelity)
-    features = torch.cat(list(encoder_frames)), join_frames(decoder_frames, len(encoder_frames))
-    selected = [
-        select_frames(x, output_frames, regulator.num_frames)
-        for x in (*features, regulator.temporal_feature(*features))
-    ]
-    return per_frame(partial(regulator.modulate, fidelity=fidelity), *selected)
-
-
-class TemporalFidelityRegulator(Counterpart, blocks.TemporalFidelityRegulator):
+class TemporalFidelityRegulator(ArrangedRegulator):
     """As :class:`~pgtf_basicsr.archs.blocks.TemporalFidelityRegulator`, frame by frame, mixed as they come.
 
     Decoder features of the output frames are overwritten with the result.
     """
 
     def prepare(self) -> None:
-        """Make one convolution of the first ones of scale and shift, for both see the same feature map."""
-        first_scale, last_scale, first_shift, last_shift = (
-            cast(nn.Conv2d, layers[i]) for layers in (self.scale, self.shift) for i in (0, 2)
-        )
-        self.first = side_by_side(first_scale, first_shift)
-        self.last_scale, self.last_shift = last_scale, last_shift
-        del self.scale, self.shift
+        """Arrange weights in memory as they are used."""
+        super().prepare()
         for conv in (self.first, self.last_scale, self.last_shift):
             arrange_weights(conv)
-
-    def forward(self, encoder_feature: Tensor, decoder_feature: Tensor, fidelity: float = 1.0) -> Tensor:
-        """Fuse two features of the same size, (B * T, C, H, W), into one of that size."""
-        return self.regulate_frames(encoder_feature.split(1), iter(decoder_feature.split(1)), fidelity=fidelity)
 
     def regulate_frames(
         self,
@@ -74,7 +33,7 @@ class TemporalFidelityRegulator(Counterpart, blocks.TemporalFidelityRegulator):
         output_frames: slice = slice(None),
         fidelity: float = 1.0,
     ) -> Tensor:
-        """Fuse frames as they are made, see :func:`regulate_frames`; others than output frames are not held."""
+        """Fuse frames as they are made, see :class:`ArrangedRegulator`; others than output frames are not held."""
         kept = []
         for first in range(0, len(encoder_frames), self.num_frames):
             kept += self.mix(encoder_frames[first : first + self.num_frames], decoder_frames, output_frames)
@@ -142,12 +101,3 @@ class TemporalFidelityRegulator(Counterpart, blocks.TemporalFidelityRegulator):
             copy(hidden),
             apply,
         )
-
-
-def side_by_side(a: nn.Conv2d, b: nn.Conv2d) -> nn.Conv2d:
-    """Join two convolutions of the same feature map into one."""
-    conv = nn.Conv2d(a.in_channels, 2 * a.out_channels, 3, padding=1, device='meta')
-    for name in ('weight', 'bias'):
-        joined = torch.cat([a.get_parameter(name), b.get_parameter(name)])
-        setattr(conv, name, nn.Parameter(joined, requires_grad=False))
-    return conv
