@@ -58,7 +58,8 @@ def to_rgb(frame: av.VideoFrame, location: ChromaLocation | None = None) -> np.n
         return _rounded(cv2.merge([red, green, blue]) * np.float32(65535 / largest), np.uint16)
     if len(planes) > 1 and planes[1].shape != planes[0].shape:
         location = location or chroma_location(frame)
-        planes[1:] = [enlarge(plane, *planes[0].shape, location) for plane in planes[1:]]
+        height, width = planes[0].shape
+        planes[1:] = [enlarge(plane, height, width, location) for plane in planes[1:]]
     return _ycbcr_to_rgb(planes, frame, depth)
 
 
@@ -98,7 +99,7 @@ def plane_samples(plane: av.video.plane.VideoPlane, depth: int) -> np.ndarray:
     Returns:
         ndarray: (H, W), uint8 or uint16, without what pads its lines, writable if the frame is new.
     """
-    samples = np.frombuffer(plane, np.dtype('<u2' if depth > 8 else 'u1'))
+    samples = np.frombuffer(memoryview(plane), np.dtype('<u2' if depth > 8 else 'u1'))
     return samples.reshape(plane.height, -1)[:, : plane.width]
 
 
@@ -157,5 +158,5 @@ def _planes(frame: av.VideoFrame) -> list[np.ndarray]:
 
 def _rounded(values: np.ndarray, dtype: type[np.integer], largest: int | None = None) -> np.ndarray:
     """Round to integers from 0 to `largest`, by default the largest of the type."""
-    rounded = cv2.add(values, 0, dtype=cv2.CV_8U if dtype is np.uint8 else cv2.CV_16U)
+    rounded = cv2.addWeighted(values, 1, values, 0, 0, dtype=cv2.CV_8U if dtype is np.uint8 else cv2.CV_16U)
     return rounded if largest is None else np.minimum(rounded, largest, out=rounded)
