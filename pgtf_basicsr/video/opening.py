@@ -33,14 +33,8 @@ class OpenVideo:
 
     def __init__(self, container: av.container.InputContainer, name: str):
         self.container, self.stream = container, _best_video_stream(container, name)
-        context = self.stream.codec_context
-        if context is None:
+        if self.stream.codec_context is None:
             raise DataError(f'{name} has video of a codec that FFmpeg cannot decode here')
-        if context.width * context.height > MAX_PIXELS:
-            raise DataError(
-                f'{name} claims frames of {context.width}x{context.height} pixels; '
-                f'{MAX_PIXELS / 1e6:.0f} million pixels can be read: it is damaged'
-            )
         rates = self.stream.average_rate, self.stream.guessed_rate, self.stream.base_rate
         self.rate = next((rate for rate in rates if rate and MIN_RATE <= rate <= MAX_RATE), None)
         if not self.stream.time_base:
@@ -60,7 +54,7 @@ def open_video(source: str | Path | BinaryIO, name: str) -> Iterator[OpenVideo]:
         OpenVideo: Nothing is decoded yet.
 
     Raises:
-        DataError: It is not a video, it has no video stream, or it claims frames of more than `MAX_PIXELS` pixels.
+        DataError: It is not a video, or it has no video stream that can be decoded.
     """
     try:
         container = open_input(source)
