@@ -89,9 +89,7 @@ class VideoReader:
                     '' if start is None else f' from {float(start):g} s',
                     '' if end is None else f' to {float(end):g} s',
                 )
-                # FFmpeg takes back a size beyond the limit.
-                too_large = '' if self._stream.width else f': it claims more than {MAX_PIXELS / 1e6:.0f} million pixels'
-                raise DataError(f'{path} has no frame that can be decoded{"".join(bounds)}{too_large}')
+                raise DataError(f'{path} has no frame that can be decoded{"".join(bounds)}')
             self._resources = stack.pop_all()
 
         frame = first[0]
