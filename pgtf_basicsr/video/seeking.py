@@ -11,6 +11,7 @@ from av.video.reformatter import VideoReformatter
 from ..errors import DataError
 from .codecs import SWSCALE_FLAGS
 from .opening import open_video
+from .orientation import Orientation, orientation_of
 
 __all__ = ['count_frames', 'iterate_frames', 'read_frames']
 
@@ -46,7 +47,7 @@ def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) ->
         name (str): What error messages call the video.
 
     Yields:
-        ndarray: (H, W, 3) uint8 RGB.
+        ndarray: (H, W, 3) uint8 RGB, upright.
 
     Raises:
         DataError: It is not a video, it is damaged, or it has no such frame.
@@ -59,6 +60,7 @@ def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) ->
         stream.codec_context.thread_count = 1
         start, per_frame = stream.start_time or 0, 1 / (video.rate * video.time_base)
         reformatter = VideoReformatter()
+        orientation: Orientation | None = None
         try:
             video.container.seek(start + int(waiting[0] * per_frame), stream=stream)
             for frame in video.container.decode(stream):
@@ -72,7 +74,8 @@ def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) ->
                 if number == waiting[0]:
                     # PyAV's own conversion to RGB would set up a thread pool for every frame.
                     rgb = reformatter.reformat(frame, format='rgb24', interpolation=SWSCALE_FLAGS, threads=1)
-                    yield np.ascontiguousarray(rgb.to_ndarray())
+                    orientation = orientation or orientation_of(frame)
+                    yield orientation.upright(rgb.to_ndarray())
                     waiting.popleft()
                     if not waiting:
                         return
