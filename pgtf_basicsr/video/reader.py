@@ -124,7 +124,7 @@ class VideoReader:
             for number, (frame, time, duration) in enumerate(decoded):
                 image = self._to_image(frame, number)
                 if previous is not None:
-                    yield previous._replace(duration=time - previous.time)
+                    yield Frame(previous.image, previous.time, time - previous.time)
                 previous = Frame(image, time, duration)
         except DataError:
             if previous is not None:
