@@ -160,7 +160,7 @@ class VideoReader:
                     if self._end is not None and time >= self._end:
                         return
                     if self._start is None or time >= self._start:
-                        origin = frame.opaque if isinstance(frame.opaque, int) else number
+                        origin = frame.opaque[0] if isinstance(frame.opaque, tuple) else number
                         damage.check_frame(frame, origin, self._count, time)
                         yield frame, time, duration
                         self._count += 1
@@ -178,7 +178,7 @@ class VideoReader:
                 ends = not following.size
                 damage.check_packet(packet, number, next_recording != recording and not ends, ends, self._count)
                 self._began = self._began or (number == first and packet.is_keyframe)
-                packet.opaque = number
+                packet.opaque = (number,)  # an object of its own, by which PyAV tells packets apart
                 yield packet, number
             packet, recording = following, next_recording
         yield packet, -1
