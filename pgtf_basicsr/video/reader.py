@@ -162,7 +162,7 @@ class VideoReader:
             for number, (frame, time, duration) in enumerate(decoded):
                 image = self._to_image(frame, number)
                 if previous is not None:
-                    yield previous._replace(duration=time - previous.time)
+                    yield Frame(previous.image, previous.time, time - previous.time)
                 previous = Frame(image, time, duration)
         except DataError:
             if previous is not None:
@@ -198,7 +198,7 @@ class VideoReader:
                     if self._end is not None and time >= self._end:
                         return
                     if self._start is None or time >= self._start:
-                        origin = frame.opaque if isinstance(frame.opaque, int) else number
+                        origin = frame.opaque[0] if isinstance(frame.opaque, tuple) else number
                         damage.check_frame(frame, origin, self._count, time)
                         yield frame, time, duration
                         self._count += 1
@@ -216,7 +216,7 @@ class VideoReader:
                 ends = not following.size
                 damage.check_packet(packet, number, next_recording != recording and not ends, ends, self._count)
                 self._began = self._began or (number == first and packet.is_keyframe)
-                packet.opaque = number
+                packet.opaque = (number,)  # an object of its own, by which PyAV tells packets apart
                 yield packet, number
             packet, recording = following, next_recording
         yield packet, -1
