@@ -1,4 +1,4 @@
-"""``basicsr restore`` as people and programs use it: parts, folders, pipes, JSON lines."""
+"""``basicsr restore`` as people and programs use it, and as docs/videos.md says: parts, folders, pipes, JSON lines."""
 
 import json
 import subprocess
