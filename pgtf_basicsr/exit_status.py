@@ -1,5 +1,6 @@
 """How a command ends: its exit status, and one line for what the user can put right."""
 
+import errno
 import os
 import re
 import sys
@@ -13,12 +14,15 @@ from .errors import Interrupted, SharedError, UserError
 
 __all__ = ['exit_status', 'lines_of', 'should_report']
 
+# Errors of a full disk, a used-up quota, and a limit on the size of files.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def exit_status(run: Callable[[], object]) -> int:
     """Call a function and report how it ended.
 
     Returns:
-        int: 0; 2 for a user's mistake, reported in a line; 75 for a training that was asked to stop and
+        int: 0; 2 for a user's mistake or a full disk, reported in a line; 75 for a training that was asked to stop and
         has saved all; 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP, as shells count; 1 where another
         process of the run is gone.
     """
@@ -36,6 +40,11 @@ def exit_status(run: Callable[[], object]) -> int:
     except EndedBySignal as end:
         report([str(end)])
         return end.status
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        report([f'cannot write {error.filename or "all of the output"}: {error.strerror}'])
+        return MISTAKE
     except RuntimeError as error:
         if not is_of_communication(error):
             raise

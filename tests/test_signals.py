@@ -1,6 +1,7 @@
 """SIGTERM and SIGHUP end every command as Ctrl-C does: nothing half-written stays, and the exit status is a shell's."""
 
 import os
+import resource
 import signal
 import time
 
@@ -57,3 +58,12 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path):
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, previous)
+
+
+def test_a_full_disk_ends_a_command_in_a_line(tmp_path):
+    """The limit on a file's size stands for the end of the disk."""
+    command = Run(tmp_path, 'sample-data', 'data', limits={resource.RLIMIT_FSIZE: 2**14})
+    assert command.statuses() == [2]
+    told = [line for line in command.output().splitlines() if line.startswith('basicsr: ')]
+    assert len(told) == 1 and told[0].startswith('basicsr: cannot write ') and told[0].endswith(': File too large')
+    assert list((tmp_path / 'data').iterdir()) == [] and 'Traceback' not in command.output()

@@ -13,7 +13,10 @@ __all__ = [
 ]
 
 # Suffixes by which videos are found in folders. A video that is named is read whatever its suffix.
-VIDEO_SUFFIXES = ('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi')
+VIDEO_SUFFIXES = (
+    *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.wmv', '.flv', '.3gp', '.ogv'),
+    *('.mpg', '.mpeg', '.vob', '.ts', '.mts', '.m2ts', '.mxf'),
+)
 # Muxers of the files that can be written; `encoding.CODECS` says which codecs they hold.
 CONTAINERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm', '.avi': 'avi'}
 # Bicubic chroma, chroma at full resolution on both sides, and exact rounding: with swscale's defaults every

@@ -77,7 +77,7 @@ class StreamCopies:
                 copy: Stream = output.add_attachment(f'cover.{name}', f'image/{name}', covers[stream.index])
             else:
                 copy = self._add_text(output) if stream.index in as_text else _add_copy(output, stream)
-                copy.disposition = stream.disposition
+                copy.disposition = stream.disposition.value  # type: ignore[assignment]
                 self.streams[stream.index] = copy
             copy.metadata.update(own_tags(stream.metadata))
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.buffer import Buffer
 
 from .chroma import CENTER, LOCATIONS, ChromaLocation
 from .codecs import FULL_RANGE, LIMITED_RANGE, SWSCALE_FLAGS
@@ -108,8 +108,8 @@ class VideoFormat(NamedTuple):
 def format_of(frame: av.VideoFrame, context: av.VideoCodecContext) -> VideoFormat:
     """Describe a stream by its first frame and its decoder."""
     depth = max([8, *(component.bits for component in frame.format.components)])
-    light = _side_data(frame, Type.CONTENT_LIGHT_LEVEL)
-    mastering = _side_data(frame, Type.MASTERING_DISPLAY_METADATA)
+    light = _side_data(frame, 'CONTENT_LIGHT_LEVEL')
+    mastering = _side_data(frame, 'MASTERING_DISPLAY_METADATA')
     format = VideoFormat(
         depth=min(depth, 16),
         mastering_display=_mastering_display(mastering) if mastering else None,
@@ -159,9 +159,9 @@ def chroma_location(frame: av.VideoFrame) -> ChromaLocation:
         plane.update(bytes(plane.buffer_size))
     bright = np.zeros((size // 2, probe.planes[1].line_size), np.uint8)
     bright[point, point] = 200
-    probe.planes[1].update(bright)
+    probe.planes[1].update(bright.tobytes())
     enlarged = probe.reformat(format='yuv444p', interpolation=SWSCALE_FLAGS).planes[1]
-    values = np.frombuffer(enlarged, np.uint8).reshape(size, -1)[:, :size].astype(np.float64)
+    values = np.frombuffer(memoryview(enlarged), np.uint8).reshape(size, -1)[:, :size].astype(np.float64)
     found = [round(2 * (values.sum(axis) @ np.arange(size) / values.sum() - 2 * point)) / 2 for axis in (0, 1)]
     return min(LOCATIONS.values(), key=lambda location: np.abs(np.subtract(location, found)).sum())
 
@@ -177,8 +177,9 @@ def hdr_warning(format: VideoFormat) -> str | None:
     )
 
 
-def _side_data(frame: av.VideoFrame, kind: Type) -> bytes | None:
-    return next((bytes(data) for data in frame.side_data if data.type is kind), None)
+def _side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
+    data = frame.side_data.get(kind)
+    return bytes(data) if isinstance(data, Buffer) else None
 
 
 def _mastering_display(data: bytes) -> MasteringDisplay | None:

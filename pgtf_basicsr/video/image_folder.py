@@ -20,13 +20,14 @@ RATE = Fraction(25)
 def frame_files(folder: Path) -> list[Path]:
     """List the images of a folder in natural order: frame 2 before frame 10. Hidden files and folders are none."""
     return sorted(
-        (path for path in folder.iterdir() if is_image_file(path.name)), key=lambda path: natural_key(path.name)
+        (path for path in folder.iterdir() if is_image_file(path.name) and path.is_file()),
+        key=lambda path: natural_key(path.name),
     )
 
 
-def natural_key(name: str) -> tuple[tuple[int, str], ...]:
+def natural_key(name: str) -> tuple[tuple[str, int], ...]:
     """Make a key that sorts the numbers in names by their value."""
-    return tuple((int(number or -1), text) for text, number in re.findall(r'(\D*)(\d*)', name))
+    return tuple((text, int(number or -1)) for text, number in re.findall(r'(\D*)(\d*)', name))
 
 
 class ImageFolderReader:

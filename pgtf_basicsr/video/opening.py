@@ -13,7 +13,7 @@ from ..errors import DataError
 
 __all__ = ['MAX_PIXELS', 'OpenVideo', 'open_input', 'open_output', 'open_video']
 
-# Largest frame that is read, 16K. What claims more is damaged, and would take gigabytes of memory before that shows.
+# Largest frame that is read, 16K. What claims more is damaged, and would take gigabytes before that shows.
 MAX_PIXELS = 2**27
 # Bytes of tags that are not UTF-8 are kept as they are.
 TAG_ERRORS = 'surrogateescape'
@@ -33,13 +33,12 @@ class OpenVideo:
 
     def __init__(self, container: av.container.InputContainer, name: str):
         self.container, self.stream = container, _best_video_stream(container, name)
-        context = self.stream.codec_context
-        if context is None:
+        if self.stream.codec_context is None:
             raise DataError(f'{name} has video of a codec that FFmpeg cannot decode here')
-        if context.width * context.height > MAX_PIXELS:
+        if self.stream.width * self.stream.height > MAX_PIXELS:
             raise DataError(
-                f'{name} claims frames of {context.width}x{context.height} pixels; '
-                f'{MAX_PIXELS / 1e6:.0f} million pixels can be read: it is damaged'
+                f'{name} claims frames of {self.stream.width}x{self.stream.height} pixels; '
+                f'{MAX_PIXELS / 1e6:.0f} million pixels can be read'
             )
         rates = self.stream.average_rate, self.stream.guessed_rate, self.stream.base_rate
         self.rate = next((rate for rate in rates if rate and MIN_RATE <= rate <= MAX_RATE), None)
@@ -60,7 +59,7 @@ def open_video(source: str | Path | BinaryIO, name: str) -> Iterator[OpenVideo]:
         OpenVideo: Nothing is decoded yet.
 
     Raises:
-        DataError: It is not a video, it has no video stream, or it claims frames of more than `MAX_PIXELS` pixels.
+        DataError: It is not a video, it has no video stream that can be decoded, or it claims too large frames.
     """
     try:
         container = open_input(source)
@@ -107,13 +106,7 @@ def open_output(
 
 
 def _open(file: str | BinaryIO, options: Mapping[str, str]) -> av.container.InputContainer:
-    return av.open(
-        file,
-        'r',
-        options={'max_pixels': str(MAX_PIXELS)},
-        container_options={'protocol_whitelist': 'fd', **options},
-        metadata_errors=TAG_ERRORS,
-    )
+    return av.open(file, 'r', container_options={'protocol_whitelist': 'fd', **options}, metadata_errors=TAG_ERRORS)
 
 
 def _best_video_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:

@@ -82,7 +82,7 @@ class VideoReader:
             raise DataError(f'video not found: {path} (looked for {self.path.absolute()})')
         self.warnings: list[str] = []
         self._on_damage, self._has_begun = on_damage, False
-        self._damage, self._count, self._read_until = DamageLog(str(path), on_damage), 0, Fraction(0)
+        self._count, self._read_until = 0, Fraction(0)
         # Of a recording that begins between key frames, what comes before the first one is not damaged.
         self._began = False
         # What comes through a pipe cannot be looked at before it is read.
@@ -92,15 +92,17 @@ class VideoReader:
             self._container, self._stream, self.time_base = video.container, video.stream, video.time_base
             self.rate = video.rate or _average_rate(self.path)
             self._stream.thread_type = 'AUTO'
+            self._stream.codec_context.copy_opaque = True
             self._stream.codec_context.options = {'max_pixels': str(MAX_PIXELS)}
             self._deinterlacer = Deinterlacer(deinterlace)
             decoded = self._deinterlaced(self._decode(first_packet))
             first = next(decoded, None)
             if first is None:
-                in_range = f' between {_seconds(start, "its beginning")} and {_seconds(end, "its end")}'
-                if start is None and end is None:
-                    in_range = ''
-                raise DataError(f'{path} has no frame that can be decoded{in_range}')
+                bounds = (
+                    '' if start is None else f' from {float(start):g} s',
+                    '' if end is None else f' to {float(end):g} s',
+                )
+                raise DataError(f'{path} has no frame that can be decoded{"".join(bounds)}')
             self._resources = stack.pop_all()
 
         frame = first[0]
@@ -160,7 +162,7 @@ class VideoReader:
             for number, (frame, time, duration) in enumerate(decoded):
                 image = self._to_image(frame, number)
                 if previous is not None:
-                    yield previous._replace(duration=time - previous.time)
+                    yield Frame(previous.image, previous.time, time - previous.time)
                 previous = Frame(image, time, duration)
         except DataError:
             if previous is not None:
@@ -187,49 +189,53 @@ class VideoReader:
     def _decode(self, first_packet: int) -> Iterator[tuple[av.VideoFrame, Fraction, Fraction]]:
         """Decode from a packet on; yield the frames of the range with their times and durations in seconds."""
         times = FrameTimes(self.time_base, self.rate)
+        damage = DamageLog(str(self.path), self._container.format.name, self._on_damage)
         try:
-            for packet, shown in self._packets(first_packet):
-                for frame in self._decode_packet(packet, shown):
+            for packet, number in self._packets(first_packet, damage):
+                for frame in self._decode_packet(packet, number, damage):
                     self._began = True
                     time, duration = times(frame)
                     if self._end is not None and time >= self._end:
                         return
                     if self._start is None or time >= self._start:
-                        self._damage.check_frame(frame, self._count, time)
+                        origin = frame.opaque[0] if isinstance(frame.opaque, tuple) else number
+                        damage.check_frame(frame, origin, self._count, time)
                         yield frame, time, duration
                         self._count += 1
         except av.FFmpegError as error:
             raise DataError(f'{self.path} cannot be decoded after frame {self._count}: {error.strerror}') from error
-        self._damage.finish(self._count)
+        damage.finish(self._count)
         self._check_duration()
 
-    def _packets(self, first: int) -> Iterator[tuple[Packet, Fraction]]:
-        """Read the packets of the video from a number on, and the one that flushes the decoder.
+    def _packets(self, first: int, damage: DamageLog) -> Iterator[tuple[Packet, int]]:
+        """Read the packets of the video from a number on, with these; the last is empty, to flush the decoder."""
+        packets = self._all_packets()
+        packet, recording = next(packets)
+        for number, (following, next_recording) in enumerate(packets):
+            if number >= first:
+                ends = not following.size
+                damage.check_packet(packet, number, next_recording != recording and not ends, ends, self._count)
+                self._began = self._began or (number == first and packet.is_keyframe)
+                packet.opaque = (number,)  # an object of its own, by which PyAV tells packets apart
+                yield packet, number
+            packet, recording = following, next_recording
+        yield packet, -1
 
-        Yields:
-            tuple[Packet, Fraction]: A packet, and when its frame is shown in seconds.
-        """
-        number = 0
+    def _all_packets(self) -> Iterator[tuple[Packet, int]]:
+        """Read the packets of the video, with the numbers of their recordings."""
         for packet, recording in Clock(self._container).packets():
             time = packet_time(packet)
             if time is not None:
                 self._read_until = max(self._read_until, time + (packet.duration or 0) * packet.time_base)
-            if packet.stream is not self._stream:
-                continue
-            if number >= first:
-                shown = _shown(packet, number / self.rate)
-                if packet.size:
-                    self._damage.check_packet(packet, shown, recording, self._count)
-                    self._began = self._began or (number == first and packet.is_keyframe)
-                yield packet, shown
-            number += 1
+            if packet.stream is self._stream:
+                yield packet, recording
 
-    def _decode_packet(self, packet: Packet, shown: Fraction) -> Iterator[av.VideoFrame]:
+    def _decode_packet(self, packet: Packet, number: int, damage: DamageLog) -> Iterator[av.VideoFrame]:
         try:
             yield from self._stream.decode(packet)
         except av.error.InvalidDataError as error:
             if self._began:
-                self._damage.check_error(error, shown, self._count)
+                damage.check_error(error, number, self._count)
 
     def _check_duration(self) -> None:
         # A truncated Matroska file just ends; of other containers the last packet is marked as corrupt.
@@ -282,7 +288,3 @@ def _shown(packet: Packet, otherwise: Fraction) -> Fraction:
     """When the frame of a packet is shown, in seconds, as far as the packet says it."""
     time = packet_time(packet) if packet.pts is None else packet.pts * packet.time_base
     return otherwise if time is None else time
-
-
-def _seconds(time: Fraction | None, otherwise: str) -> str:
-    return otherwise if time is None else f'{float(time):g} s'

@@ -6,11 +6,11 @@ from typing import BinaryIO
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from ..errors import DataError
-from .codecs import SWSCALE_FLAGS
+from .color import to_rgb, to_uint8
 from .opening import open_video
+from .orientation import Orientation, orientation_of
 
 __all__ = ['count_frames', 'iterate_frames', 'read_frames']
 
@@ -46,7 +46,7 @@ def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) ->
         name (str): What error messages call the video.
 
     Yields:
-        ndarray: (H, W, 3) uint8 RGB.
+        ndarray: (H, W, 3) uint8 RGB, upright.
 
     Raises:
         DataError: It is not a video, it is damaged, or it has no such frame.
@@ -58,7 +58,7 @@ def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) ->
             raise DataError(f'{name} does not state its frame rate')
         stream.codec_context.thread_count = 1
         start, per_frame = stream.start_time or 0, 1 / (video.rate * video.time_base)
-        reformatter = VideoReformatter()
+        orientation: Orientation | None = None
         try:
             video.container.seek(start + int(waiting[0] * per_frame), stream=stream)
             for frame in video.container.decode(stream):
@@ -70,9 +70,8 @@ def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) ->
                 if number > waiting[0]:
                     break
                 if number == waiting[0]:
-                    # PyAV's own conversion to RGB would set up a thread pool for every frame.
-                    rgb = reformatter.reformat(frame, format='rgb24', interpolation=SWSCALE_FLAGS, threads=1)
-                    yield np.ascontiguousarray(rgb.to_ndarray())
+                    orientation = orientation or orientation_of(frame)
+                    yield orientation.upright(to_uint8(to_rgb(frame)))
                     waiting.popleft()
                     if not waiting:
                         return

@@ -107,7 +107,7 @@ def add_contents(
     """
     output.metadata.update(own_tags(source.metadata))
     video.metadata.update(own_tags(source_video.metadata))
-    video.disposition = source_video.disposition
+    video.disposition = source_video.disposition.value  # type: ignore[assignment]
     first = start or Fraction(0)
     chapters = []
     for chapter in source.chapters():

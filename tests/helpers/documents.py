@@ -12,6 +12,7 @@ FIRST = ('README.md', 'docs/getting_started.md', 'CONTRIBUTING.md')
 PAGES = [*FIRST, *sorted({str(path.relative_to(ROOT)) for path in (ROOT / 'docs').rglob('*.md')} - set(FIRST))]
 # Pages whose code and commands have tests of their own.
 OWN_TESTS = {
+    'docs/videos.md': 'tests/restoration/test_command.py',
     'docs/checkpoints.md': 'tests/export/test_documentation.py',
     'docs/plugin.md': 'tests/docs/test_plugin.py',
     'docs/python.md': 'tests/test_python_page.py',

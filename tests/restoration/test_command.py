@@ -1,4 +1,4 @@
-"""``basicsr restore`` as people and programs use it: parts, folders, pipes, JSON lines."""
+"""``basicsr restore`` as people and programs use it, and as docs/videos.md says: parts, folders, pipes, JSON lines."""
 
 import json
 import subprocess
@@ -73,7 +73,7 @@ def test_a_part_has_its_frames_in_step_with_its_sound(restore, source, tmp_path)
 @pytest.mark.parametrize(
     'arguments, complaint',
     [
-        (['--start', '9'], 'has no frame that can be decoded between 9 s and its end'),
+        (['--start', '9'], 'has no frame that can be decoded from 9 s'),
         (['--start', '0.2', '--end', '0.1'], 'end must be later than start, 0.2 s, but is 0.1 s'),
         (['--codec', 'vp9', '-o', 'out.mov'], '.mov does not hold VP9'),
         (['-o', 'out.gif'], 'cannot write .gif'),

@@ -83,7 +83,7 @@ def contents(path):
                 stream.codec_context.name if stream.codec_context else None,
                 stream.metadata.get('language'),
                 stream.metadata.get('title', stream.metadata.get('name')),
-                int(stream.disposition),
+                stream.disposition.value,
             )
             for stream in container.streams
             if stream.name != 'bin_data'  # the track of the chapters

@@ -8,6 +8,7 @@ import pytest
 
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.video import Color, VideoReader, VideoWriter
+from pgtf_basicsr.video.seeking import read_frames
 
 from ..helpers.videos import audio_packets, moving_frames, psnr, write_video
 
@@ -206,3 +207,41 @@ def test_reader_names_the_frame_after_which_a_file_is_damaged(tmp_path):
     path.write_bytes(contents)
     with pytest.raises(UserError, match=r'v.mp4 cannot be decoded after frame \d+'), VideoReader(path) as reader:
         list(reader)
+
+
+def display_matrix(a, b, c, d, width, height):
+    """The display matrix that takes (x, y) to (a x + c y, b x + d y), and the origin back to the corner."""
+    unit, last = 1 << 16, 1 << 30
+    x, y = (max(0, -(first * width + second * height)) for first, second in ((a, c), (b, d)))
+    return [a * unit, b * unit, 0, c * unit, d * unit, 0, x * unit, y * unit, last]
+
+
+@pytest.mark.parametrize(
+    'matrix', [(a, 0, 0, d) for a in (1, -1) for d in (1, -1)] + [(0, b, c, 0) for b in (1, -1) for c in (1, -1)]
+)
+@pytest.mark.parametrize('suffix', ['mp4', 'mov'])
+def test_all_display_matrices_are_followed(tmp_path, matrix, suffix):
+    frames = moving_frames(3, 48, 32)
+    a, b, c, d = matrix
+    path = tmp_path / f'v.{suffix}'
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=25, options={'crf': '5'})
+        stream.width, stream.height, stream.pix_fmt = 48, 32, 'yuv420p'
+        stream.set_display_matrix(display_matrix(*matrix, 48, 32))
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, 'rgb24')))
+        container.mux(stream.encode())
+    # Pixel by pixel, as the standard defines it.
+    width, height = (48, 32) if a else (32, 48)
+    y, x = np.mgrid[:32, :48]
+    shown_x, shown_y = (a * x + c * y) % width, (b * x + d * y) % height
+    if -1 in (a + c, b + d):
+        shown_x = shown_x if a + c == 1 else width - 1 - (-(a * x + c * y))
+        shown_y = shown_y if b + d == 1 else height - 1 - (-(b * x + d * y))
+    upright = np.zeros((height, width, 3), np.uint8)
+    upright[shown_y, shown_x] = frames[1]
+    with VideoReader(path) as reader:
+        assert (reader.width, reader.height) == (width, height)
+        image = list(reader.images())[1]
+    assert psnr(image, upright) > 30
+    assert psnr(read_frames(str(path), [1], 'v')[0], upright) > 30
