@@ -1,6 +1,7 @@
 """Work on many clips in several processes: in order, in bounded memory, and robust to the failure of one of them."""
 
 import errno
+import gc
 import multiprocessing
 import os
 import signal
@@ -167,6 +168,8 @@ def _take_results(team: list[_Worker]) -> dict[int, Any]:
 def _serve(function: Callable[[Any], Any], pipe: Connection, frames: Any) -> None:
     global _counter
     _counter = frames
+    # What a forked process inherits is not its own to collect: a decoder would wait for threads that it does not have.
+    gc.freeze()
     # The parent decides what happens on Ctrl-C, and when the terminal is closed.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(HANGUP, signal.SIG_IGN)

@@ -1,7 +1,7 @@
 """Video files as streams of frames."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from itertools import chain, islice
@@ -124,6 +124,8 @@ class VideoReader:
     def __exit__(
         self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
+        # It refers to the reader, which refers to it: the decoder and its threads would stay until they are collected.
+        self._frames.close()
         return self._resources.__exit__(exc_type, error, traceback)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -156,7 +158,7 @@ class VideoReader:
             if self._has_begun and self._on_damage is not None:
                 self._on_damage(note)
 
-    def _upright(self, decoded: Iterator[tuple[av.VideoFrame, Fraction, Fraction]]) -> Iterator[Frame]:
+    def _upright(self, decoded: Iterator[tuple[av.VideoFrame, Fraction, Fraction]]) -> Generator[Frame, None, None]:
         previous = None
         try:
             for number, (frame, time, duration) in enumerate(decoded):

@@ -1,5 +1,7 @@
 """Reading and writing of real video files."""
 
+import gc
+import weakref
 from fractions import Fraction
 
 import av
@@ -31,6 +33,22 @@ def test_round_trip_keeps_count_size_and_exact_rate(tmp_path, suffix, rate):
         assert (reader.width, reader.height, reader.rate) == (48, 32, rate)
         assert reader.num_frames == (None if suffix == '.mkv' else 31)
         assert len(list(reader)) == 31
+
+
+@pytest.mark.parametrize('count', [0, 3, 10])
+def test_a_closed_reader_is_freed_at_once(tmp_path, count):
+    """Left to the garbage collector, its decoder may end in a forked process, waiting for threads it does not have."""
+    path = written(tmp_path / 'v.mp4', moving_frames(10, 48, 32))
+    gc.disable()
+    try:
+        with VideoReader(path) as reader:
+            for _ in range(count):
+                next(iter(reader))
+        freed = weakref.ref(reader)
+        del reader
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 def test_frames_lie_on_the_exact_grid_of_the_rate(tmp_path):
