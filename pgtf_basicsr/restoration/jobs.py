@@ -4,8 +4,9 @@
       job.json             what is restored, how, and with which versions
       lock                 held by the process that works on it
       segments/            finished segments, 00000000.nut and so on, of so many frames each
+      frames/              frames of the next segment, where restoring them takes long
 
-A segment is flushed to disk before it gets its name, so a kill or a power cut costs the work of one segment at most.
+All is flushed to disk before it gets its name, so a kill or a power cut costs a minute's work at most.
 """
 
 import fcntl
@@ -15,6 +16,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
+from itertools import count, takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,7 +26,7 @@ from ..files import is_hidden, make_folder, remove_partial_files, replacing
 
 __all__ = ['Job', 'file_digest', 'file_identity']
 
-DESCRIPTION, LOCK, SEGMENTS = 'job.json', 'lock', 'segments'
+DESCRIPTION, LOCK, SEGMENTS, FRAMES = 'job.json', 'lock', 'segments', 'frames'
 # Frames of a segment of a video file.
 SEGMENT_FRAMES = 100
 # Bytes of the beginning of a file that tell it from others of its size and time.
@@ -48,7 +50,8 @@ class Job:
     Attributes:
         segment_frames (int): Frames of a segment.
         folder (Path): Where all is kept.
-        segments (list[Path]): Finished segments, in order. Who finishes one appends it.
+        segments (list[Path]): Finished segments, in order.
+        frames (list[Path]): Frames after them that are kept, in order. Who keeps one appends it.
 
     Raises:
         UserError: In the ``with`` statement. Another process works on it; there are segments of an earlier run and
@@ -64,23 +67,25 @@ class Job:
         segment_frames: int = SEGMENT_FRAMES,
     ):
         self.folder = job_folder(target)
-        self.segment_frames, self.segments = segment_frames, list[Path]()
+        self.segment_frames, self.segments, self.frames = segment_frames, list[Path](), list[Path]()
         self._target, self._suffix, self._resume = target, suffix, resume
         # As it is read back.
         self._description = json.loads(json.dumps({**description, 'frames of a segment': segment_frames}))
 
     def __enter__(self) -> 'Job':
         with ExitStack() as stack:
-            make_folder(self.folder / SEGMENTS)
+            for name in (SEGMENTS, FRAMES):
+                make_folder(self.folder / name)
             self._lock(stack)
             stack.callback(self._remove_unless_begun)
-            self.segments = self._finished_segments()
-            if self.segments:
+            self.segments = list(takewhile(Path.exists, map(self.segment, count())))
+            self.frames = list(takewhile(Path.exists, map(self.frame, count(self.num_frames))))
+            if self.num_frames:
                 self._check_earlier_run()
-            for folder in (self.folder, self.folder / SEGMENTS):
-                remove_partial_files(folder)
-            for other in set((self.folder / SEGMENTS).iterdir()).difference(self.segments):
-                other.unlink()
+            remove_partial_files(self.folder)
+            for name in (SEGMENTS, FRAMES):
+                for other in set((self.folder / name).iterdir()).difference(self.segments, self.frames):
+                    other.unlink()
             with replacing(self.folder / DESCRIPTION) as file:
                 file.write_text(json.dumps(self._description, indent=2) + '\n')
             self._resources = stack.pop_all()
@@ -90,23 +95,33 @@ class Job:
         self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if exc_type is None or issubclass(exc_type, DataError):
-            self.segments = []
+            self.segments, self.frames = [], []
         self._resources.close()
 
     @property
     def kept(self) -> str:
         """What is kept, for messages."""
-        return f'about {len(self.segments) * self.segment_frames} restored frames are kept in {self.folder}'
+        return f'{self.num_frames} restored frames are kept in {self.folder}'
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames are kept; more than there are where the last segment is a shorter one."""
+        return len(self.segments) * self.segment_frames + len(self.frames)
 
     def segment(self, index: int) -> Path:
         """Path of a segment, whether it is finished or not."""
         return self.folder / SEGMENTS / f'{index:08d}{self._suffix}'
 
-    def _finished_segments(self) -> list[Path]:
-        segments: list[Path] = []
-        while self.segment(len(segments)).exists():
-            segments.append(self.segment(len(segments)))
-        return segments
+    def frame(self, number: int) -> Path:
+        """Path of a frame, whether it is kept or not."""
+        return self.folder / FRAMES / f'{number:08d}.npz'
+
+    def finish_segment(self, path: Path) -> None:
+        """Note that the next segment is finished; its frames are no longer needed."""
+        self.segments.append(path)
+        for frame in self.frames:
+            frame.unlink()
+        self.frames = []
 
     def _check_earlier_run(self) -> None:
         if not self._resume:
@@ -141,7 +156,7 @@ class Job:
             pass  # a file system without locks
 
     def _remove_unless_begun(self) -> None:
-        if not self.segments:
+        if not self.num_frames:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -1,12 +1,16 @@
 """Restored frames in segments, and where restoration has to begin again for the next one."""
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
 import av
+import numpy as np
 
 from ..errors import UserError
 from ..files import replacing
@@ -14,6 +18,10 @@ from ..video.frame import Frame
 from .jobs import Job
 
 __all__ = ['FrameWriter', 'SegmentedWriter', 'first_frame_for', 'naming']
+
+
+# Seconds of work that a kill may cost. Where a segment takes longer, its frames are kept one by one.
+SECONDS_AT_RISK = 50
 
 
 class FrameWriter(Protocol):
@@ -34,9 +42,15 @@ class SegmentedWriter:
 
     def __init__(self, job: Job, target: Path, open_segment: Callable[[Path], AbstractContextManager[FrameWriter]]):
         self._job, self._target, self._open_segment = job, target, open_segment
-        self._count = 0
+        self._count, self._began = 0, time.monotonic()
 
     def __enter__(self) -> 'SegmentedWriter':
+        try:
+            for path in self._job.frames:
+                self._append(_load_frame(path))
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(
@@ -46,7 +60,7 @@ class SegmentedWriter:
             with naming(self._target):
                 self._resources.__exit__(exc_type, error, traceback)
             if exc_type is None:
-                self._job.segments.append(self._path)
+                self._job.finish_segment(self._path)
 
     def write(self, frame: Frame) -> None:
         """Append a frame.
@@ -55,14 +69,26 @@ class SegmentedWriter:
             UserError: It cannot be written, for example because the disk is full.
         """
         with naming(self._target):
-            if not self._count:
-                self._begin()
-            self._writer.write(frame)
-            self._count += 1
-            if self._count == self._job.segment_frames:
-                self._count = 0
-                self._resources.close()
-                self._job.segments.append(self._path)
+            if self._is_slow() and len(self._job.frames) == self._count:
+                path = self._job.frame(self._job.num_frames)
+                with replacing(path) as partial:
+                    _save_frame(partial, frame)
+                self._job.frames.append(path)
+            self._append(frame)
+
+    def _is_slow(self) -> bool:
+        """Whether a whole segment would take longer than what a kill may cost."""
+        return (time.monotonic() - self._began) / (self._count + 1) > SECONDS_AT_RISK / self._job.segment_frames
+
+    def _append(self, frame: Frame) -> None:
+        if not self._count:
+            self._begin()
+        self._writer.write(frame)
+        self._count += 1
+        if self._count == self._job.segment_frames:
+            self._count, self._began = 0, time.monotonic()
+            self._resources.close()
+            self._job.finish_segment(self._path)
 
     def _begin(self) -> None:
         self._path = self._job.segment(len(self._job.segments))
@@ -70,6 +96,16 @@ class SegmentedWriter:
             partial = stack.enter_context(replacing(self._path))
             self._writer = stack.enter_context(self._open_segment(partial))
             self._resources = stack.pop_all()
+
+
+def _save_frame(path: Path, frame: Frame) -> None:
+    with open(path, 'wb') as file:
+        np.savez(file, image=frame.image, times=[str(frame.time), str(frame.duration)])
+
+
+def _load_frame(path: Path) -> Frame:
+    with np.load(path) as saved:
+        return Frame(saved['image'], *map(Fraction, map(str, saved['times'])))
 
 
 def first_frame_for(frame: int, num_frames: int, stride: int, batch_size: int) -> int:

@@ -125,12 +125,12 @@ class Restorer:
         job = Job(output.path, output.segment_suffix, self._describe(reader), resume, output.segment_frames)
         with job:
             try:
+                first = job.num_frames
                 with SegmentedWriter(job, output.path, output.open_segment) as writer:
-                    first = job.segment_frames * len(job.segments)
                     self._write_frames(reader, size, first, writer, report, outcome)
                 output.join(job.segments)
             except BaseException as error:
-                if job.segments and not isinstance(error, DataError):
+                if job.num_frames and not isinstance(error, DataError):
                     report.warn(f'{output.path} is not finished: {job.kept}; --resume continues it')
                 raise
 

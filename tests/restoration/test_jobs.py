@@ -12,6 +12,7 @@ from fractions import Fraction
 import pytest
 
 from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.restoration import segments
 from pgtf_basicsr.restoration.jobs import Job, job_folder
 from pgtf_basicsr.restoration.outputs import VideoOutput
 from pgtf_basicsr.restoration.reports import TextReport
@@ -112,7 +113,7 @@ def refusal(source, target, weights, **options):
 
 def test_nothing_is_lost_without_resume(source, weights, begun):
     assert re.search(
-        r'out.mp4 is not finished: about \d+ restored frames are kept in .*; add --resume to continue it, or remove '
+        r'out.mp4 is not finished: \d+ restored frames are kept in .*; add --resume to continue it, or remove '
         'that folder to begin again',
         refusal(source, begun, weights),
     )
@@ -154,6 +155,24 @@ def test_two_processes_do_not_restore_the_same(source, weights, tmp_path):
         pytest.raises(UserError, match='another process is restoring .*out.mp4'),
     ):
         restore_video(source, target, weights, size=16)
+
+
+def test_where_frames_take_long_each_is_kept(source, weights, tmp_path, monkeypatch):
+    """Slow is what takes any time at all here."""
+    monkeypatch.setattr(segments, 'SECONDS_AT_RISK', 0)
+    monkeypatch.setattr(VideoOutput, 'segment_frames', 5)
+    target = tmp_path / 'out.mkv'
+    restore_video(source, tmp_path / 'whole.mkv', weights, size=16)
+    for frames, least in ((5, 2), (9, 5)):
+        with pytest.raises(Killed):
+            restore_video(source, target, weights, resume=True, report=EndsAfter(frames), size=16)
+        kept = list((job_folder(target) / 'frames').iterdir())
+        assert least <= 5 * len(list((job_folder(target) / 'segments').iterdir())) + len(kept) <= frames
+    assert kept
+    outcome = restore_video(source, target, weights, resume=True, size=16)
+    assert outcome.resumed >= 6 and outcome.frames == 13
+    assert_equal_videos(target, tmp_path / 'whole.mkv')
+    assert not job_folder(target).exists()
 
 
 def test_an_ended_restoration_without_a_segment_leaves_nothing(source, weights, tmp_path):
@@ -211,11 +230,11 @@ def test_signals_keep_finished_segments_and_nothing_half_written(source, weights
     command.signal(number)
     assert command.statuses() == [128 + number]
     assert 'Traceback' not in command.output()
-    assert 'out.mkv is not finished: about ' in command.output() and '--resume continues it' in command.output()
+    assert 'out.mkv is not finished: ' in command.output() and '--resume continues it' in command.output()
     if number != signal.SIGINT:
         assert f'basicsr: ended by {signal.Signals(number).name}' in command.output()
     job = job_folder(tmp_path / 'out.mkv')
-    assert sorted(path.name for path in job.iterdir()) == ['job.json', 'lock', 'segments']
+    assert sorted(path.name for path in job.iterdir()) == ['frames', 'job.json', 'lock', 'segments']
     names = sorted(path.name for path in (job / 'segments').iterdir())
     assert names == [f'{index:08d}.nut' for index in range(len(names))] and len(names) >= 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ['.out.mkv.restoring', 'long.mp4']
