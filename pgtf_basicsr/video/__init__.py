@@ -1,6 +1,6 @@
 """Video files, all through PyAV: reading, seeking, writing, colours, codecs, and shot boundaries."""
 
-from .color import Color
+from .formats import Color
 from .reader import VideoReader
 from .seekable_writer import SeekableVideoWriter
 from .writer import VideoWriter

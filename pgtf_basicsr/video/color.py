@@ -1,58 +1,163 @@
-"""Colours of a video: what its file states, and conversion between RGB and YCbCr."""
+"""Conversion between RGB and YCbCr, with the equations of ITU-T H.273.
 
-from typing import NamedTuple
+swscale is exact and fast at 8 bits in limited range. In full range it truncates chroma, and from 9 bits on it shifts
+everything by up to two code values; those are converted here.
+"""
+
+import re
 
 import av
+import cv2
 import numpy as np
 
-from .codecs import LIMITED_RANGE, SWSCALE_FLAGS, pixel_format
+from .chroma import CENTER, ChromaLocation, enlarge, shrink
+from .codecs import SWSCALE_FLAGS
+from .formats import VideoFormat, chroma_location, is_full_range
 
-__all__ = ['BT709', 'Color', 'color_of', 'to_rgb', 'to_yuv']
+__all__ = ['to_rgb', 'to_uint8', 'to_yuv']
 
-
-class Color(NamedTuple):
-    """What the values of a video mean as colours, in code points of ITU-T H.273.
-
-    The default is BT.709. 2 means "not stated"; such a matrix is taken as BT.601's, both when reading and when writing.
-    """
-
-    matrix: int = 1
-    primaries: int = 1
-    transfer: int = 1
-
-
-BT709 = Color()
-
-
-def color_of(frame: av.VideoFrame, context: av.VideoCodecContext) -> Color:
-    """Read the colours that a decoder states. RGB frames have no matrix, so they count as BT.709."""
-    if frame.format.is_rgb:
-        return BT709
-    return Color(context.colorspace, context.color_primaries, context.color_trc)
+# Shares of red and blue in luma, by the matrix's code point. One that is not stated is taken as BT.601's, as by FFmpeg.
+BT601 = (0.299, 0.114)
+LUMA_SHARES = {
+    0: BT601,
+    1: (0.2126, 0.0722),
+    2: BT601,
+    4: (0.3, 0.11),
+    5: BT601,
+    6: BT601,
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+}
+# Formats whose planes are read as they are: little-endian, without alpha.
+PLANAR = re.compile(r'(yuvj?4\d\dp|gray|gbrp)(9le|1\dle)?$')
 
 
-def to_rgb(frame: av.VideoFrame) -> np.ndarray:
-    """Convert a decoded frame to (H, W, 3) uint8 RGB.
+def to_rgb(frame: av.VideoFrame, location: ChromaLocation | None = None) -> np.ndarray:
+    """Convert a decoded frame to RGB.
+
+    Args:
+        frame (VideoFrame): The frame.
+        location (ChromaLocation, optional): Where its chroma samples lie, by default found by `chroma_location`, which
+            takes as long as a fifth of the conversion.
+
+    Returns:
+        ndarray: (H, W, 3), uint8, or uint16 (0 to 65535) where samples have more than 8 bits.
 
     Raises:
         av.FFmpegError: FFmpeg cannot convert its colours.
     """
-    return frame.to_ndarray(format='rgb24', interpolation=SWSCALE_FLAGS)
+    depth = max(component.bits for component in frame.format.components)
+    is_rgb = frame.format.is_rgb or frame.format.has_palette
+    if depth <= 8 and (is_rgb or not is_full_range(frame)):
+        return frame.to_ndarray(format='rgb24', interpolation=SWSCALE_FLAGS)
+    if not is_rgb and frame.colorspace not in LUMA_SHARES:
+        return frame.to_ndarray(format='rgb24' if depth <= 8 else 'rgb48le', interpolation=SWSCALE_FLAGS)
+    planes = _planes(_as_planar(frame, depth))
+    if is_rgb:
+        green, blue, red = planes
+        largest = 2 ** min(depth, 16) - 1
+        return _rounded(cv2.merge([red, green, blue]) * np.float32(65535 / largest), np.uint16)
+    if len(planes) > 1 and planes[1].shape != planes[0].shape:
+        location = location or chroma_location(frame)
+        planes[1:] = [enlarge(plane, *planes[0].shape, location) for plane in planes[1:]]
+    return _ycbcr_to_rgb(planes, frame, depth)
 
 
-def to_yuv(image: np.ndarray, matrix: int) -> av.VideoFrame:
-    """Convert (H, W, 3) uint8 RGB to a frame to encode, in limited range and the format of `codecs.pixel_format`.
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Reduce an image to 8 bits, (H, W, 3) uint8, if it is uint16 (0 to 65535)."""
+    return image if image.dtype == np.uint8 else _rounded(image * np.float32(255 / 65535), np.uint8)
+
+
+def to_yuv(image: np.ndarray, format: VideoFormat) -> av.VideoFrame:
+    """Convert RGB to a frame to encode.
 
     Args:
-        image (ndarray): (H, W, 3), uint8.
-        matrix (int): Matrix of the conversion, see `Color`.
+        image (ndarray): (H, W, 3), uint8 or uint16 (0 to 65535).
+        format (VideoFormat): Depth, subsampling, range, matrix and chroma location of the frame.
     """
-    height, width = image.shape[:2]
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'rgb24').reformat(
-        format=pixel_format(width, height),
-        dst_colorspace=matrix,
-        dst_color_range=LIMITED_RANGE,
-        interpolation=SWSCALE_FLAGS,
-    )
-    frame.colorspace, frame.color_range = matrix, LIMITED_RANGE
+    if format.depth == 8:
+        image = to_uint8(image)
+    if format.pixel_format == 'bgr0':
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'rgb24').reformat(format='bgr0')
+    simple = format.chroma == '444' or format.chroma_location == CENTER
+    if format.depth == 8 and not format.full_range and simple:
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'rgb24').reformat(
+            format=format.pixel_format,
+            dst_colorspace=format.color.matrix,
+            dst_color_range=format.color_range,
+            interpolation=SWSCALE_FLAGS,
+        )
+    else:
+        frame = av.VideoFrame(image.shape[1], image.shape[0], format.pixel_format)
+        for plane, samples in zip(frame.planes, _rgb_to_planes(image, frame, format)):
+            _view(plane, format.depth)[:] = _rounded(samples, np.uint16, 2**format.depth - 1)
+    if format.chroma != 'rgb':
+        frame.colorspace = format.color.matrix
+    frame.color_range = format.color_range
     return frame
+
+
+def _ycbcr_to_rgb(planes: list[np.ndarray], frame: av.VideoFrame, depth: int) -> np.ndarray:
+    matrix, offset = _equation(frame.colorspace, depth, is_full_range(frame))
+    luma, *chroma = planes
+    chroma = chroma or [np.full_like(luma, offset[1])] * 2  # gray
+    dtype, largest = (np.uint8, 255) if depth <= 8 else (np.uint16, 65535)
+    inverse = np.linalg.inv(matrix) * largest
+    affine = np.column_stack([inverse, -inverse @ offset])
+    return _rounded(cv2.transform(cv2.merge([luma, *chroma]), affine), dtype)
+
+
+def _rgb_to_planes(image: np.ndarray, frame: av.VideoFrame, format: VideoFormat) -> list[np.ndarray]:
+    if format.chroma == 'rgb':
+        red, green, blue = cv2.split(image * np.float32((2**format.depth - 1) / np.iinfo(image.dtype).max))
+        return [green, blue, red]
+    matrix, offset = _equation(format.color.matrix, format.depth, format.full_range)
+    affine = np.column_stack([matrix / np.iinfo(image.dtype).max, offset])
+    luma, *chroma = cv2.split(cv2.transform(image.astype(np.float32), affine))
+    size = frame.planes[1].height, frame.planes[1].width
+    return [luma, *(shrink(plane, *size, format.chroma_location) for plane in chroma)]
+
+
+def _equation(matrix: int, depth: int, full_range: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Make matrix (3, 3) and offset (3,) by which RGB in [0, 1] becomes the code values of Y, Cb and Cr.
+
+    Equations 38 to 43 (matrix coefficients) and 20 to 31 (range) of ITU-T H.273 (07/2021).
+    """
+    red, blue = LUMA_SHARES[matrix]
+    luma = np.array([red, 1 - red - blue, blue])
+    ycbcr = np.stack([luma, ([0, 0, 1] - luma) / (2 - 2 * blue), ([1, 0, 0] - luma) / (2 - 2 * red)])
+    step, largest = 2 ** (depth - 8), 2**depth - 1
+    scale = [largest] * 3 if full_range else [219 * step, 224 * step, 224 * step]
+    offset = [0 if full_range else 16 * step, 128 * step, 128 * step]
+    return ycbcr * np.array(scale)[:, None], np.array(offset)
+
+
+def _as_planar(frame: av.VideoFrame, depth: int) -> av.VideoFrame:
+    """Lay out the samples of a frame in planes, at the same depth and subsampling."""
+    if PLANAR.match(frame.format.name):
+        return frame
+    if depth > 16:
+        depth = 16
+    suffix = f'{depth}le' if depth > 8 else ''
+    if frame.format.is_rgb:
+        return frame.reformat(format=f'gbrp{suffix}')
+    across, down = 64 // frame.format.chroma_width(64), 64 // frame.format.chroma_height(64)
+    layout = {(1, 1): '444', (2, 1): '422', (2, 2): '420', (1, 2): '440', (4, 1): '411', (4, 4): '410'}[across, down]
+    return frame.reformat(format=f'yuv{layout}p{suffix}')
+
+
+def _planes(frame: av.VideoFrame) -> list[np.ndarray]:
+    depth = frame.format.components[0].bits
+    return [_view(plane, depth).astype(np.float32) for plane in frame.planes]
+
+
+def _view(plane: av.video.plane.VideoPlane, depth: int) -> np.ndarray:
+    """Look at the samples of a plane, without what pads its lines."""
+    samples = np.frombuffer(plane, np.dtype('<u2' if depth > 8 else 'u1'))
+    return samples.reshape(plane.height, -1)[:, : plane.width]
+
+
+def _rounded(values: np.ndarray, dtype: type[np.integer], largest: int | None = None) -> np.ndarray:
+    """Round to integers from 0 to `largest`, by default the largest of the type."""
+    rounded = cv2.add(values, 0, dtype=cv2.CV_8U if dtype is np.uint8 else cv2.CV_16U)
+    return rounded if largest is None else np.minimum(rounded, largest, out=rounded)

@@ -11,7 +11,8 @@ import av
 import numpy as np
 
 from ..errors import DataError
-from .color import color_of, to_rgb
+from .color import to_rgb, to_uint8
+from .formats import format_of
 from .opening import open_video
 
 __all__ = ['VideoReader']
@@ -58,7 +59,8 @@ class VideoReader:
             self._resources = stack.pop_all()
 
         self.num_frames = self._stream.frames or None
-        self.color = color_of(first, self._stream.codec_context)
+        self.format = format_of(first, self._stream.codec_context)
+        self.color = self.format.color
         self.width, self.height = first.width, first.height
         self.pixel_aspect = self._stream.sample_aspect_ratio or Fraction(1)
         quarter_turns = round(first.rotation / 90)
@@ -98,7 +100,7 @@ class VideoReader:
     def _upright(self, decoded: Iterable[av.VideoFrame], quarter_turns: int) -> Iterator[np.ndarray]:
         for index, frame in enumerate(decoded):
             try:
-                rgb = to_rgb(frame)
+                rgb = to_uint8(to_rgb(frame))
             except av.FFmpegError as error:
                 raise DataError(
                     f'{self.path} has colours that cannot be converted to RGB: '

@@ -7,7 +7,8 @@ import av
 import numpy as np
 
 from .codecs import REPRODUCIBLE
-from .color import BT709, to_yuv
+from .color import to_yuv
+from .formats import plain_format
 from .writer import add_video_stream
 
 __all__ = ['SeekableVideoWriter']
@@ -35,11 +36,12 @@ class SeekableVideoWriter:
         options = {'crf': str(crf), 'bf': '0', 'g': str(KEY_FRAME_INTERVAL), **REPRODUCIBLE}
         self._stream = add_video_stream(self._container, 'libx264', Fraction(rate), width, height, options)
         self._stream.thread_count = 1  # bytes vary with threads
+        self._format = plain_format(width, height)
         self._count = 0
 
     def write(self, frame: np.ndarray) -> None:
         """Append a frame (H, W, 3) uint8 RGB."""
-        encoded = to_yuv(frame, BT709.matrix)
+        encoded = to_yuv(frame, self._format)
         encoded.pts, encoded.time_base = self._count, self._stream.codec_context.time_base
         self._count += 1
         self._container.mux(self._stream.encode(encoded))

@@ -12,8 +12,9 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import replacing
-from .codecs import CONTAINERS, LIMITED_RANGE, pixel_format
-from .color import BT709, Color, to_yuv
+from .codecs import CONTAINERS, LIMITED_RANGE
+from .color import to_yuv
+from .formats import BT709, Color, plain_format
 
 __all__ = ['VideoWriter', 'add_video_stream']
 
@@ -105,7 +106,7 @@ class VideoWriter:
         """
         if frame.shape != (self.height, self.width, 3) or frame.dtype != np.uint8:
             raise ValueError(f'expected uint8 ({self.height}, {self.width}, 3), got {frame.dtype} {tuple(frame.shape)}')
-        encoded = to_yuv(frame, self._color.matrix)
+        encoded = to_yuv(frame, plain_format(self.width, self.height, self._color))
         encoded.pts, encoded.time_base = self._num_frames, 1 / self.rate
         self._num_frames += 1
         try:
@@ -173,7 +174,7 @@ def add_video_stream(
     if not isinstance(stream, av.VideoStream):
         raise ValueError(f'{codec} is not a video encoder')
     stream.width, stream.height = width, height
-    stream.pix_fmt = pixel_format(width, height)
+    stream.pix_fmt = plain_format(width, height).pixel_format
     context = stream.codec_context
     context.time_base = 1 / rate
     context.colorspace, context.color_range = color.matrix, LIMITED_RANGE

@@ -1,0 +1,318 @@
+"""The codecs to write: their encoders, what samples and containers they go with, quality, and HDR metadata."""
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import NamedTuple
+
+import av
+
+from ..errors import UserError
+from .formats import MasteringDisplay, VideoFormat
+
+__all__ = ['CODECS', 'SUFFIXES', 'Codec', 'Encoding', 'choose_encoding', 'state_format']
+
+
+class Codec(NamedTuple):
+    """A codec of the command line.
+
+    Attributes:
+        title (str): What messages call it.
+        encoders (tuple): FFmpeg's encoders, the preferred one first.
+        suffixes (tuple): Suffixes of the files that can hold it and that other programs play.
+        crf (int, optional): Default quality; None where quality cannot be chosen.
+        largest_crf (int): The lowest quality.
+        options (Mapping): Options of the encoder that are always given.
+        quality (Mapping): Those with a quality, beside `crf`.
+        lossless (Mapping, optional): Those that lose nothing; None where it always loses something.
+        hdr (str, optional): Which `HDR_OPTIONS` the encoder writes HDR metadata with.
+        even_sides (bool): Whether 4:2:0 needs an even width and height.
+        states_chroma_location (bool): Whether its bitstream says where chroma samples lie.
+        full_range (bool): Whether it knows full range.
+    """
+
+    title: str
+    encoders: tuple[str, ...]
+    suffixes: tuple[str, ...]
+    crf: int | None
+    largest_crf: int
+    options: Mapping[str, str]
+    quality: Mapping[str, str]
+    lossless: Mapping[str, str] | None
+    hdr: str | None
+    even_sides: bool
+    states_chroma_location: bool
+    full_range: bool = True
+
+
+CODECS = {
+    'h264': Codec(
+        title='H.264',
+        encoders=('libx264',),
+        suffixes=('.mp4', '.m4v', '.mov', '.mkv', '.avi'),
+        crf=18,
+        largest_crf=51,
+        options={},
+        quality={},
+        lossless={'qp': '0'},
+        hdr='x264-params',
+        even_sides=True,
+        states_chroma_location=True,
+    ),
+    'hevc': Codec(
+        title='HEVC',
+        encoders=('libx265',),
+        suffixes=('.mp4', '.m4v', '.mov', '.mkv'),
+        crf=20,
+        largest_crf=51,
+        options={'x265-params': 'log-level=error'},
+        quality={},
+        lossless={'x265-params': 'lossless=1'},
+        hdr='x265-params',
+        even_sides=True,
+        states_chroma_location=True,
+    ),
+    'av1': Codec(
+        title='AV1',
+        encoders=('libsvtav1',),
+        suffixes=('.mp4', '.m4v', '.mkv', '.webm'),
+        crf=24,
+        largest_crf=63,
+        options={},
+        quality={},
+        lossless={'svtav1-params': 'lossless=1'},
+        hdr='svtav1-params',
+        even_sides=True,
+        states_chroma_location=False,
+    ),
+    'vp9': Codec(
+        title='VP9',
+        encoders=('libvpx-vp9',),
+        suffixes=('.webm', '.mkv', '.mp4', '.m4v'),
+        crf=24,
+        largest_crf=63,
+        options={'row-mt': '1', 'cpu-used': '2'},
+        quality={'b': '0'},
+        lossless={'lossless': '1'},
+        hdr=None,
+        even_sides=False,
+        states_chroma_location=False,
+    ),
+    'ffv1': Codec(
+        title='FFV1',
+        encoders=('ffv1',),
+        suffixes=('.mkv', '.avi'),
+        crf=None,
+        largest_crf=0,
+        options={'level': '3', 'g': '1', 'slicecrc': '1'},
+        quality={},
+        lossless={},
+        hdr=None,
+        even_sides=False,
+        states_chroma_location=False,
+    ),
+    'prores': Codec(
+        title='ProRes',
+        encoders=('prores_ks',),
+        suffixes=('.mov', '.mkv'),
+        crf=None,
+        largest_crf=0,
+        options={'vendor': 'apl0'},
+        quality={},
+        lossless=None,
+        hdr=None,
+        even_sides=False,
+        states_chroma_location=False,
+        full_range=False,
+    ),
+}
+# Files that videos can be written to.
+SUFFIXES = tuple(dict.fromkeys(suffix for codec in CODECS.values() for suffix in codec.suffixes))
+
+# Ways to write HDR metadata: names of mastering display and content light level, and units per candela and of CIE 1931.
+HDR_OPTIONS = {
+    'x264-params': ('mastering-display', 'cll', 10000, 50000),
+    'x265-params': ('master-display', 'max-cll', 10000, 50000),
+    'svtav1-params': ('mastering-display', 'content-light', 1, 1),
+}
+# Code point of samples that are RGB themselves.
+RGB_MATRIX = 0
+PIXEL_FORMAT = re.compile(r'yuv(?P<chroma>420|422|444)p(?P<depth>\d+)?(le)?$')
+
+
+class Encoding(NamedTuple):
+    """How a video is encoded.
+
+    Attributes:
+        codec (str): A key of `CODECS`.
+        encoder (str): FFmpeg's encoder.
+        options (Mapping): Options of the encoder.
+        format (VideoFormat): What is written.
+        notes (tuple): What of the source's format is not kept, a line each.
+    """
+
+    codec: str
+    encoder: str
+    options: Mapping[str, str]
+    format: VideoFormat
+    notes: tuple[str, ...]
+
+
+def choose_encoding(
+    suffix: str,
+    source: VideoFormat,
+    width: int,
+    height: int,
+    codec: str | None = None,
+    crf: int | None = None,
+    lossless: bool = False,
+) -> Encoding:
+    """Choose how a video is encoded, so that as much as possible of its source's format is kept.
+
+    Args:
+        suffix (str): Suffix of the file to write.
+        source (VideoFormat): The format to keep.
+        width (int): Width of a frame in pixels.
+        height (int): Height of a frame in pixels.
+        codec (str, optional): A key of `CODECS`. By default H.264 for 8 bits and HEVC for more; VP9 and AV1 in .webm.
+        crf (int, optional): Quality, from 0, the best.
+        lossless (bool): Whether the decoded samples shall equal the encoded ones.
+
+    Raises:
+        UserError: The file cannot hold the codec, or the codec has no such quality, size or encoder.
+    """
+    suffix = suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserError(f'cannot write {suffix or "a file without extension"}: use one of {", ".join(SUFFIXES)}')
+    name = codec or _default_codec(suffix, source)
+    if name not in CODECS:
+        raise UserError(f'there is no codec {name}: use one of {", ".join(CODECS)}')
+    chosen = CODECS[name]
+    if suffix not in chosen.suffixes:
+        fitting = ', '.join(key for key, other in CODECS.items() if suffix in other.suffixes)
+        raise UserError(
+            f'{suffix} does not hold {chosen.title}: write {" or ".join(chosen.suffixes)}, or choose one of {fitting}'
+        )
+    encoder = next((encoder for encoder in chosen.encoders if encoder in av.codecs_available), None)
+    if encoder is None:
+        raise UserError(f'this FFmpeg has no encoder for {chosen.title} ({", ".join(chosen.encoders)})')
+    written, notes = _fit(chosen, encoder, source, width, height)
+    options = dict(chosen.options)
+    _add(options, _quality(name, chosen, crf, lossless))
+    hdr_options, hdr_notes = _hdr(chosen, written)
+    _add(options, hdr_options)
+    if suffix == '.avi' and name == 'h264':
+        options['bf'] = '0'  # AVI has no time stamps, so frames are in the order in which they are shown
+    if chosen.states_chroma_location and written.chroma == '420':
+        options['chroma_sample_location'] = written.chroma_location.name
+    return Encoding(name, encoder, options, written, (*notes, *hdr_notes))
+
+
+def state_format(context: av.VideoCodecContext, format: VideoFormat) -> None:
+    """Make an encoder, or a stream to write, state range, colours and pixel aspect, before it is opened."""
+    context.color_range = format.color_range
+    context.colorspace = RGB_MATRIX if format.chroma == 'rgb' else format.color.matrix
+    context.color_primaries, context.color_trc = format.color.primaries, format.color.transfer
+    context.sample_aspect_ratio = format.pixel_aspect
+
+
+def _default_codec(suffix: str, source: VideoFormat) -> str:
+    if suffix == '.webm':
+        return 'vp9' if source.depth == 8 else 'av1'
+    return 'h264' if source.depth == 8 or suffix == '.avi' else 'hevc'
+
+
+def _fit(
+    codec: Codec, encoder: str, source: VideoFormat, width: int, height: int
+) -> tuple[VideoFormat, tuple[str, ...]]:
+    """Find the format that an encoder takes and that loses least, and say what it loses."""
+    if source.chroma == 'rgb' and encoder == 'ffv1':
+        return source, ()
+    wanted = source._replace(chroma='444', full_range=False) if source.chroma == 'rgb' else source
+    supported = [
+        (found['chroma'], int(found['depth'] or 8))
+        for found in map(PIXEL_FORMAT.match, (format.name for format in av.Codec(encoder, 'w').video_formats or ()))
+        if found
+    ]
+    if codec.even_sides and (width % 2 or height % 2):
+        supported = [
+            (chroma, depth) for chroma, depth in supported if chroma == '444' or (chroma == '422' and width % 2 == 0)
+        ]
+    if not supported:
+        raise UserError(f'{codec.title} needs an even width and height, not {width}x{height}: hevc and vp9 do not')
+    chroma, depth = min(
+        supported,
+        key=lambda found: (
+            max(int(wanted.chroma) - int(found[0]), 0),
+            max(wanted.depth - found[1], 0),
+            int(found[0]),
+            found[1],
+        ),
+    )
+    notes = []
+    if source.chroma == 'rgb':
+        notes.append(f'RGB becomes YCbCr 4:{chroma[1]}:{chroma[2]}')
+    elif int(chroma) < int(wanted.chroma):
+        notes.append(f'chroma becomes 4:{chroma[1]}:{chroma[2]}, {codec.title} cannot hold {_ratio(wanted.chroma)}')
+    if wanted.full_range and not codec.full_range:
+        notes.append(f'full range becomes limited range, {codec.title} knows no other')
+    if depth < wanted.depth:
+        notes.append(f'{wanted.depth} bits become {depth}, {codec.title} holds no more here')
+    full_range = wanted.full_range and codec.full_range
+    return wanted._replace(chroma=chroma, depth=depth, full_range=full_range), tuple(notes)
+
+
+def _ratio(chroma: str) -> str:
+    return ':'.join(chroma)
+
+
+def _quality(name: str, codec: Codec, crf: int | None, lossless: bool) -> Mapping[str, str]:
+    if lossless:
+        if crf is not None:
+            raise UserError('--lossless and --crf exclude each other')
+        if codec.lossless is None:
+            possible = ', '.join(key for key, other in CODECS.items() if other.lossless is not None)
+            raise UserError(f'{codec.title} is not lossless: use one of {possible}')
+        return codec.lossless
+    if codec.crf is None:
+        if crf is not None:
+            raise UserError(f'{codec.title} has no --crf')
+        return {}
+    crf = codec.crf if crf is None else crf
+    if not 0 <= crf <= codec.largest_crf:
+        raise UserError(f'--crf {crf}: {name} takes 0, the best, to {codec.largest_crf}')
+    return {'crf': str(crf), **codec.quality}
+
+
+def _hdr(codec: Codec, format: VideoFormat) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    display, light = format.mastering_display, format.content_light
+    if not (display or light):
+        return {}, ()
+    if codec.hdr is None:
+        return {}, (f'the metadata of the mastering display is lost, which {codec.title} does not hold',)
+    display_name, light_name, per_candela, per_unit = HDR_OPTIONS[codec.hdr]
+    parts = []
+    if display:
+        parts.append(f'{display_name}={_mastering_display(display, per_candela, per_unit)}')
+    if light:
+        parts.append(f'{light_name}={light.max_content},{light.max_frame_average}')
+    return {codec.hdr: ':'.join(parts)}, ()
+
+
+def _mastering_display(display: MasteringDisplay, per_candela: int, per_unit: int) -> str:
+    red, green, blue = (_numbers(point, per_unit) for point in display.primaries)
+    lowest, highest = display.luminance
+    return (
+        f'G({green})B({blue})R({red})WP({_numbers(display.white, per_unit)})'
+        f'L({_numbers((highest, lowest), per_candela)})'
+    )
+
+
+def _numbers(pair: tuple[Fraction, Fraction], unit: int) -> str:
+    return ','.join(f'{float(value):.6f}' if unit == 1 else str(round(value * unit)) for value in pair)
+
+
+def _add(options: dict[str, str], more: Mapping[str, str]) -> None:
+    """Add options; those that are lists of parameters grow."""
+    for key, value in more.items():
+        options[key] = f'{options[key]}:{value}' if key in options else value
