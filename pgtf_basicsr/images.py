@@ -15,6 +15,7 @@ __all__ = [
     'IMAGE_SUFFIXES',
     'decode_image',
     'is_image_file',
+    'read_deep_image',
     'read_image',
     'resize',
     'round_to_uint8',
@@ -40,26 +41,32 @@ def read_image(path: str | Path) -> np.ndarray:
     Raises:
         DataError: The file cannot be read, or is not a whole image.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f'cannot read image {path}: {error.strerror}') from error
-    return decode_image(data, path)
+    return decode_image(_read(path), path)
 
 
-def decode_image(data: bytes, name: str | Path) -> np.ndarray:
-    """Decode the bytes of an image file to (H, W, 3) uint8 RGB.
+def read_deep_image(path: str | Path) -> np.ndarray:
+    """Read an image file as (H, W, 3) RGB, uint8 or, where it has more than 8 bits, uint16 (0 to 65535).
+
+    Raises:
+        DataError: The file cannot be read, or is not a whole image.
+    """
+    return decode_image(_read(path), path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+
+
+def decode_image(data: bytes, name: str | Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
+    """Decode the bytes of an image file to (H, W, 3) RGB, uint8 unless OpenCV's flags ask for its own depth.
 
     Args:
         data (bytes): The file's content.
         name (str | Path): What error messages call it.
+        flags (int): OpenCV's flags of reading.
 
     Raises:
         DataError: The bytes are not those of a whole image.
     """
     # OpenCV would write a warning of its own about a broken file to stderr; the error below reports it.
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     cv2.utils.logging.setLogLevel(level)
     if image is None:
         raise DataError(f'image {name} ({len(data)} bytes) is not a whole image; write it again or remove its clip')
@@ -67,7 +74,7 @@ def decode_image(data: bytes, name: str | Path) -> np.ndarray:
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB as an image file of the format that its suffix names."""
+    """Write (H, W, 3) RGB, uint8 or for PNG uint16, as an image file of the format that its suffix names."""
     _, data = cv2.imencode(Path(path).suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     Path(path).write_bytes(data.tobytes())
 
@@ -101,3 +108,10 @@ def resize(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
         return image
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
     return cv2.resize(image, tuple(size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+
+
+def _read(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f'cannot read image {path}: {error.strerror}') from error

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ['CENTER', 'LEFT', 'LOCATIONS', 'ChromaLocation', 'enlarge', 'shrink']
+__all__ = ['CENTER', 'LEFT', 'LOCATIONS', 'TOP_LEFT', 'ChromaLocation', 'enlarge', 'shrink']
 
 
 class ChromaLocation(NamedTuple):
@@ -27,12 +27,12 @@ class ChromaLocation(NamedTuple):
         return next(name for name, location in LOCATIONS.items() if location == self)
 
 
-LEFT, CENTER = ChromaLocation(0, 0.5), ChromaLocation(0.5, 0.5)
+LEFT, CENTER, TOP_LEFT = ChromaLocation(0, 0.5), ChromaLocation(0.5, 0.5), ChromaLocation(0, 0)
 # FFmpeg's names.
 LOCATIONS = {
     'left': LEFT,
     'center': CENTER,
-    'topleft': ChromaLocation(0, 0),
+    'topleft': TOP_LEFT,
     'top': ChromaLocation(0.5, 0),
     'bottomleft': ChromaLocation(0, 1),
     'bottom': ChromaLocation(0.5, 1),
@@ -52,51 +52,63 @@ def enlarge(plane: np.ndarray, height: int, width: int, location: ChromaLocation
         ndarray: (height, width) float32.
     """
     while plane.shape[0] < height:
-        plane = _double(plane, location.y)[:height]
+        plane = _double(plane, location.y, 0)[:height]
     while plane.shape[1] < width:
-        plane = _double(plane.T, location.x)[:width].T
+        plane = _double(plane, location.x, 1)[:, :width]
     return plane
 
 
 def shrink(plane: np.ndarray, height: int, width: int, location: ChromaLocation) -> np.ndarray:
     """Bring a chroma plane from the size of the luma plane to its own, (height, width): the inverse of `enlarge`."""
     while plane.shape[0] > height:
-        plane = _halve(plane, location.y)
+        plane = _halve(plane, location.y, 0)
     while plane.shape[1] > width:
-        plane = _halve(plane.T, location.x).T
+        plane = _halve(plane, location.x, 1)
     return plane
 
 
-def _double(lines: np.ndarray, position: float) -> np.ndarray:
-    """Double the number of lines."""
+def _double(plane: np.ndarray, position: float, axis: int) -> np.ndarray:
+    """Double a side of a plane."""
     if position == 1:
-        return _double(lines[::-1], 0)[::-1]
-    doubled = np.empty((2 * len(lines), lines.shape[1]), lines.dtype)
-    extended = np.pad(lines, ((1, 2), (0, 0)), 'edge')
+        return np.flip(_double(np.flip(plane, axis), 0, axis), axis)
+    extended = _extend(plane, axis)
     if position == 0.5:
-        # The mean of both stays; they differ as much as the neighbours do, an eighth of that to each side.
-        difference = (extended[2:-1] - extended[:-3]) / 8
-        doubled[0::2], doubled[1::2] = lines - difference, lines + difference
+        # The mean of both stays; they differ as the neighbours do, by an eighth of that to each side.
+        difference = (_part(extended, axis, 2, -1) - _part(extended, axis, 0, -3)) * np.float32(1 / 8)
+        pair = plane - difference, plane + difference
     else:
-        doubled[0::2], doubled[1::2] = lines, _between(extended)
-    return doubled
+        pair = plane, _between(extended, axis)
+    height, width = plane.shape
+    return np.stack(pair, axis + 1).reshape((2 * height, width) if axis == 0 else (height, 2 * width))
 
 
-def _halve(lines: np.ndarray, position: float) -> np.ndarray:
-    """Halve the number of lines."""
-    if len(lines) % 2:
-        lines = np.pad(lines, ((0, 1), (0, 0)), 'edge')
+def _halve(plane: np.ndarray, position: float, axis: int) -> np.ndarray:
+    """Halve a side of a plane."""
+    if plane.shape[axis] % 2:
+        plane = np.concatenate((plane, _part(plane, axis, -1, None)), axis)
     if position == 1:
-        return _halve(lines[::-1], 0)[::-1]
-    first, second = lines[0::2], lines[1::2]
+        return np.flip(_halve(np.flip(plane, axis), 0, axis), axis)
+    first, second = (plane[0::2], plane[1::2]) if axis == 0 else (plane[:, 0::2], plane[:, 1::2])
     if position == 0.5:
-        return (first + second) / 2
-    # What cannot be predicted of the lines between is shared out among their neighbours.
-    detail = second - _between(np.pad(first, ((1, 2), (0, 0)), 'edge'))
-    before = np.concatenate((detail[:1], detail[:-1]))
-    return first + (before + detail) / 4
+        return (first + second) * np.float32(1 / 2)
+    # What cannot be predicted of the samples between is shared out among their neighbours.
+    detail = second - _between(_extend(first, axis), axis)
+    before = np.concatenate((_part(detail, axis, 0, 1), _part(detail, axis, 0, -1)), axis)
+    return first + (before + detail) * np.float32(1 / 4)
 
 
-def _between(extended: np.ndarray) -> np.ndarray:
-    """Interpolate between lines and those after them, cubically, given one more line before and two more after."""
-    return (9 * (extended[1:-2] + extended[2:-1]) - extended[:-3] - extended[3:]) / 16
+def _between(extended: np.ndarray, axis: int) -> np.ndarray:
+    """Interpolate between samples and those after them, cubically, given one more before and two more after."""
+    near = _part(extended, axis, 1, -2) + _part(extended, axis, 2, -1)
+    far = _part(extended, axis, 0, -3) + _part(extended, axis, 3, None)
+    return near * np.float32(9 / 16) - far * np.float32(1 / 16)
+
+
+def _extend(plane: np.ndarray, axis: int) -> np.ndarray:
+    """Repeat the first sample once and the last one twice."""
+    first, last = _part(plane, axis, 0, 1), _part(plane, axis, -1, None)
+    return np.concatenate((first, plane, last, last), axis)
+
+
+def _part(plane: np.ndarray, axis: int, start: int, stop: int | None) -> np.ndarray:
+    return plane[start:stop] if axis == 0 else plane[:, start:stop]

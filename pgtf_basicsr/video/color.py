@@ -1,7 +1,8 @@
 """Conversion between RGB and YCbCr, with the equations of ITU-T H.273.
 
-swscale is exact and fast at 8 bits in limited range. In full range it truncates chroma, and from 9 bits on it shifts
-everything by up to two code values; those are converted here.
+Samples that nothing changed come back as they were, at every depth, range and subsampling. FFmpeg's swscale does so at
+8 bits in 4:4:4 and limited range only: it blurs subsampled chroma, truncates it in full range, and shifts samples of
+more than 8 bits by up to two code values.
 """
 
 import re
@@ -10,11 +11,11 @@ import av
 import cv2
 import numpy as np
 
-from .chroma import CENTER, ChromaLocation, enlarge, shrink
+from .chroma import ChromaLocation, enlarge, shrink
 from .codecs import SWSCALE_FLAGS
-from .formats import VideoFormat, chroma_location, is_full_range
+from .formats import VideoFormat, chroma_location, is_full_range, is_rgb
 
-__all__ = ['to_rgb', 'to_uint8', 'to_yuv']
+__all__ = ['plane_samples', 'to_rgb', 'to_uint8', 'to_yuv']
 
 # Shares of red and blue in luma, by the matrix's code point. One that is not stated is taken as BT.601's, as by FFmpeg.
 BT601 = (0.299, 0.114)
@@ -47,19 +48,18 @@ def to_rgb(frame: av.VideoFrame, location: ChromaLocation | None = None) -> np.n
         av.FFmpegError: FFmpeg cannot convert its colours.
     """
     depth = max(component.bits for component in frame.format.components)
-    is_rgb = frame.format.is_rgb or frame.format.has_palette
-    if depth <= 8 and (is_rgb or not is_full_range(frame)):
-        return frame.to_ndarray(format='rgb24', interpolation=SWSCALE_FLAGS)
-    if not is_rgb and frame.colorspace not in LUMA_SHARES:
+    rgb = is_rgb(frame)
+    if (rgb and depth <= 8) or (not rgb and frame.colorspace not in LUMA_SHARES):
         return frame.to_ndarray(format='rgb24' if depth <= 8 else 'rgb48le', interpolation=SWSCALE_FLAGS)
     planes = _planes(_as_planar(frame, depth))
-    if is_rgb:
+    if rgb:
         green, blue, red = planes
         largest = 2 ** min(depth, 16) - 1
         return _rounded(cv2.merge([red, green, blue]) * np.float32(65535 / largest), np.uint16)
     if len(planes) > 1 and planes[1].shape != planes[0].shape:
         location = location or chroma_location(frame)
-        planes[1:] = [enlarge(plane, *planes[0].shape, location) for plane in planes[1:]]
+        height, width = planes[0].shape
+        planes[1:] = [enlarge(plane, height, width, location) for plane in planes[1:]]
     return _ycbcr_to_rgb(planes, frame, depth)
 
 
@@ -79,22 +79,28 @@ def to_yuv(image: np.ndarray, format: VideoFormat) -> av.VideoFrame:
         image = to_uint8(image)
     if format.pixel_format == 'bgr0':
         return av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'rgb24').reformat(format='bgr0')
-    simple = format.chroma == '444' or format.chroma_location == CENTER
-    if format.depth == 8 and not format.full_range and simple:
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'rgb24').reformat(
-            format=format.pixel_format,
-            dst_colorspace=format.color.matrix,
-            dst_color_range=format.color_range,
-            interpolation=SWSCALE_FLAGS,
-        )
-    else:
-        frame = av.VideoFrame(image.shape[1], image.shape[0], format.pixel_format)
-        for plane, samples in zip(frame.planes, _rgb_to_planes(image, frame, format)):
-            _view(plane, format.depth)[:] = _rounded(samples, np.uint16, 2**format.depth - 1)
+    frame = av.VideoFrame(image.shape[1], image.shape[0], format.pixel_format)
+    for plane, samples in zip(frame.planes, _rgb_to_planes(image, format)):
+        shrunk = shrink(samples, plane.height, plane.width, format.chroma_location)
+        plane_samples(plane, format.depth)[:] = _rounded(shrunk, np.uint16, 2**format.depth - 1)
     if format.chroma != 'rgb':
         frame.colorspace = format.color.matrix
     frame.color_range = format.color_range
     return frame
+
+
+def plane_samples(plane: av.video.plane.VideoPlane, depth: int) -> np.ndarray:
+    """View the samples of a plane.
+
+    Args:
+        plane (VideoPlane): Plane of a frame with little-endian samples.
+        depth (int): Bits of a sample.
+
+    Returns:
+        ndarray: (H, W), uint8 or uint16, without what pads its lines, writable if the frame is new.
+    """
+    samples = np.frombuffer(memoryview(plane), np.dtype('<u2' if depth > 8 else 'u1'))
+    return samples.reshape(plane.height, -1)[:, : plane.width]
 
 
 def _ycbcr_to_rgb(planes: list[np.ndarray], frame: av.VideoFrame, depth: int) -> np.ndarray:
@@ -107,23 +113,22 @@ def _ycbcr_to_rgb(planes: list[np.ndarray], frame: av.VideoFrame, depth: int) ->
     return _rounded(cv2.transform(cv2.merge([luma, *chroma]), affine), dtype)
 
 
-def _rgb_to_planes(image: np.ndarray, frame: av.VideoFrame, format: VideoFormat) -> list[np.ndarray]:
+def _rgb_to_planes(image: np.ndarray, format: VideoFormat) -> list[np.ndarray]:
+    """Make the planes of a frame, all of them at full resolution."""
     if format.chroma == 'rgb':
         red, green, blue = cv2.split(image * np.float32((2**format.depth - 1) / np.iinfo(image.dtype).max))
         return [green, blue, red]
     matrix, offset = _equation(format.color.matrix, format.depth, format.full_range)
     affine = np.column_stack([matrix / np.iinfo(image.dtype).max, offset])
-    luma, *chroma = cv2.split(cv2.transform(image.astype(np.float32), affine))
-    size = frame.planes[1].height, frame.planes[1].width
-    return [luma, *(shrink(plane, *size, format.chroma_location) for plane in chroma)]
+    return list(cv2.split(cv2.transform(image.astype(np.float32), affine)))
 
 
 def _equation(matrix: int, depth: int, full_range: bool) -> tuple[np.ndarray, np.ndarray]:
     """Make matrix (3, 3) and offset (3,) by which RGB in [0, 1] becomes the code values of Y, Cb and Cr.
 
-    Equations 38 to 43 (matrix coefficients) and 20 to 31 (range) of ITU-T H.273 (07/2021).
+    Section 8.3 of ITU-T H.273, for matrices with constants of luma.
     """
-    red, blue = LUMA_SHARES[matrix]
+    red, blue = LUMA_SHARES.get(matrix, BT601)
     luma = np.array([red, 1 - red - blue, blue])
     ycbcr = np.stack([luma, ([0, 0, 1] - luma) / (2 - 2 * blue), ([1, 0, 0] - luma) / (2 - 2 * red)])
     step, largest = 2 ** (depth - 8), 2**depth - 1
@@ -136,28 +141,22 @@ def _as_planar(frame: av.VideoFrame, depth: int) -> av.VideoFrame:
     """Lay out the samples of a frame in planes, at the same depth and subsampling."""
     if PLANAR.match(frame.format.name):
         return frame
-    if depth > 16:
-        depth = 16
-    suffix = f'{depth}le' if depth > 8 else ''
-    if frame.format.is_rgb:
-        return frame.reformat(format=f'gbrp{suffix}')
+    suffix = f'{min(depth, 16)}le' if depth > 8 else ''
+    if is_rgb(frame):
+        return frame.reformat(format=f'gbrp{suffix}', interpolation=SWSCALE_FLAGS)
+    if len(frame.format.components) < 3:
+        return frame.reformat(format=f'gray{suffix}', interpolation=SWSCALE_FLAGS)
     across, down = 64 // frame.format.chroma_width(64), 64 // frame.format.chroma_height(64)
     layout = {(1, 1): '444', (2, 1): '422', (2, 2): '420', (1, 2): '440', (4, 1): '411', (4, 4): '410'}[across, down]
-    return frame.reformat(format=f'yuv{layout}p{suffix}')
+    return frame.reformat(format=f'yuv{layout}p{suffix}', interpolation=SWSCALE_FLAGS)
 
 
 def _planes(frame: av.VideoFrame) -> list[np.ndarray]:
     depth = frame.format.components[0].bits
-    return [_view(plane, depth).astype(np.float32) for plane in frame.planes]
-
-
-def _view(plane: av.video.plane.VideoPlane, depth: int) -> np.ndarray:
-    """Look at the samples of a plane, without what pads its lines."""
-    samples = np.frombuffer(plane, np.dtype('<u2' if depth > 8 else 'u1'))
-    return samples.reshape(plane.height, -1)[:, : plane.width]
+    return [plane_samples(plane, depth).astype(np.float32) for plane in frame.planes]
 
 
 def _rounded(values: np.ndarray, dtype: type[np.integer], largest: int | None = None) -> np.ndarray:
     """Round to integers from 0 to `largest`, by default the largest of the type."""
-    rounded = cv2.add(values, 0, dtype=cv2.CV_8U if dtype is np.uint8 else cv2.CV_16U)
+    rounded = cv2.addWeighted(values, 1, values, 0, 0, dtype=cv2.CV_8U if dtype is np.uint8 else cv2.CV_16U)
     return rounded if largest is None else np.minimum(rounded, largest, out=rounded)

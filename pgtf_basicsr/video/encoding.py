@@ -8,6 +8,7 @@ from typing import NamedTuple
 import av
 
 from ..errors import UserError
+from .chroma import LEFT, LOCATIONS, TOP_LEFT, ChromaLocation
 from .formats import MasteringDisplay, VideoFormat
 
 __all__ = ['CODECS', 'SUFFIXES', 'Codec', 'Encoding', 'choose_encoding', 'state_format']
@@ -26,9 +27,10 @@ class Codec(NamedTuple):
         quality (Mapping): Those with a quality, beside `crf`.
         lossless (Mapping, optional): Those that lose nothing; None where it always loses something.
         hdr (str, optional): Which `HDR_OPTIONS` the encoder writes HDR metadata with.
-        even_sides (bool): Whether 4:2:0 needs an even width and height.
-        states_chroma_location (bool): Whether its bitstream says where chroma samples lie.
+        even_sides (bool): Whether subsampled chroma needs an even width and height.
+        locations (tuple): Where chroma samples can lie by its bitstream.
         full_range (bool): Whether it knows full range.
+        shortest (int): Pixels that the longer side of a frame must have.
     """
 
     title: str
@@ -41,8 +43,9 @@ class Codec(NamedTuple):
     lossless: Mapping[str, str] | None
     hdr: str | None
     even_sides: bool
-    states_chroma_location: bool
+    locations: tuple[ChromaLocation, ...] = ()
     full_range: bool = True
+    shortest: int = 2
 
 
 CODECS = {
@@ -57,7 +60,7 @@ CODECS = {
         lossless={'qp': '0'},
         hdr='x264-params',
         even_sides=True,
-        states_chroma_location=True,
+        locations=tuple(LOCATIONS.values()),
     ),
     'hevc': Codec(
         title='HEVC',
@@ -70,7 +73,8 @@ CODECS = {
         lossless={'x265-params': 'lossless=1'},
         hdr='x265-params',
         even_sides=True,
-        states_chroma_location=True,
+        locations=tuple(LOCATIONS.values()),
+        shortest=64,  # x265 4.2 writes beyond its buffers where both are shorter
     ),
     'av1': Codec(
         title='AV1',
@@ -83,7 +87,7 @@ CODECS = {
         lossless={'svtav1-params': 'lossless=1'},
         hdr='svtav1-params',
         even_sides=True,
-        states_chroma_location=False,
+        locations=(LEFT, TOP_LEFT),
     ),
     'vp9': Codec(
         title='VP9',
@@ -96,7 +100,6 @@ CODECS = {
         lossless={'lossless': '1'},
         hdr=None,
         even_sides=False,
-        states_chroma_location=False,
     ),
     'ffv1': Codec(
         title='FFV1',
@@ -109,7 +112,6 @@ CODECS = {
         lossless={},
         hdr=None,
         even_sides=False,
-        states_chroma_location=False,
     ),
     'prores': Codec(
         title='ProRes',
@@ -122,7 +124,6 @@ CODECS = {
         lossless=None,
         hdr=None,
         even_sides=False,
-        states_chroma_location=False,
         full_range=False,
     ),
 }
@@ -149,6 +150,7 @@ class Encoding(NamedTuple):
         options (Mapping): Options of the encoder.
         format (VideoFormat): What is written.
         notes (tuple): What of the source's format is not kept, a line each.
+        tag (str, optional): The codec's tag in the final file, where it is not the usual one.
     """
 
     codec: str
@@ -156,6 +158,7 @@ class Encoding(NamedTuple):
     options: Mapping[str, str]
     format: VideoFormat
     notes: tuple[str, ...]
+    tag: str | None
 
 
 def choose_encoding(
@@ -184,7 +187,7 @@ def choose_encoding(
     suffix = suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(f'cannot write {suffix or "a file without extension"}: use one of {", ".join(SUFFIXES)}')
-    name = codec or _default_codec(suffix, source)
+    name = codec or _default_codec(suffix, source, max(width, height))
     if name not in CODECS:
         raise UserError(f'there is no codec {name}: use one of {", ".join(CODECS)}')
     chosen = CODECS[name]
@@ -193,19 +196,27 @@ def choose_encoding(
         raise UserError(
             f'{suffix} does not hold {chosen.title}: write {" or ".join(chosen.suffixes)}, or choose one of {fitting}'
         )
+    if max(width, height) < chosen.shortest:
+        raise UserError(
+            f'{chosen.title} needs a side of at least {chosen.shortest} pixels, not {width}x{height}: h264 does not'
+        )
     encoder = next((encoder for encoder in chosen.encoders if encoder in av.codecs_available), None)
     if encoder is None:
         raise UserError(f'this FFmpeg has no encoder for {chosen.title} ({", ".join(chosen.encoders)})')
-    written, notes = _fit(chosen, encoder, source, width, height)
+    written, notes = _fit(chosen, encoder, source, width, height, lossless)
     options = dict(chosen.options)
     _add(options, _quality(name, chosen, crf, lossless))
     hdr_options, hdr_notes = _hdr(chosen, written)
     _add(options, hdr_options)
     if suffix == '.avi' and name == 'h264':
         options['bf'] = '0'  # AVI has no time stamps, so frames are in the order in which they are shown
-    if chosen.states_chroma_location and written.chroma == '420':
+    if written.chroma == '420' and written.chroma_location in chosen.locations:
         options['chroma_sample_location'] = written.chroma_location.name
-    return Encoding(name, encoder, options, written, (*notes, *hdr_notes))
+    # Apple's players know HEVC by this tag only.
+    if source.pixel_aspect != 1 and suffix not in ('.mp4', '.m4v', '.mov') and name not in ('h264', 'hevc'):
+        hdr_notes = (*hdr_notes, f'pixels of {source.pixel_aspect} become square in {suffix} with {chosen.title}')
+    tag = 'hvc1' if name == 'hevc' and suffix in ('.mp4', '.m4v', '.mov') else None
+    return Encoding(name, encoder, options, written, (*notes, *hdr_notes), tag)
 
 
 def state_format(context: av.VideoCodecContext, format: VideoFormat) -> None:
@@ -216,28 +227,31 @@ def state_format(context: av.VideoCodecContext, format: VideoFormat) -> None:
     context.sample_aspect_ratio = format.pixel_aspect
 
 
-def _default_codec(suffix: str, source: VideoFormat) -> str:
+def _default_codec(suffix: str, source: VideoFormat, longer_side: int) -> str:
     if suffix == '.webm':
         return 'vp9' if source.depth == 8 else 'av1'
-    return 'h264' if source.depth == 8 or suffix == '.avi' else 'hevc'
+    deep = source.depth > 8 and suffix != '.avi' and longer_side >= CODECS['hevc'].shortest
+    return 'hevc' if deep else 'h264'
 
 
 def _fit(
-    codec: Codec, encoder: str, source: VideoFormat, width: int, height: int
+    codec: Codec, encoder: str, source: VideoFormat, width: int, height: int, lossless: bool
 ) -> tuple[VideoFormat, tuple[str, ...]]:
     """Find the format that an encoder takes and that loses least, and say what it loses."""
     if source.chroma == 'rgb' and encoder == 'ffv1':
         return source, ()
-    wanted = source._replace(chroma='444', full_range=False) if source.chroma == 'rgb' else source
+    wanted = source
+    if source.chroma == 'rgb':
+        # Few players know 4:4:4 and more than 10 bits, so they have to be asked for.
+        chroma, depth = ('444', source.depth) if lossless else ('420', min(source.depth, 10))
+        wanted = source._replace(chroma=chroma, depth=depth)
     supported = [
         (found['chroma'], int(found['depth'] or 8))
         for found in map(PIXEL_FORMAT.match, (format.name for format in av.Codec(encoder, 'w').video_formats or ()))
         if found
     ]
     if codec.even_sides and (width % 2 or height % 2):
-        supported = [
-            (chroma, depth) for chroma, depth in supported if chroma == '444' or (chroma == '422' and width % 2 == 0)
-        ]
+        supported = [(chroma, depth) for chroma, depth in supported if chroma == '444']
     if not supported:
         raise UserError(f'{codec.title} needs an even width and height, not {width}x{height}: hevc and vp9 do not')
     chroma, depth = min(
@@ -256,8 +270,8 @@ def _fit(
         notes.append(f'chroma becomes 4:{chroma[1]}:{chroma[2]}, {codec.title} cannot hold {_ratio(wanted.chroma)}')
     if wanted.full_range and not codec.full_range:
         notes.append(f'full range becomes limited range, {codec.title} knows no other')
-    if depth < wanted.depth:
-        notes.append(f'{wanted.depth} bits become {depth}, {codec.title} holds no more here')
+    if depth < source.depth:
+        notes.append(f'{source.depth} bits become {depth}')
     full_range = wanted.full_range and codec.full_range
     return wanted._replace(chroma=chroma, depth=depth, full_range=full_range), tuple(notes)
 

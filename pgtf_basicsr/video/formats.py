@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.buffer import Buffer
 
 from .chroma import CENTER, LOCATIONS, ChromaLocation
 from .codecs import FULL_RANGE, LIMITED_RANGE, SWSCALE_FLAGS
@@ -21,14 +21,15 @@ __all__ = [
     'format_of',
     'hdr_warning',
     'is_full_range',
+    'is_rgb',
     'plain_format',
 ]
 
 NOT_STATED = 2
 # Names of the transfer functions of HDR, by their code points.
 HDR_TRANSFERS = {16: 'PQ', 18: 'HLG'}
-# The subsampling that is written, by width and height of a luma plane over those of a chroma plane. 4:1:1 (DV) and 4:1:0
-# become what every player knows, 4:4:0 what loses nothing.
+# The subsampling that is written, by width and height of a luma plane over those of a chroma plane. 4:1:1 (DV) and
+# 4:1:0 become what every player knows, 4:4:0 what loses nothing.
 WRITTEN_CHROMA = {(1, 1): '444', (2, 1): '422', (2, 2): '420', (1, 2): '444', (4, 1): '420', (4, 4): '420'}
 
 
@@ -107,15 +108,15 @@ class VideoFormat(NamedTuple):
 def format_of(frame: av.VideoFrame, context: av.VideoCodecContext) -> VideoFormat:
     """Describe a stream by its first frame and its decoder."""
     depth = max([8, *(component.bits for component in frame.format.components)])
-    light = _side_data(frame, Type.CONTENT_LIGHT_LEVEL)
-    mastering = _side_data(frame, Type.MASTERING_DISPLAY_METADATA)
+    light = _side_data(frame, 'CONTENT_LIGHT_LEVEL')
+    mastering = _side_data(frame, 'MASTERING_DISPLAY_METADATA')
     format = VideoFormat(
         depth=min(depth, 16),
         mastering_display=_mastering_display(mastering) if mastering else None,
         content_light=ContentLight(*struct.unpack_from('II', light)) if light else None,
         pixel_aspect=context.sample_aspect_ratio or Fraction(1),
     )
-    if frame.format.is_rgb or frame.format.has_palette:
+    if is_rgb(frame):
         return format._replace(chroma='rgb', color=Color(1, context.color_primaries, context.color_trc))
     factors = 64 // frame.format.chroma_width(64), 64 // frame.format.chroma_height(64)
     gray = len(frame.format.components) < 3
@@ -132,8 +133,13 @@ def plain_format(width: int, height: int, color: Color = BT709) -> VideoFormat:
     return VideoFormat(chroma='444' if width % 2 or height % 2 else '420', color=color)
 
 
+def is_rgb(frame: av.VideoFrame) -> bool:
+    """Whether the samples of a frame are those of RGB, palettes and XYZ included, which FFmpeg converts to it."""
+    return frame.format.is_rgb or frame.format.has_palette or frame.format.name.startswith('xyz')
+
+
 def is_full_range(frame: av.VideoFrame) -> bool:
-    """Whether YCbCr values of a frame use all of their bits. Gray ones that do not say so are taken to, as by FFmpeg."""
+    """Whether YCbCr values of a frame use all of their bits. Gray ones that do not say so do, as in FFmpeg."""
     if frame.color_range in (FULL_RANGE, LIMITED_RANGE):
         return frame.color_range == FULL_RANGE
     return frame.format.name.startswith(('yuvj', 'gray', 'ya'))
@@ -153,9 +159,9 @@ def chroma_location(frame: av.VideoFrame) -> ChromaLocation:
         plane.update(bytes(plane.buffer_size))
     bright = np.zeros((size // 2, probe.planes[1].line_size), np.uint8)
     bright[point, point] = 200
-    probe.planes[1].update(bright)
+    probe.planes[1].update(bright.tobytes())
     enlarged = probe.reformat(format='yuv444p', interpolation=SWSCALE_FLAGS).planes[1]
-    values = np.frombuffer(enlarged, np.uint8).reshape(size, -1)[:, :size].astype(np.float64)
+    values = np.frombuffer(memoryview(enlarged), np.uint8).reshape(size, -1)[:, :size].astype(np.float64)
     found = [round(2 * (values.sum(axis) @ np.arange(size) / values.sum() - 2 * point)) / 2 for axis in (0, 1)]
     return min(LOCATIONS.values(), key=lambda location: np.abs(np.subtract(location, found)).sum())
 
@@ -171,8 +177,9 @@ def hdr_warning(format: VideoFormat) -> str | None:
     )
 
 
-def _side_data(frame: av.VideoFrame, kind: Type) -> bytes | None:
-    return next((bytes(data) for data in frame.side_data if data.type is kind), None)
+def _side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
+    data = frame.side_data.get(kind)
+    return bytes(data) if isinstance(data, Buffer) else None
 
 
 def _mastering_display(data: bytes) -> MasteringDisplay | None:

@@ -47,6 +47,7 @@ class SegmentWriter:
         self.path, self._encoding = path, encoding
         self._width, self._height = width, height
         self._rate, self._time_base = rate, time_base
+        self._count = 0
         self._name = f'file:{path}'
         # Without them, times are shifted: to begin at 0, or to milliseconds.
         self._options = {'avoid_negative_ts': 'disabled'}
@@ -69,7 +70,7 @@ class SegmentWriter:
         try:
             with self._resources:
                 if exc_type is None:
-                    self._container.mux(self._stream.encode())
+                    self._finish()
         except (OSError, av.FFmpegError) as failure:
             raise self._failure(failure) from failure
 
@@ -87,6 +88,7 @@ class SegmentWriter:
             raise ValueError(f'{frame.time} s is not a multiple of {self._time_base} s')
         encoded = to_yuv(frame.image, self._encoding.format)
         encoded.pts, encoded.time_base = units.numerator, self._time_base
+        self._count += 1
         try:
             self._container.mux(self._stream.encode(encoded))
         except av.FFmpegError as error:
@@ -103,6 +105,15 @@ class SegmentWriter:
         state_format(stream.codec_context, self._encoding.format)
         stream.codec_context.open()
         return stream
+
+    def _finish(self) -> None:
+        packets = self._stream.encode()
+        times = [packet.pts or 0 for packet in packets]
+        # Of one or two frames x265 gives any number as the decoding time.
+        if len(packets) == self._count and times == sorted(times):
+            for packet in packets:
+                packet.dts = packet.pts
+        self._container.mux(packets)
 
     def _failure(self, error: av.FFmpegError | OSError) -> UserError:
         return UserError(f'cannot write {self.path}: {error.strerror or error}')
