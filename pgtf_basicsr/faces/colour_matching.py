@@ -5,8 +5,10 @@ import numpy as np
 
 __all__ = ['match_colour']
 
-# Side of the images in which colours are compared: a network changes details, and should not change what is coarser.
-COARSE = 32
+# Side of the images in which colours are compared, and their blur. A network adds details, which are contrast as well:
+# beside this blur, that of a degraded face hardly counts.
+COARSE = 16
+COARSE_BLUR = 2
 # Variance below which contrast is noise.
 NOISE = (2 / 255) ** 2
 
@@ -14,7 +16,7 @@ NOISE = (2 / 255) ** 2
 def match_colour(restored: np.ndarray, crop: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Give a restored face the mean and the contrast of the original where the two are blended.
 
-    Both are measured per channel, without details, in the feathered edge of the mask.
+    Both are measured per channel, without details, about the feathered edge of the mask.
 
     Args:
         restored (ndarray): (size, size, 3) float32 RGB in [0, 1], the network's output.
@@ -36,7 +38,8 @@ def match_colour(restored: np.ndarray, crop: np.ndarray, mask: np.ndarray) -> np
 
 
 def _coarse(image: np.ndarray) -> np.ndarray:
-    return cv2.resize(image, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(small, (0, 0), COARSE_BLUR)
 
 
 def _statistics(image: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

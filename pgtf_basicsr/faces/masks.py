@@ -1,12 +1,12 @@
 """Masks of faces in their crops: where what was restored is pasted, with a feathered edge.
 
 A mask is (size, size) float32, from 0 at the edges of the crop to 1 in the face. From pixel to pixel of the frame it
-changes by a tenth at most, so that an error in colour shows no seam. For this its maker is told the scale of the crop, in
-pixels of the crop per pixel of the frame.
+changes by a tenth at most, so that an error in colour shows no seam. For this its maker needs the scale of the crop: its
+pixels per pixel of the frame.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -21,11 +21,11 @@ FACE_LABELS = (1, 2, 3, 4, 5, 7, 8, 10, 11, 12, 13)
 # Centre and half axes of a face with its edge, as fractions of a crop that is aligned to the FFHQ template.
 CENTRE = np.array([0.5, 0.55])
 HALF_AXES = np.array([0.4, 0.44])
-# Widths of the edge as fractions of the crop: of an ellipse, which crosses skin, hair and background as it comes, and of
-# a parsed face, which ends where the face does.
-ELLIPSE_EDGE, PARSED_EDGE = 0.12, 0.06
-# Pixels of the frame that an edge takes at least. Edges are up to twice as steep as a straight ramp of the same width.
-SMALLEST_EDGE = 21
+# Widths of the edge as fractions of the crop: of an ellipse, which crosses skin, hair and background as it comes, and
+# of a parsed face, which ends where the face does.
+ELLIPSE_EDGE, PARSED_EDGE = 0.12, 0.03
+# Change of a mask from pixel to pixel of the frame at most, with something left for crops that are turned.
+STEEPEST = 0.08
 # Blur of what is parsed, as a fraction of the crop: borders of labels jitter from frame to frame.
 PARSING_BLUR = 1 / 128
 
@@ -39,29 +39,30 @@ def ellipse_mask(size: int, scale: float) -> np.ndarray:
     """
     x, y = (((np.arange(size) + 0.5) / size)[:, None] - CENTRE).T / HALF_AXES[:, None]
     radius = np.hypot(x, y[:, None])
-    # Within the ellipse it is at least as far to its edge.
+    # Within the ellipse it is at least as far to its edge. The ramp below is 1.5 times as steep as a straight one.
     inside = (1 - radius) * HALF_AXES.min() * size
-    ramp = (inside / _edge(ELLIPSE_EDGE, size, scale)).clip(0, 1)
+    ramp = (inside / max(ELLIPSE_EDGE * size, 1.5 * scale / STEEPEST)).clip(0, 1)
     return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
 
 
-def face_probability(logits: Tensor) -> Tensor:
-    """Probability that a pixel is face and nothing before it.
+def face_probability(logits: Tensor, labels: Sequence[int] = FACE_LABELS) -> Tensor:
+    """Probability that a pixel is face, with nothing before it.
 
     Args:
         logits (Tensor): (..., 19, H, W), of a face parsing network for CelebAMask-HQ.
+        labels (Sequence[int]): The labels that are face.
 
     Returns:
         Tensor: (..., H, W) in [0, 1].
     """
-    return logits.float().softmax(-3)[..., FACE_LABELS, :, :].sum(-3)
+    return logits.float().softmax(-3)[..., list(labels), :, :].sum(-3)
 
 
 def steady(probabilities: Iterable[np.ndarray], reach: int = 2) -> Iterator[np.ndarray]:
     """Steady the parsing of a face over time: its minimum over neighbouring frames, then the average of those.
 
     The minimum lets nothing that moves before the face be averaged away: in no frame is the result greater than the
-    frame's own probability, and it changes by 1 / (2 reach + 1) at most from frame to frame.
+    frame's own probability.
 
     Args:
         probabilities (Iterable[ndarray]): (H, W) in [0, 1], of consecutive frames of one track.
@@ -83,18 +84,10 @@ def parsing_mask(probability: np.ndarray, scale: float) -> np.ndarray:
     size = len(probability)
     blurred = cv2.GaussianBlur(probability.astype(np.float32), (0, 0), PARSING_BLUR * size)
     face = (2 * blurred - 0.5).clip(0, 1)
-    # Two averages of half the edge reach as far as is eroded before, so that 0 stays 0.
-    half = int(np.ceil(_edge(PARSED_EDGE, size, scale) / 2)) | 1
-    whole = 2 * half - 1
-    eroded = cv2.erode(face, np.ones((whole, whole), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    for _ in range(2):
-        eroded = cv2.blur(eroded, (half, half), borderType=cv2.BORDER_CONSTANT)
-    return eroded.clip(0, 1)
-
-
-def _edge(share: float, size: int, scale: float) -> float:
-    """Width of a mask's edge in pixels of the crop."""
-    return max(share * size, SMALLEST_EDGE * scale)
+    # The average reaches as far as is eroded before, so that 0 stays 0.
+    edge = int(np.ceil(max(PARSED_EDGE * size, scale / STEEPEST))) | 1
+    eroded = cv2.erode(face, np.ones((edge, edge), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return cv2.blur(eroded, (edge, edge), borderType=cv2.BORDER_CONSTANT).clip(0, 1)
 
 
 def _sliding(frames: Iterable[np.ndarray], reach: int, reduce: Callable[..., np.ndarray]) -> Iterator[np.ndarray]:

@@ -92,20 +92,19 @@ def rounded(planes, format):
     return [np.rint(plane).astype(np.uint8 if format.depth == 8 else np.uint16) for plane in planes]
 
 
-def masked(mask, matrix, plane, format, least):
-    """Which samples of a plane lie where the mask is at least so large, by their coordinates."""
+def reached(face, plane, format):
+    """Which samples of a plane a mask reaches, and which it covers, by their coordinates: two arrays (h, w) of bool."""
     height, width = plane.shape
     y, x = np.mgrid[:height, :width].astype(float)
     if width < 320:
         x = 2 * x + format.chroma_location.x
     if height < 240:
         y = 2 * y + format.chroma_location.y
-    at = transform_points(np.stack([x, y], axis=-1), matrix)
-    near = np.floor(at).astype(int)
-    around = [near + corner for corner in ((0, 0), (1, 0), (0, 1), (1, 1))]
-    padded = np.pad(mask, 1)
-    values = [padded[tuple((place[..., ::-1] + 1).clip(0, len(mask) + 1).reshape(-1, 2).T)] for place in around]
-    return np.max(values, axis=0).reshape(height, width) >= least
+    near = np.floor(transform_points(np.stack([x, y], axis=-1), face.matrix)).astype(int)
+    padded = np.pad(face.mask, 1)
+    places = [(near + corner + 1).clip(0, len(padded) - 1) for corner in ((0, 0), (1, 0), (0, 1), (1, 1))]
+    values = np.stack([padded[place[..., 1], place[..., 0]] for place in places])
+    return values.max(axis=0) > 0, values.min(axis=0) == 1
 
 
 @pytest.mark.parametrize('format', FORMATS, ids=names)
@@ -178,12 +177,12 @@ def test_what_is_pasted_lies_where_it_belongs_in_its_colours(format, side, degre
     x, y = np.moveaxis(transform_points(np.stack([x, y], axis=-1), cv2.invertAffineTransform(matrix)), -1, 0)
     crop, restored = (function(x, y).astype(np.float32) for function in (scene, restored_scene))
     planes = rounded(sampled(scene, format), format)
-    mask = ellipse(matrix)
-    paste_faces(planes, format, [RestoredCrop(matrix, crop, restored, mask)])
+    face = RestoredCrop(matrix, crop, restored, ellipse(matrix))
+    paste_faces(planes, format, [face])
     for plane, expected, old in zip(planes, sampled(restored_scene, format), sampled(scene, format)):
-        inside = ~masked(1 - mask, matrix, plane, format, 1e-6)
+        _, inside = reached(face, plane, format)
         error = (plane - expected)[inside] / 2 ** (format.depth - 8)
-        assert inside.sum() > 500 and np.abs(expected - old)[inside].max() > 5
+        assert inside.sum() > 300 and np.abs(expected - old)[inside].max() > 5
         assert 20 * np.log10(255 / np.sqrt(np.mean(error**2))) > 50
 
 
@@ -200,7 +199,7 @@ def test_samples_outside_the_masks_are_not_touched(format):
     ]
     paste_faces(planes, format, faces)
     for plane, old in zip(planes, before):
-        inside = np.any([masked(face.mask, face.matrix, plane, format, 1e-9) for face in faces], axis=0)
+        inside = np.any([reached(face, plane, format)[0] for face in faces], axis=0)
         assert np.array_equal(plane[~inside], old[~inside]) and not inside.all()
         assert (plane != old)[inside].mean() > 0.5
 
@@ -231,9 +230,9 @@ def test_the_larger_of_two_faces_covers_the_other():
     format = VideoFormat(10, '420', chroma_location=LEFT)
     original = planes_of(to_yuv(portrait(), format), format)
     faces = []
-    for matrix, value in ((crop_matrix(130, 120, 120), 0.9), (crop_matrix(180, 120, 170), 0.1)):
+    for matrix, color in ((crop_matrix(130, 120, 120), (0.9, 0.5, 0.2)), (crop_matrix(180, 120, 170), (0.1, 0.5, 0.8))):
         crop = np.full((SIZE, SIZE, 3), 0.5, np.float32)
-        faces.append(RestoredCrop(matrix, crop, np.full_like(crop, value), ellipse(matrix)))
+        faces.append(RestoredCrop(matrix, crop, np.zeros_like(crop) + np.float32(color), ellipse(matrix)))
 
     def pasted(faces):
         planes = [plane.copy() for plane in original]
@@ -243,10 +242,9 @@ def test_the_larger_of_two_faces_covers_the_other():
     near, both = pasted(faces[1:]), pasted(faces)
     assert all(map(np.array_equal, both, pasted(faces[::-1])))
     for plane, alone, far, old in zip(both, near, pasted(faces[:1]), original):
-        whole = ~masked(1 - faces[1].mask, faces[1].matrix, plane, format, 1e-6)
-        away = ~masked(faces[1].mask, faces[1].matrix, plane, format, 1e-9)
-        assert np.array_equal(plane[whole], alone[whole])
-        assert np.array_equal(plane[away], far[away]) and not np.array_equal(plane[away], old[away])
+        touched, covered = reached(faces[1], plane, format)
+        assert np.array_equal(plane[covered], alone[covered]) and not np.array_equal(plane[covered], far[covered])
+        assert np.array_equal(plane[~touched], far[~touched]) and not np.array_equal(plane[~touched], old[~touched])
 
 
 def test_strength_scales_the_change():
@@ -270,6 +268,6 @@ def test_matching_undoes_a_change_of_colours_and_keeps_details():
     tinted = (crop * np.float32([0.8, 1.1, 1]) + np.float32([0.1, -0.05, 0.02])).astype(np.float32)
     assert np.abs(match_colour(tinted, crop, mask) - crop).max() < 0.01
     # A network sharpens: what is finer than its colours is left to it.
-    blurred = cv2.GaussianBlur(crop, (0, 0), 3)
+    blurred = cv2.GaussianBlur(crop, (0, 0), SIZE / 64)
     assert match_colour(crop, blurred, mask).std() == pytest.approx(crop.std(), rel=0.03)
     assert match_colour(tinted, crop, np.zeros_like(mask)) is tinted
