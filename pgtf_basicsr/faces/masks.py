@@ -1,8 +1,8 @@
 """Masks of faces in their crops: where what was restored is pasted, with a feathered edge.
 
 A mask is (size, size) float32, from 0 at the edges of the crop to 1 in the face. From pixel to pixel of the frame it
-changes by a tenth at most, so that an error in colour shows no seam. For this its maker needs the scale of the crop: its
-pixels per pixel of the frame.
+changes by a tenth at most, so that an error in colour shows no seam. For this its maker needs the scale of the crop, in
+pixels of the crop per pixel of the frame.
 """
 
 from collections import deque

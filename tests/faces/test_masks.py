@@ -1,3 +1,4 @@
+from functools import cache
 from itertools import pairwise
 
 import cv2
@@ -14,6 +15,7 @@ SIZE = 256
 HAIR, GLASSES, SKIN = (1 + PARTS.index(part) for part in ('hair', 'eye_g', 'skin'))
 
 
+@cache
 def labels():
     """Labels (SIZE, SIZE) of a portrait with glasses, as aligned to the FFHQ template."""
     face = portraits()[1]
@@ -52,7 +54,7 @@ def test_an_ellipse_lies_on_the_face_and_ends_within_the_crop(scale):
 
 
 def test_what_is_before_a_face_is_left_as_it_is():
-    label = labels()
+    label = labels().copy()
     label[150:, 100:135] = 0  # a finger
     mask = parsing_mask(face_probability(logits_of(label)).numpy(), 1)
     face = np.isin(label, FACE_LABELS).astype(np.uint8)
