@@ -6,12 +6,14 @@ more than 8 bits by up to two code values.
 """
 
 import re
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import av
 import cv2
 import numpy as np
 
-from .chroma import ChromaLocation, enlarge, shrink
+from .chroma import LEFT, ChromaLocation, enlarge, shrink
 from .codecs import SWSCALE_FLAGS
 from .formats import VideoFormat, chroma_location, is_full_range, is_rgb
 
@@ -29,6 +31,8 @@ LUMA_SHARES = {
     7: (0.212, 0.087),
     9: (0.2627, 0.0593),
 }
+# Lines that are converted at a time, and those beside them that chroma filters look at: both multiples of 4.
+BAND, MARGIN = 128, 16
 # Formats whose planes are read as they are: little-endian, without alpha.
 PLANAR = re.compile(r'(yuvj?4\d\dp|gray|gbrp)(9le|1\dle)?$')
 
@@ -51,16 +55,18 @@ def to_rgb(frame: av.VideoFrame, location: ChromaLocation | None = None) -> np.n
     rgb = is_rgb(frame)
     if (rgb and depth <= 8) or (not rgb and frame.colorspace not in LUMA_SHARES):
         return frame.to_ndarray(format='rgb24' if depth <= 8 else 'rgb48le', interpolation=SWSCALE_FLAGS)
-    planes = _planes(_as_planar(frame, depth))
+    planar = _as_planar(frame, depth)
+    depth = planar.format.components[0].bits
+    planes = [plane_samples(plane, depth) for plane in planar.planes]
     if rgb:
         green, blue, red = planes
-        largest = 2 ** min(depth, 16) - 1
-        return _rounded(cv2.merge([red, green, blue]) * np.float32(65535 / largest), np.uint16)
-    if len(planes) > 1 and planes[1].shape != planes[0].shape:
+        return _rounded(cv2.merge([red, green, blue]) * np.float32(65535 / (2**depth - 1)), np.uint16)
+    matrix, offset = _equation(frame.colorspace, depth, is_full_range(frame))
+    if len(planes) == 1:  # gray
+        planes += [np.full_like(planes[0], offset[1])] * 2
+    elif planes[1].shape != planes[0].shape:
         location = location or chroma_location(frame)
-        height, width = planes[0].shape
-        planes[1:] = [enlarge(plane, height, width, location) for plane in planes[1:]]
-    return _ycbcr_to_rgb(planes, frame, depth)
+    return _ycbcr_to_rgb(planes, matrix, offset, location or LEFT)
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
@@ -80,9 +86,12 @@ def to_yuv(image: np.ndarray, format: VideoFormat) -> av.VideoFrame:
     if format.pixel_format == 'bgr0':
         return av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'rgb24').reformat(format='bgr0')
     frame = av.VideoFrame(image.shape[1], image.shape[0], format.pixel_format)
-    for plane, samples in zip(frame.planes, _rgb_to_planes(image, format)):
-        shrunk = shrink(samples, plane.height, plane.width, format.chroma_location)
-        plane_samples(plane, format.depth)[:] = _rounded(shrunk, np.uint16, 2**format.depth - 1)
+    planes = [plane_samples(plane, format.depth) for plane in frame.planes]
+    for band in _bands(len(image)):
+        for plane, samples in zip(planes, _rgb_to_planes(image[band.first : band.last], format)):
+            lines, seen, inner = band.of(plane, len(image))
+            reduced = shrink(samples, seen.stop - seen.start, plane.shape[1], format.chroma_location)
+            plane[lines] = _rounded(reduced[inner], np.uint16, 2**format.depth - 1)
     if format.chroma != 'rgb':
         frame.colorspace = format.color.matrix
     frame.color_range = format.color_range
@@ -103,14 +112,43 @@ def plane_samples(plane: av.video.plane.VideoPlane, depth: int) -> np.ndarray:
     return samples.reshape(plane.height, -1)[:, : plane.width]
 
 
-def _ycbcr_to_rgb(planes: list[np.ndarray], frame: av.VideoFrame, depth: int) -> np.ndarray:
-    matrix, offset = _equation(frame.colorspace, depth, is_full_range(frame))
-    luma, *chroma = planes
-    chroma = chroma or [np.full_like(luma, offset[1])] * 2  # gray
-    dtype, largest = (np.uint8, 255) if depth <= 8 else (np.uint16, 65535)
-    inverse = np.linalg.inv(matrix) * largest
+class _Band(NamedTuple):
+    """Lines of a frame from `start` to `stop`, for which those from `first` to `last` are looked at.
+
+    Frames are converted in bands, which stay in the processor's cache.
+    """
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+    def of(self, plane: np.ndarray, height: int) -> tuple[slice, slice, slice]:
+        """Make slices of a plane: those lines in it, what is looked at in it, and the former within the latter."""
+        down = -(-height // len(plane))
+        start, stop, first, last = self.start // down, -(-self.stop // down), self.first // down, -(-self.last // down)
+        return slice(start, stop), slice(first, last), slice(start - first, stop - first)
+
+
+def _bands(height: int) -> Iterator[_Band]:
+    for start in range(0, height, BAND):
+        stop = min(start + BAND, height)
+        yield _Band(start, stop, max(start - MARGIN, 0), min(stop + MARGIN, height))
+
+
+def _ycbcr_to_rgb(
+    planes: list[np.ndarray], matrix: np.ndarray, offset: np.ndarray, location: ChromaLocation
+) -> np.ndarray:
+    height, width = planes[0].shape
+    image = np.empty((height, width, 3), planes[0].dtype)
+    inverse = np.linalg.inv(matrix) * np.iinfo(image.dtype).max
     affine = np.column_stack([inverse, -inverse @ offset])
-    return _rounded(cv2.transform(cv2.merge([luma, *chroma]), affine), dtype)
+    for band in _bands(height):
+        lines, _, inner = band.of(planes[0], height)
+        luma, *chroma = [plane[band.of(plane, height)[1]].astype(np.float32) for plane in planes]
+        chroma = [enlarge(part, len(luma), width, location)[inner] for part in chroma]
+        image[lines] = _rounded(cv2.transform(cv2.merge([luma[inner], *chroma]), affine), image.dtype.type)
+    return image
 
 
 def _rgb_to_planes(image: np.ndarray, format: VideoFormat) -> list[np.ndarray]:
@@ -149,11 +187,6 @@ def _as_planar(frame: av.VideoFrame, depth: int) -> av.VideoFrame:
     across, down = 64 // frame.format.chroma_width(64), 64 // frame.format.chroma_height(64)
     layout = {(1, 1): '444', (2, 1): '422', (2, 2): '420', (1, 2): '440', (4, 1): '411', (4, 4): '410'}[across, down]
     return frame.reformat(format=f'yuv{layout}p{suffix}', interpolation=SWSCALE_FLAGS)
-
-
-def _planes(frame: av.VideoFrame) -> list[np.ndarray]:
-    depth = frame.format.components[0].bits
-    return [plane_samples(plane, depth).astype(np.float32) for plane in frame.planes]
 
 
 def _rounded(values: np.ndarray, dtype: type[np.integer], largest: int | None = None) -> np.ndarray:

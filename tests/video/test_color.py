@@ -9,7 +9,7 @@ from pgtf_basicsr.video.chroma import CENTER, LEFT, LOCATIONS, enlarge, shrink
 from pgtf_basicsr.video.color import to_rgb, to_uint8, to_yuv
 from pgtf_basicsr.video.formats import Color, VideoFormat, chroma_location
 
-from ..helpers.samples import colourful, frame_of, samples, ycbcr
+from ..helpers.samples import colourful, frame_of, samples, views, ycbcr
 
 DEPTHS = (8, 10, 12, 16)
 RANGES = pytest.mark.parametrize('full_range', [False, True], ids=['limited', 'full'])
@@ -133,3 +133,26 @@ def test_gray_is_read_as_gray():
         frame.color_range = 2
         rgb = to_uint8(to_rgb(frame))
         assert np.abs(rgb.astype(int) - 64).max() <= 1
+
+
+@pytest.mark.parametrize('location', LOCATIONS.values())
+@pytest.mark.parametrize('pixel_format', ['yuv420p', 'yuv410p', 'yuv440p', 'yuv422p10le'])
+def test_tall_frames_have_no_seams(pixel_format, location):
+    """Frames are converted in bands; whole ones are the measure."""
+    generator = np.random.default_rng(0)
+    frame = av.VideoFrame(16, 404, pixel_format)
+    largest = 2 ** frame.format.components[0].bits - 1
+    for plane in views(frame):
+        plane[:] = generator.integers(0.4 * largest, 0.6 * largest, plane.shape)
+    frame.colorspace = frame.color_range = 1
+    luma, *chroma = (plane.astype(np.float32) for plane in views(frame))
+    whole = av.VideoFrame(16, 404, pixel_format.replace(pixel_format[3:6], '444'))
+    for plane, values in zip(views(whole), [luma, *(enlarge(plane, 404, 16, location) for plane in chroma)]):
+        plane[:] = values.round()
+    whole.colorspace = whole.color_range = 1
+    step = 2 ** (16 if largest > 255 else 8) / largest
+    assert np.abs(to_rgb(frame, location).astype(int) - to_rgb(whole)).max() <= 1.5 * step + 1
+    if pixel_format == 'yuv420p':
+        back = to_yuv(to_rgb(whole), format_for(8, '420', False, location=location))
+        for plane, values in zip(views(back)[1:], chroma):
+            assert np.abs(plane - values).max() <= 1
