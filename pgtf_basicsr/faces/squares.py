@@ -19,6 +19,8 @@ _TO_CENTRE = ((FFHQ_SIZE - 1) / 2 - _MIDDLE) / FFHQ_SIZE
 class FaceSquare:
     """The square that an aligned face takes in a frame: about twice as wide as the face.
 
+    Numbers are rounded to hundredths, so that a file of them holds the same.
+
     Attributes:
         x (float): Centre in pixels of the frame.
         y (float): Centre in pixels of the frame.
@@ -32,6 +34,10 @@ class FaceSquare:
     size: float
     angle: float
     score: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ('x', 'y', 'size', 'angle', 'score'):
+            object.__setattr__(self, name, round(float(getattr(self, name)), 2))
 
 
 def face_square(landmarks: np.ndarray, score: float = 1.0) -> FaceSquare:
@@ -56,13 +62,13 @@ def face_square(landmarks: np.ndarray, score: float = 1.0) -> FaceSquare:
     across = template_x @ (cosine * x + sine * y) / (template_x @ template_x)
     along = template_y @ (cosine * y - sine * x) / (template_y @ template_y)
     size = FFHQ_SIZE * max(across, along)
-    if not (math.isfinite(size) and size > 0):
+    if not (math.isfinite(size) and size >= 1):
         raise ValueError(f'landmarks {landmarks.tolist()} do not determine a square')
     to_x, to_y = size * _TO_CENTRE
     return FaceSquare(
-        float(middle[0] + cosine * to_x - sine * to_y),
-        float(middle[1] + sine * to_x + cosine * to_y),
-        float(size),
+        middle[0] + cosine * to_x - sine * to_y,
+        middle[1] + sine * to_x + cosine * to_y,
+        size,
         math.degrees(angle),
-        float(score),
+        score,
     )
