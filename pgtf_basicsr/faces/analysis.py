@@ -8,11 +8,17 @@ from functools import cached_property
 import numpy as np
 
 from .crop_paths import CropPath, crop_paths
-from .detection import FaceDetector
+from .detection import DetectorChoice, FaceDetector
 from .squares import FaceSquare, face_square
 from .tracks import follow_faces
 
-__all__ = ['Analysis', 'FaceFinder', 'FaceTrack', 'VideoFacts']
+__all__ = ['Analysis', 'FaceFinder', 'FaceTrack', 'VideoFacts', 'build_finder']
+
+# Frames are shrunk to this for detection: two cores then search more than twenty a second, whatever their size, and find
+# faces that are about a thirtieth as wide as the frame.
+DETECTION_SIDE = 448
+# A face whose score falls, as it blurs or turns aside, is followed down to this fraction of what a new one needs.
+FOLLOWED_SCORE = 0.7
 
 
 @dataclass(frozen=True)
@@ -85,10 +91,11 @@ class FaceFinder:
     Args:
         detector (FaceDetector): The detector.
         detect_every (int): Faces are detected in the first frame, and in every so-manieth after it.
+        start_score (float): A face of a lower score continues a track, but begins none.
     """
 
-    def __init__(self, detector: FaceDetector, detect_every: int = 1):
-        self._detector, self._detect_every = detector, detect_every
+    def __init__(self, detector: FaceDetector, detect_every: int = 1, start_score: float = 0):
+        self._detector, self._detect_every, self._start_score = detector, detect_every, start_score
         self._squares: list[Sequence[FaceSquare]] = []
 
     def add(self, frame: np.ndarray) -> int:
@@ -109,7 +116,7 @@ class FaceFinder:
         """
         cuts = sorted(cuts)
         edges = [0, *cuts, len(self._squares)]
-        found = follow_faces(self._squares, cuts, max(max_gap, self._detect_every - 1))
+        found = follow_faces(self._squares, cuts, max(max_gap, self._detect_every - 1), self._start_score)
         tracks = []
         for number, places in enumerate(found, 1):
             detections = {frame: self._squares[frame][index] for frame, index in places}
@@ -131,3 +138,16 @@ class FaceFinder:
             except ValueError:  # landmarks that coincide
                 continue
         return squares
+
+
+def build_finder(choice: DetectorChoice, detect_every: int = 1) -> FaceFinder:
+    """Build the detector and the finder for whole videos.
+
+    Args:
+        choice (DetectorChoice): The detector.
+        detect_every (int): See `FaceFinder`.
+    """
+    detector = choice.build(DETECTION_SIDE)
+    start_score = detector.min_score
+    detector.min_score = FOLLOWED_SCORE * start_score
+    return FaceFinder(detector, detect_every, start_score)

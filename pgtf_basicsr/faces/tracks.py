@@ -18,7 +18,7 @@ REACH, REACH_PER_FRAME, LONGEST_REACH = 0.4, 0.05, 0.8
 # What a ratio of sizes of e counts, in sides.
 SIZE_WEIGHT = 0.5
 # The prediction is a line through about so many of the last places.
-MEMORY = 6
+MEMORY = 3
 _FAR = 1e6
 
 
@@ -60,7 +60,7 @@ def track_faces(frames: Sequence[Sequence[Face]], cuts: Iterable[int], max_gap: 
 
 
 def follow_faces(
-    frames: Iterable[Sequence[FaceSquare]], cuts: Iterable[int], max_gap: int
+    frames: Iterable[Sequence[FaceSquare]], cuts: Iterable[int], max_gap: int, start_score: float = 0
 ) -> list[list[tuple[int, int]]]:
     """Follow all faces from frame to frame, through gaps, crossings, entries and exits.
 
@@ -72,6 +72,7 @@ def follow_faces(
         frames (Iterable[Sequence[FaceSquare]]): The faces of each frame, read once.
         cuts (Iterable[int]): Numbers of the first frames of new shots, where every track ends.
         max_gap (int): Number of frames for which a face may be missing.
+        start_score (float): A face of a lower score continues a track, but begins none.
 
     Returns:
         list[list[tuple[int, int]]]: Tracks in the order of their first frames, each as (number of the frame, index of
@@ -86,14 +87,14 @@ def follow_faces(
         ]
         matches = _match(open_tracks, faces, number)
         for index, face in enumerate(faces):
-            motion = matches.get(index)
-            if motion is None:
+            if index in matches:
+                matches[index].update(number, face)
+                matches[index].places.append((number, index))
+            elif face.score >= start_score:
                 motion = _Motion(number, face)
+                motion.places.append((number, index))
                 tracks.append(motion.places)
                 open_tracks.append(motion)
-            else:
-                motion.update(number, face)
-            motion.places.append((number, index))
     return tracks
 
 
