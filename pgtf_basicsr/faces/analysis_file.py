@@ -1,0 +1,168 @@
+"""The file of an analysis: readable JSON, a line a detection, to be edited by hand.
+
+    {
+     "schema": 1,
+     "video": {"name": "holiday.mov", "width": 1920, "height": 1080, "frames": 300, "rate": 29.97},
+     "detector": "centerface", "detect_every": 1, "max_fill": 9,
+     "cuts": [120],
+     "columns": ["frame", "x", "y", "size", "angle", "score"],
+     "tracks": [
+      {"id": 1, "first": 0, "last": 119, "detections": [
+       [0, 812.4, 388.1, 402.33, -3.1, 0.93],
+       ...
+
+A row is the `FaceSquare` of a frame. A track or a row may be removed: what is left is smoothed again when it is used.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import UserError
+from ..files import replacing
+from .analysis import Analysis, FaceTrack, VideoFacts
+from .squares import FaceSquare
+
+__all__ = ['read_analysis', 'write_analysis']
+
+SCHEMA = 1
+COLUMNS = ('frame', 'x', 'y', 'size', 'angle', 'score')
+
+_Number = Annotated[int, Ge(0)]
+_Positive = Annotated[int, Ge(1)]
+_Row = tuple[_Number, float, float, Annotated[float, Gt(0)], float, Annotated[float, Ge(0), Le(1)]]
+
+
+def write_analysis(path: str | Path, analysis: Analysis) -> None:
+    """Write an analysis; the file appears whole or not at all.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    video = analysis.video
+    settings = {name: getattr(analysis, name) for name in ('detector', 'detect_every', 'max_fill')}
+    lines = [
+        f' "schema": {SCHEMA},',
+        f' "video": {json.dumps({name: getattr(video, name) for name in _Video.model_fields})},',
+        f' {json.dumps(settings)[1:-1]},',
+        f' "cuts": {json.dumps(analysis.cuts)},',
+        f' "columns": {json.dumps(COLUMNS)},',
+    ]
+    tracks = ',\n'.join(_track_text(track) for track in analysis.tracks)
+    lines.append(f' "tracks": [\n{tracks}\n ]' if tracks else ' "tracks": []')
+    with replacing(path) as partial:
+        partial.write_text('\n'.join(['{', *lines, '}', '']), encoding='utf-8')
+
+
+def read_analysis(path: str | Path) -> Analysis:
+    """Read an analysis, which may have been edited by hand.
+
+    Raises:
+        UserError: The file is missing, is not an analysis, or contradicts itself.
+    """
+    try:
+        contents = json.loads(Path(path).read_text(encoding='utf-8'), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise UserError(f'cannot read the analysis {path}: {error.strerror}') from error
+    except ValueError as error:
+        raise UserError(f'the analysis {path} is not JSON: {error}') from error
+    schema = contents.get('schema') if isinstance(contents, dict) else None
+    if schema != SCHEMA:
+        raise UserError(f'{path} is not an analysis of this version: its "schema" should be {SCHEMA}, not {schema!r}')
+    try:
+        file = _File.model_validate(contents)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise UserError(f'the analysis {path}: {_place(fault["loc"])}: {fault["msg"]}') from error
+    fault = next((fault for track in file.tracks for fault in _faults(track, file)), None)
+    identifiers = [track.id for track in file.tracks]
+    fault = fault or next((f'there are two tracks {id_}' for id_ in identifiers if identifiers.count(id_) > 1), None)
+    if fault:
+        raise UserError(f'the analysis {path}: {fault}')
+    tracks = [
+        FaceTrack(track.id, track.first, track.last, {row[0]: FaceSquare(*row[1:]) for row in track.detections})
+        for track in file.tracks
+    ]
+    video = VideoFacts(**file.video.model_dump())
+    return Analysis(video, file.detector, file.detect_every, file.max_fill, file.cuts, tracks)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra='forbid', allow_inf_nan=False)
+
+
+class _Video(_Part):
+    name: str
+    width: _Positive
+    height: _Positive
+    frames: _Number
+    rate: Annotated[float, Gt(0)]
+
+
+class _Track(_Part):
+    id: _Positive
+    first: _Number
+    last: _Number
+    detections: list[_Row]
+
+
+class _File(_Part):
+    version: Literal[1] = Field(alias='schema')
+    video: _Video
+    detector: str
+    detect_every: _Positive
+    max_fill: _Number
+    cuts: list[_Number]
+    columns: tuple[
+        Literal['frame'], Literal['x'], Literal['y'], Literal['size'], Literal['angle'], Literal['score']
+    ]
+    tracks: list[_Track]
+
+
+def _faults(track: _Track, file: _File) -> list[str]:
+    """What is wrong with a track."""
+    name, numbers = f'track {track.id}', [row[0] for row in track.detections]
+    faults = []
+    if not track.first <= track.last < file.video.frames:
+        faults.append(
+            f'{name} goes from frame {track.first} to {track.last}; frames of the video are 0 to {file.video.frames - 1}'
+        )
+    if not numbers:
+        faults.append(f'{name} has no detections; remove the track')
+    if any(later <= earlier for earlier, later in zip(numbers, numbers[1:])):
+        faults.append(f'{name}: the frames of its detections do not ascend')
+    outside = [number for number in numbers if not track.first <= number <= track.last]
+    if outside:
+        faults.append(f'{name} has a detection in frame {outside[0]}, outside its frames {track.first} to {track.last}')
+    cut = next((cut for cut in file.cuts if track.first < cut <= track.last), None)
+    if cut is not None:
+        faults.append(f'{name} goes across the cut at frame {cut}; end it before, or remove the cut')
+    return faults
+
+
+def _track_text(track: FaceTrack) -> str:
+    rows = ',\n'.join(
+        f'   {json.dumps([number, square.x, square.y, square.size, square.angle, square.score])}'
+        for number, square in sorted(track.detections.items())
+    )
+    return f'  {{"id": {track.id}, "first": {track.first}, "last": {track.last}, "detections": [\n{rows}\n  ]}}'
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Where a fault is: tracks[2].detections[7].size."""
+    parts: list[str] = []
+    for index, part in enumerate(location):
+        if isinstance(part, str):
+            parts.append(f'.{part}')
+        elif index > 1 and location[index - 2] == 'detections':
+            parts.append(f'.{COLUMNS[part]}' if part < len(COLUMNS) else f'[{part}]')
+        else:
+            parts.append(f'[{part}]')
+    return ''.join(parts).lstrip('.') or 'the file'
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f'{name} is not a number')
