@@ -14,8 +14,8 @@ from torch import Tensor
 
 __all__ = ['FACE_LABELS', 'ellipse_mask', 'face_probability', 'parsing_mask', 'steady']
 
-# Labels of CelebAMask-HQ that are pasted: skin, brows, eyes, ears, nose, mouth and lips. Hair, hats, glasses, earrings,
-# and hands, which are background, stay as they are in the frame.
+# Labels of CelebAMask-HQ that are pasted: skin, brows, eyes, ears, nose, mouth and lips. Hair, hats, earrings, glasses
+# with the eyes behind them, which have no label then, and hands, which are background, stay as they are in the frame.
 FACE_LABELS = (1, 2, 3, 4, 5, 7, 8, 10, 11, 12, 13)
 
 # Centre and half axes of a face with its edge, as fractions of a crop that is aligned to the FFHQ template.

@@ -261,6 +261,19 @@ def test_strength_scales_the_change():
     assert np.abs(changes[2] - 2 * changes[1]).max() <= 2
 
 
+def test_detail_that_the_frame_cannot_hold_does_not_alias():
+    format = VideoFormat(8, '420', chroma_location=LEFT)
+    planes = planes_of(to_yuv(np.full((240, 320, 3), 128, np.uint8), format), format)
+    before = [plane.copy() for plane in planes]
+    y, x = np.mgrid[:SIZE, :SIZE]
+    crop = np.full((SIZE, SIZE, 3), 0.5, np.float32)
+    # Stripes of 2.5 pixels of the crop, less than one pixel of the frame.
+    stripes = 0.4 * np.sign(np.sin(2 * np.pi * x / 2.5 + y))[..., None] * np.float32([1, -1, 1])
+    matrix = crop_matrix(160.3, 120, 60, 3)
+    paste_faces(planes, format, [RestoredCrop(matrix, crop, crop + stripes.astype(np.float32), ellipse(matrix))])
+    assert max(np.abs(plane.astype(int) - old).max() for plane, old in zip(planes, before)) <= 6
+
+
 def test_matching_undoes_a_change_of_colours_and_keeps_details():
     crop = cv2.resize(portrait(), (SIZE, SIZE)).astype(np.float32) / 255
     mask = ellipse_mask(SIZE, 1)
