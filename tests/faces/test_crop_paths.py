@@ -46,7 +46,9 @@ MOTIONS = {
     'to and fro in four seconds': 16 * np.sin(TIMES / 16),
     'to and fro in two seconds': 8 * np.sin(TIMES / 8),
     'to and fro in one second': 4 * np.sin(TIMES / 4),
-    'starts and stops in half a second': np.cumsum(np.clip((TIMES - 60) / 12, 0, 1) - np.clip((TIMES - 140) / 12, 0, 1)),
+    'starts and stops in half a second': np.cumsum(
+        np.clip((TIMES - 60) / 12, 0, 1) - np.clip((TIMES - 140) / 12, 0, 1)
+    ),
 }
 
 
@@ -94,7 +96,7 @@ def test_an_upright_face_is_cropped_as_it_is_aligned():
 
 
 def test_crops_turn_beyond_the_tilt_of_training_only():
-    assert MAX_TILT == PlacementRanges().rotation
+    assert PlacementRanges().rotation == MAX_TILT
     turn = cv2.getRotationMatrix2D((300, 200), -25, 1)  # clockwise as seen
     landmarks = transform_points(face_template(150) + (225, 125), turn)
     square = face_square(landmarks)
