@@ -14,8 +14,8 @@ from .tracks import follow_faces
 
 __all__ = ['Analysis', 'FaceFinder', 'FaceTrack', 'VideoFacts', 'build_finder']
 
-# Frames are shrunk to this for detection: two cores then search more than twenty a second, whatever their size, and find
-# faces that are about a thirtieth as wide as the frame.
+# Frames are shrunk to this for detection: two cores then search more than twenty a second, whatever their size, and
+# find faces down to about a thirtieth of the frame's width.
 DETECTION_SIDE = 448
 # A face whose score falls, as it blurs or turns aside, is followed down to this fraction of what a new one needs.
 FOLLOWED_SCORE = 0.7
@@ -46,15 +46,21 @@ class FaceTrack:
 
     Attributes:
         id (int): Its number, from 1, by which it is chosen.
-        first (int): Number of its first frame.
-        last (int): Number of its last frame.
-        detections (dict[int, FaceSquare]): Where it was found, by frame number.
+        detections (dict[int, FaceSquare]): Where it was found, by frame number, ascending; one at least.
     """
 
     id: int
-    first: int
-    last: int
     detections: dict[int, FaceSquare]
+
+    @property
+    def first(self) -> int:
+        """Number of the first frame where it was found."""
+        return next(iter(self.detections))
+
+    @property
+    def last(self) -> int:
+        """Number of the last frame where it was found."""
+        return next(reversed(self.detections))
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,8 @@ class Analysis:
         video (VideoFacts): The video.
         detector (str): Name of the detector.
         detect_every (int): Faces were detected in every so-manieth frame.
-        max_fill (int): Gaps of a track of at most so many frames are filled; it is not in view in longer ones.
+        max_fill (int): Gaps of a track of at most so many frames are filled, or as many as one search missed makes; in
+            longer ones the face is not in view.
         cuts (list[int]): Numbers of the first frames of the second and later shots.
         tracks (list[FaceTrack]): The faces, in the order of their first frames.
     """
@@ -80,9 +87,18 @@ class Analysis:
     @cached_property
     def paths(self) -> dict[int, list[CropPath]]:
         """Paths of crops by a track's number, see `crop_paths`."""
-        return {
-            track.id: crop_paths(track.detections, track.first, track.last, self.max_fill) for track in self.tracks
-        }
+        max_fill = max(self.max_fill, 2 * self.detect_every - 1)
+        return {track.id: crop_paths(track.detections, *self.span(track), max_fill) for track in self.tracks}
+
+    def span(self, track: FaceTrack) -> tuple[int, int]:
+        """First and last frame of a track: a shot that begins between two searched frames has it from its beginning."""
+        edges = [0, *self.cuts, self.video.frames]
+        shot = bisect_right(edges, track.first)
+        start, end = edges[shot - 1], edges[shot] - 1
+        return (
+            start if track.first - start < self.detect_every else track.first,
+            end if end - track.last < self.detect_every else track.last,
+        )
 
 
 class FaceFinder:
@@ -114,21 +130,13 @@ class FaceFinder:
         Returns:
             list[FaceTrack]: In the order of their first frames, the largest first; numbered from 1.
         """
-        cuts = sorted(cuts)
-        edges = [0, *cuts, len(self._squares)]
-        found = follow_faces(self._squares, cuts, max(max_gap, self._detect_every - 1), self._start_score)
-        tracks = []
-        for number, places in enumerate(found, 1):
-            detections = {frame: self._squares[frame][index] for frame, index in places}
-            first, last = min(detections), max(detections)
-            shot = bisect_right(edges, first)
-            # A shot that begins between two searched frames has its faces from its beginning, and likewise to its end.
-            if first - edges[shot - 1] < self._detect_every:
-                first = edges[shot - 1]
-            if edges[shot] - last <= self._detect_every:
-                last = edges[shot] - 1
-            tracks.append(FaceTrack(number, first, last, detections))
-        return tracks
+        # One search may miss the face, however far apart they are.
+        max_gap = max(max_gap, 2 * self._detect_every - 1)
+        found = follow_faces(self._squares, cuts, max_gap, self._start_score)
+        return [
+            FaceTrack(number, {frame: self._squares[frame][index] for frame, index in places})
+            for number, places in enumerate(found, 1)
+        ]
 
     def _find(self, frame: np.ndarray) -> list[FaceSquare]:
         squares = []

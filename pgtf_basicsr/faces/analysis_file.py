@@ -7,7 +7,7 @@
      "cuts": [120],
      "columns": ["frame", "x", "y", "size", "angle", "score"],
      "tracks": [
-      {"id": 1, "first": 0, "last": 119, "detections": [
+      {"id": 1, "detections": [
        [0, 812.4, 388.1, 402.33, -3.1, 0.93],
        ...
 
@@ -15,6 +15,8 @@ A row is the `FaceSquare` of a frame. A track or a row may be removed: what is l
 """
 
 import json
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +28,7 @@ from ..files import replacing
 from .analysis import Analysis, FaceTrack, VideoFacts
 from .squares import FaceSquare
 
-__all__ = ['read_analysis', 'write_analysis']
+__all__ = ['check_video', 'read_analysis', 'write_analysis']
 
 SCHEMA = 1
 COLUMNS = ('frame', 'x', 'y', 'size', 'angle', 'score')
@@ -64,7 +66,8 @@ def read_analysis(path: str | Path) -> Analysis:
         UserError: The file is missing, is not an analysis, or contradicts itself.
     """
     try:
-        contents = json.loads(Path(path).read_text(encoding='utf-8'), parse_constant=_refuse_constant)
+        text = Path(path).read_text(encoding='utf-8')
+        contents = json.loads(text, parse_constant=_refuse_constant)
     except OSError as error:
         raise UserError(f'cannot read the analysis {path}: {error.strerror}') from error
     except ValueError as error:
@@ -73,25 +76,38 @@ def read_analysis(path: str | Path) -> Analysis:
     if schema != SCHEMA:
         raise UserError(f'{path} is not an analysis of this version: its "schema" should be {SCHEMA}, not {schema!r}')
     try:
-        file = _File.model_validate(contents)
+        file = _File.model_validate_json(text)
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise UserError(f'the analysis {path}: {_place(fault["loc"])}: {fault["msg"]}') from error
-    fault = next((fault for track in file.tracks for fault in _faults(track, file)), None)
-    identifiers = [track.id for track in file.tracks]
-    fault = fault or next((f'there are two tracks {id_}' for id_ in identifiers if identifiers.count(id_) > 1), None)
-    if fault:
-        raise UserError(f'the analysis {path}: {fault}')
-    tracks = [
-        FaceTrack(track.id, track.first, track.last, {row[0]: FaceSquare(*row[1:]) for row in track.detections})
-        for track in file.tracks
-    ]
+        first = error.errors()[0]
+        raise UserError(f'the analysis {path}: {_place(first["loc"])}: {first["msg"]}') from error
+    identifiers = Counter(track.id for track in file.tracks)
+    faults = [f'there are {count} tracks {id_}' for id_, count in identifiers.items() if count > 1]
+    if file.cuts != sorted(set(file.cuts)):
+        faults.append('its cuts do not ascend')
+    faults += filter(None, (_fault(track, file) for track in file.tracks))
+    if faults:
+        raise UserError(f'the analysis {path}: {faults[0]}')
+    tracks = [FaceTrack(track.id, {row[0]: FaceSquare(*row[1:]) for row in track.detections}) for track in file.tracks]
     video = VideoFacts(**file.video.model_dump())
     return Analysis(video, file.detector, file.detect_every, file.max_fill, file.cuts, tracks)
 
 
+def check_video(analysis: Analysis, path: str | Path, video: VideoFacts) -> None:
+    """Check that an analysis, read from ``path``, is of a video; its name may have changed.
+
+    Raises:
+        UserError: Its frames have another size, or it has another number of them.
+    """
+    of = analysis.video
+    if (of.width, of.height, of.frames) != (video.width, video.height, video.frames):
+        raise UserError(
+            f'the analysis {path} is of {of.name}, {of.width}x{of.height}, {of.frames} frames; {video.name} is '
+            f'{video.width}x{video.height}, {video.frames} frames; remove the file to analyse the video anew'
+        )
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(extra='forbid', allow_inf_nan=False)
+    model_config = ConfigDict(extra='forbid', strict=True, allow_inf_nan=False)
 
 
 class _Video(_Part):
@@ -104,8 +120,6 @@ class _Video(_Part):
 
 class _Track(_Part):
     id: _Positive
-    first: _Number
-    last: _Number
     detections: list[_Row]
 
 
@@ -116,31 +130,23 @@ class _File(_Part):
     detect_every: _Positive
     max_fill: _Number
     cuts: list[_Number]
-    columns: tuple[
-        Literal['frame'], Literal['x'], Literal['y'], Literal['size'], Literal['angle'], Literal['score']
-    ]
+    columns: tuple[Literal['frame'], Literal['x'], Literal['y'], Literal['size'], Literal['angle'], Literal['score']]
     tracks: list[_Track]
 
 
-def _faults(track: _Track, file: _File) -> list[str]:
-    """What is wrong with a track."""
+def _fault(track: _Track, file: _File) -> str | None:
+    """What is wrong with a track, or None."""
     name, numbers = f'track {track.id}', [row[0] for row in track.detections]
-    faults = []
-    if not track.first <= track.last < file.video.frames:
-        faults.append(
-            f'{name} goes from frame {track.first} to {track.last}; frames of the video are 0 to {file.video.frames - 1}'
-        )
     if not numbers:
-        faults.append(f'{name} has no detections; remove the track')
-    if any(later <= earlier for earlier, later in zip(numbers, numbers[1:])):
-        faults.append(f'{name}: the frames of its detections do not ascend')
-    outside = [number for number in numbers if not track.first <= number <= track.last]
-    if outside:
-        faults.append(f'{name} has a detection in frame {outside[0]}, outside its frames {track.first} to {track.last}')
-    cut = next((cut for cut in file.cuts if track.first < cut <= track.last), None)
+        return f'{name} has no detections; remove the track'
+    if any(later <= earlier for earlier, later in pairwise(numbers)):
+        return f'{name}: the frames of its detections do not ascend'
+    if numbers[-1] >= file.video.frames:
+        return f'{name} has a detection in frame {numbers[-1]}; the last frame of the video is {file.video.frames - 1}'
+    cut = next((cut for cut in file.cuts if numbers[0] < cut <= numbers[-1]), None)
     if cut is not None:
-        faults.append(f'{name} goes across the cut at frame {cut}; end it before, or remove the cut')
-    return faults
+        return f'{name} goes across the cut at frame {cut}; end it before, or remove the cut'
+    return None
 
 
 def _track_text(track: FaceTrack) -> str:
@@ -148,7 +154,7 @@ def _track_text(track: FaceTrack) -> str:
         f'   {json.dumps([number, square.x, square.y, square.size, square.angle, square.score])}'
         for number, square in sorted(track.detections.items())
     )
-    return f'  {{"id": {track.id}, "first": {track.first}, "last": {track.last}, "detections": [\n{rows}\n  ]}}'
+    return f'  {{"id": {track.id}, "detections": [\n{rows}\n  ]}}'
 
 
 def _place(location: tuple[int | str, ...]) -> str:

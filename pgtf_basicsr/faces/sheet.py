@@ -15,7 +15,7 @@ BACKGROUND, INK, FAINT = (255, 255, 255), (30, 30, 30), (110, 110, 110)
 
 
 def shown_frames(analysis: Analysis) -> dict[int, list[FaceTrack]]:
-    """Frames that a sheet takes its faces from, where each is large and sure: {number: tracks}, in the order of time."""
+    """Frames that a sheet takes its faces from, where each is large and sure: {number: tracks}, in order."""
     shown: dict[int, list[FaceTrack]] = {}
     for track in analysis.tracks:
         best = max(track.detections, key=lambda number: track.detections[number].size * track.detections[number].score)
@@ -51,7 +51,8 @@ def _tile(analysis: Analysis, track: FaceTrack, number: int, frame: np.ndarray) 
     tile = np.full((TILE + LABEL_HEIGHT, TILE + GAP, 3), BACKGROUND, np.uint8)
     tile[:TILE, :TILE] = sample_crop(frame, path.matrix(number, TILE), TILE)
     rate = analysis.video.rate
-    span = f'{_time(track.first / rate)} - {_time((track.last + 1) / rate)}'
+    first, last = analysis.span(track)
+    span = f'{_time(first / rate)} - {_time((last + 1) / rate)}'
     size = f'{np.median([square.size for square in track.detections.values()]):.0f} px'
     for text, place, scale, ink in (
         (str(track.id), (0, TILE + 18), 0.6, INK),

@@ -27,8 +27,8 @@ def smooth(values: np.ndarray, tolerance: np.ndarray | float) -> np.ndarray:
 
     Args:
         values (ndarray): (frames,), nan where nothing was measured.
-        tolerance (ndarray | float): How far the curve may lie off the average of the measurements in any case: (frames,)
-            or one for all.
+        tolerance (ndarray | float): How far the curve may lie off the average of the measurements in any case:
+            (frames,) or one for all.
 
     Returns:
         ndarray: (frames,), nowhere nan.

@@ -82,9 +82,7 @@ def follow_faces(
     tracks: list[list[tuple[int, int]]] = []
     open_tracks: list[_Motion] = []
     for number, faces in enumerate(frames):
-        open_tracks = [
-            motion for motion in open_tracks if number not in cuts and number - motion.number <= max_gap + 1
-        ]
+        open_tracks = [motion for motion in open_tracks if number not in cuts and number - motion.number <= max_gap + 1]
         matches = _match(open_tracks, faces, number)
         for index, face in enumerate(faces):
             if index in matches:

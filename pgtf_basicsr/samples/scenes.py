@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
 from ..faces.analysis import Analysis
@@ -103,10 +102,7 @@ def scenes() -> list[Scene]:
         Scene(
             'two faces cross at different sizes',
             50,
-            [
-                Actor('hopper', 1, _moving(250, 80, -3.6, 0, 70)),
-                Actor('collins', 0, _moving(70, 100, 3.6, 0, 110)),
-            ],
+            [Actor('hopper', 1, _moving(250, 80, -3.6, 0, 70)), Actor('collins', 0, _moving(70, 100, 3.6, 0, 110))],
         ),
         Scene('a cut to a faceless shot and back', 45, [Actor('hopper', 1, _away(sitting, 15, 30))], (15, 30)),
         Scene('a face leaves and enters', 90, [Actor('collins', 0, _leaving)]),
@@ -148,7 +144,7 @@ def score_tracks(scene: Scene, analysis: Analysis) -> TrackScore:
             centre = next((p.centres[number - p.first] for p in paths if p.first <= number <= p.last), None)
             if centre is None:
                 continue
-            place = FaceSquare(*centre, 1, 0)
+            place = FaceSquare(float(centre[0]), float(centre[1]), 1, 0)
             away, name = min(
                 ((_distance(place, square), name) for name, (square, _) in truth.items()), default=(math.inf, '')
             )
@@ -166,9 +162,7 @@ def score_tracks(scene: Scene, analysis: Analysis) -> TrackScore:
     return score
 
 
-def _moving(
-    x: float, y: float, speed_x: float, speed_y: float, size: float
-) -> Callable[[int], FaceSquare]:
+def _moving(x: float, y: float, speed_x: float, speed_y: float, size: float) -> Callable[[int], FaceSquare]:
     return lambda number: FaceSquare(x + speed_x * number, y + speed_y * number, size, 0)
 
 

@@ -45,29 +45,25 @@ def test_a_track_fills_its_shot_when_every_third_frame_is_searched():
     scene = next(scene for scene in scenes() if scene.cuts)
     still = scene.actors[0].place(0)
     actor = replace(scene.actors[0], place=lambda number: None if 14 <= number < 31 else still)
-    tracks = analyse(replace(scene, length=45, cuts=(14, 31), actors=[actor]), detect_every=3).tracks
-    assert [(track.first, track.last) for track in tracks] == [(0, 13), (31, 44)]
-    assert [min(track.detections) for track in tracks] == [0, 33]
+    analysis = analyse(replace(scene, length=45, cuts=(14, 31), actors=[actor]), detect_every=3)
+    assert [(track.first, track.last) for track in analysis.tracks] == [(0, 12), (33, 42)]
+    assert [(path.first, path.last) for paths in analysis.paths.values() for path in paths] == [(0, 13), (31, 44)]
 
 
 def test_the_score_tells_lost_swapped_and_invented_faces():
     scene = scenes()[0]
-    collins, hopper = (
-        {number: actor.place(number) for number in range(scene.length)} for actor in scene.actors
-    )
+    collins, hopper = ({number: actor.place(number) for number in range(scene.length)} for actor in scene.actors)
 
     def score(*tracks):
-        tracks = [FaceTrack(index, min(track), max(track), track) for index, track in enumerate(tracks, 1)]
+        tracks = [FaceTrack(index, track) for index, track in enumerate(tracks, 1)]
         video = VideoFacts(scene.name, scene.width, scene.height, scene.length, 25)
         return score_tracks(scene, Analysis(video, 'centerface', 1, 8, [], tracks))
 
     # Collins is behind Hopper for seventeen frames, and either may be followed or not meanwhile.
     assert score(collins, hopper) == TrackScore(83, 83, 0, 0, 0, 2)
     assert score(hopper) == TrackScore(83, 50, 33, 0, 0, 1)
-    before, after = range(25), range(25, 50)
-    one = {number: (collins if number in before else hopper)[number] for number in range(50)}
-    other = {number: (hopper if number in before else collins)[number] for number in after}
-    swapped = score(one, other)
+    half = {number: (collins if number < 25 else hopper)[number] for number in range(50)}
+    swapped = score(half)
     assert swapped.swapped == 1 and swapped.invented == 0
     nowhere = {number: replace(square, y=square.y + square.size) for number, square in collins.items()}
     assert score(nowhere) == TrackScore(83, 0, 83, 0, 50, 1)
