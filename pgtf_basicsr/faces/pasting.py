@@ -55,9 +55,9 @@ def paste_faces(
     """
     largest_last = sorted(faces, key=lambda face: crop_scale(face.matrix) / len(face.mask), reverse=True)
     # All are made before the first one is pasted, of the original samples.
-    patches = [patch for face in largest_last for patch in _patches(planes, format, face)]
+    patches = [patch for face in largest_last for patch in _patches(planes, format, face, strength)]
     for patch in patches:
-        patch.paste(strength, 2**format.depth - 1)
+        patch.paste(2**format.depth - 1)
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,15 @@ class _Patch:
     restored: np.ndarray
     mask: np.ndarray
 
-    def paste(self, strength: float, largest: int) -> None:
-        blended = self.samples + strength * self.mask * (self.restored - self.samples)
+    def paste(self, largest: int) -> None:
+        blended = self.samples + self.mask * (self.restored - self.samples)
         self.samples[:] = np.rint(blended).clip(0, largest)
 
 
-def _patches(planes: Sequence[np.ndarray], format: VideoFormat, face: RestoredCrop) -> Iterator[_Patch]:
-    changes = cv2.split(cv2.transform(face.restored - face.crop, _equation(format)))
+def _patches(
+    planes: Sequence[np.ndarray], format: VideoFormat, face: RestoredCrop, strength: float
+) -> Iterator[_Patch]:
+    changes = cv2.split(cv2.transform(face.restored - face.crop, strength * _equation(format)))
     for plane, change in zip(planes, changes):
         matrix = compose(face.matrix, _to_frame(plane, planes[0], format))
         left, top, right, bottom = _reach(face.mask, matrix, plane.shape)

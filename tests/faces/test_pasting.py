@@ -226,7 +226,8 @@ def test_a_constant_shift_shows_no_seam(kind, side):
     assert max(np.abs(np.diff(luma, axis=axis)).max() for axis in (0, 1)) <= shift / 10
 
 
-def test_the_larger_of_two_faces_covers_the_other():
+@pytest.mark.parametrize('strength', [0.5, 1])
+def test_the_larger_of_two_faces_covers_the_other(strength):
     format = VideoFormat(10, '420', chroma_location=LEFT)
     original = planes_of(to_yuv(portrait(), format), format)
     faces = []
@@ -236,7 +237,7 @@ def test_the_larger_of_two_faces_covers_the_other():
 
     def pasted(faces):
         planes = [plane.copy() for plane in original]
-        paste_faces(planes, format, faces)
+        paste_faces(planes, format, faces, strength)
         return planes
 
     near, both = pasted(faces[1:]), pasted(faces)
