@@ -53,7 +53,13 @@ class Face:
 
 
 class FaceDetector(Protocol):
-    """Interface of the detectors."""
+    """Interface of the detectors.
+
+    Attributes:
+        min_score (float): Faces of a lower score are dropped.
+    """
+
+    min_score: float
 
     def detect(self, frame: np.ndarray) -> list[Face]:
         """Detect all faces of a frame (H, W, 3) uint8 RGB, largest first."""

@@ -1,16 +1,25 @@
 """Tracks: faces followed from frame to frame."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from .detection import Face
+from .squares import FaceSquare, face_square
 
-__all__ = ['Track', 'box_iou', 'track_faces']
+__all__ = ['Track', 'box_iou', 'follow_faces', 'track_faces']
 
-# Intersection over union of two boxes of one face in consecutive frames, at least.
-LEAST_IOU = 0.2
+# How far a face may be from where its motion predicts it, in sides of its square: after one frame, for each further
+# frame, and at most. Two people cheek to cheek are about half a side apart.
+REACH, REACH_PER_FRAME, LONGEST_REACH = 0.4, 0.05, 0.8
+# What a ratio of sizes of e counts, in sides.
+SIZE_WEIGHT = 0.5
+# The prediction is a line through about so many of the last places.
+MEMORY = 3
+_FAR = 1e6
 
 
 @dataclass
@@ -30,43 +39,60 @@ class Track:
         """Landmarks by frame number: (5, 2), or None in gaps."""
         return {self.first + index: face.landmarks if face else None for index, face in enumerate(self.faces)}
 
-    @property
-    def last_face(self) -> Face:
-        """The face of the last frame that has one."""
-        return next(face for face in reversed(self.faces) if face is not None)
 
-    def frames_since(self, number: int) -> int:
-        """Number of frames between the end of the track and the frame of this number."""
-        return number - self.first - len(self.faces)
-
-    def append(self, number: int, face: Face) -> None:
-        """Append the face of the frame of this number; frames before it are a gap."""
-        self.faces += [None] * self.frames_since(number) + [face]
-
-
-def track_faces(frames: Iterable[Sequence[Face]], cuts: Iterable[int], max_gap: int) -> list[Track]:
-    """Follow all faces from frame to frame, by the overlap of their boxes, those that overlap most first.
+def track_faces(frames: Sequence[Sequence[Face]], cuts: Iterable[int], max_gap: int) -> list[Track]:
+    """Follow all faces from frame to frame, see `follow_faces`.
 
     Args:
-        frames (Iterable[Sequence[Face]]): The faces of each frame.
+        frames (Sequence[Sequence[Face]]): The faces of each frame.
         cuts (Iterable[int]): Numbers of the first frames of new shots, where every track ends.
         max_gap (int): Number of frames for which a face may be missing.
 
     Returns:
         list[Track]: In the order of their first frames. Each begins and ends with a face.
     """
+    squares = ([face_square(face.landmarks) for face in faces] for faces in frames)
+    tracks = []
+    for places in follow_faces(squares, cuts, max_gap):
+        found = {number: frames[number][index] for number, index in places}
+        tracks.append(Track(min(found), [found.get(number) for number in range(min(found), max(found) + 1)]))
+    return tracks
+
+
+def follow_faces(
+    frames: Iterable[Sequence[FaceSquare]], cuts: Iterable[int], max_gap: int, start_score: float = 0
+) -> list[list[tuple[int, int]]]:
+    """Follow all faces from frame to frame, through gaps, crossings, entries and exits.
+
+    Each track predicts where its face is, at constant speed; faces are assigned so that the sum of distances from the
+    predictions is least (the Hungarian method). Distances are in sides of the face's square, whatever its size in
+    pixels, so that two faces that cross, even with one of them hidden for some frames, keep their tracks.
+
+    Args:
+        frames (Iterable[Sequence[FaceSquare]]): The faces of each frame, read once.
+        cuts (Iterable[int]): Numbers of the first frames of new shots, where every track ends.
+        max_gap (int): Number of frames for which a face may be missing.
+        start_score (float): A face of a lower score continues a track, but begins none.
+
+    Returns:
+        list[list[tuple[int, int]]]: Tracks in the order of their first frames, each as (number of the frame, index of
+        the face in it).
+    """
     cuts = set(cuts)
-    tracks: list[Track] = []
-    open_tracks: list[Track] = []
+    tracks: list[list[tuple[int, int]]] = []
+    open_tracks: list[_Motion] = []
     for number, faces in enumerate(frames):
-        if number in cuts:
-            open_tracks = []
-        matches = _match(open_tracks, faces)
-        for place, track in matches.items():
-            track.append(number, faces[place])
-        begun = [Track(number, [face]) for place, face in enumerate(faces) if place not in matches]
-        tracks += begun
-        open_tracks = [track for track in open_tracks if track.frames_since(number) < max_gap] + begun
+        open_tracks = [motion for motion in open_tracks if number not in cuts and number - motion.number <= max_gap + 1]
+        matches = _match(open_tracks, faces, number)
+        for index, face in enumerate(faces):
+            if index in matches:
+                matches[index].update(number, face)
+                matches[index].places.append((number, index))
+            elif face.score >= start_score:
+                motion = _Motion(number, face)
+                motion.places.append((number, index))
+                tracks.append(motion.places)
+                open_tracks.append(motion)
     return tracks
 
 
@@ -78,20 +104,51 @@ def box_iou(one: np.ndarray, other: np.ndarray) -> float:
     return float(shared / both) if both > 0 else 0.0
 
 
-def _match(tracks: Sequence[Track], faces: Sequence[Face]) -> dict[int, Track]:
-    """Assign faces to tracks greedily by overlap: {index of a face: its track}."""
-    pairs = sorted(
-        (
-            (box_iou(face.box, track.last_face.box), index, place)
-            for index, track in enumerate(tracks)
-            for place, face in enumerate(faces)
-        ),
-        reverse=True,
-    )
-    matches: dict[int, Track] = {}
-    taken: set[int] = set()
-    for iou, index, place in pairs:
-        if iou >= LEAST_IOU and index not in taken and place not in matches:
-            taken.add(index)
-            matches[place] = tracks[index]
-    return matches
+class _Motion:
+    """Place and velocity of a face: a line through its last places, updated by a g-h filter of expanding memory.
+
+    Attributes:
+        number (int): Number of the last frame with the face.
+        places (list[tuple[int, int]]): The track.
+    """
+
+    def __init__(self, number: int, face: FaceSquare):
+        self.number = number
+        self.places: list[tuple[int, int]] = []
+        self._x, self._y, self._size = face.x, face.y, face.size
+        self._speed_x = self._speed_y = 0.0
+        self._count = 1
+
+    def distance(self, number: int, face: FaceSquare) -> float:
+        """How far a face in the frame of this number is from the prediction, in sides; `_FAR` beyond reach."""
+        elapsed = number - self.number
+        x, y = self._predict(elapsed)
+        offset = math.hypot(face.x - x, face.y - y) / max(face.size, self._size)
+        distance = offset + SIZE_WEIGHT * abs(math.log(face.size / self._size))
+        return distance if distance <= min(REACH + REACH_PER_FRAME * (elapsed - 1), LONGEST_REACH) else _FAR
+
+    def update(self, number: int, face: FaceSquare) -> None:
+        """Take the face of the frame of this number."""
+        elapsed = number - self.number
+        x, y = self._predict(elapsed)
+        self._count = min(self._count + 1, MEMORY)
+        # Gains of the line of least squares through so many places.
+        gain = (4 * self._count - 2) / (self._count * (self._count + 1))
+        speed_gain = 6 / (self._count * (self._count + 1)) / elapsed
+        self._x, self._y = x + gain * (face.x - x), y + gain * (face.y - y)
+        self._speed_x += speed_gain * (face.x - x)
+        self._speed_y += speed_gain * (face.y - y)
+        self._size += gain * (face.size - self._size)
+        self.number = number
+
+    def _predict(self, elapsed: int) -> tuple[float, float]:
+        return self._x + elapsed * self._speed_x, self._y + elapsed * self._speed_y
+
+
+def _match(tracks: Sequence[_Motion], faces: Collection[FaceSquare], number: int) -> dict[int, _Motion]:
+    """Assign the faces of a frame to tracks: {index of a face: its track}."""
+    if not tracks or not faces:
+        return {}
+    distances = np.array([[track.distance(number, face) for face in faces] for track in tracks])
+    chosen = zip(*linear_sum_assignment(distances))
+    return {int(index): tracks[track] for track, index in chosen if distances[track, index] < _FAR}

@@ -13,6 +13,7 @@ __all__ = [
     'BORDER_RGB',
     'centre_square',
     'compose',
+    'crop_scale',
     'mirror_matrix',
     'move_about_centre',
     'resize_matrix',
@@ -29,6 +30,11 @@ def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     linear = outer[:, :2] @ inner[:, :2]
     offset = outer[:, :2] @ inner[:, 2] + outer[:, 2]
     return np.column_stack([linear, offset])
+
+
+def crop_scale(matrix: np.ndarray) -> float:
+    """Pixels of a crop per pixel of the frame, from the transform between them."""
+    return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
 
 
 def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:

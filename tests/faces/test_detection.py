@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.faces.alignment import align_to_template
 from pgtf_basicsr.faces.detection import RETINAFACE_FILE, CenterFaceDetector, RetinaFaceDetector, choose_detector
-from pgtf_basicsr.faces.sharpness import sharpness
+from pgtf_basicsr.faces.sharpness import blur, face_size, needs_restoration, sharpness
+from pgtf_basicsr.faces.transforms import warp
 
 from ..helpers.downloads import frames_of
 
@@ -54,3 +56,28 @@ def test_sharpness_falls_with_blur():
     (frame,), (landmarks,) = frames_of(0, length=1, size=256)
     values = [sharpness(cv2.GaussianBlur(frame, (0, 0), sigma) if sigma else frame, landmarks) for sigma in (0, 1, 3)]
     assert values[0] > 2 * values[1] > 4 * values[2]
+
+
+def test_blur_grows_with_blur_and_with_enlarging():
+    (frame,), (landmarks,) = frames_of(0, length=1, size=256)
+    matrix = align_to_template(landmarks, 512)
+    blurred = [blur(warp(cv2.GaussianBlur(frame, (0, 0), sigma), matrix, 512)) for sigma in (0.4, 1, 3)]
+    assert 0.2 < blurred[0] < blurred[1] - 0.03 < blurred[2] - 0.1 and blurred[2] < 1
+    crop = warp(frame, matrix, 512)
+    assert blur(crop.astype(np.float32) / 255) == pytest.approx(blur(crop), abs=0.01)
+    smaller = align_to_template(landmarks / 4, 512)
+    small = cv2.resize(frame, (64, 64), interpolation=cv2.INTER_AREA)
+    assert blur(warp(small, smaller, 512)) > blurred[1]
+
+
+def test_faces_too_small_or_sharp_enough_are_left_alone():
+    (frame,), (landmarks,) = frames_of(0, length=1, size=256)
+    matrix = align_to_template(landmarks, 512)
+    crop, size = warp(frame, matrix, 512), face_size(matrix, 512)
+    # As wide as from one temple to the other: about twice the distance of the eyes.
+    assert size == pytest.approx(2 * np.linalg.norm(landmarks[1] - landmarks[0]), rel=0.1)
+    assert needs_restoration(crop, matrix)
+    assert needs_restoration(crop, matrix, min_face=size - 1) and not needs_restoration(crop, matrix, min_face=size + 1)
+    measured = blur(crop)
+    assert needs_restoration(crop, matrix, min_blur=measured - 0.01)
+    assert not needs_restoration(crop, matrix, min_blur=measured + 0.01)

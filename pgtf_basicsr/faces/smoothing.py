@@ -1,0 +1,96 @@
+"""Smoothing of measurements over time, without lag."""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.linalg import solveh_banded
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
+
+__all__ = ['smooth']
+
+# Frames over which the stiffest curve averages, and by how much it is relaxed where it misses the measurements.
+WIDEST, NARROWEST = 12.0, 0.75
+# Standard deviation, in frames, of the average that tells a miss from noise, and how many of its own it has to exceed.
+MISS_WINDOW, MISS_SIGNIFICANCE = 2.0, 3.5
+# A single measurement that lies this many standard deviations off its neighbours is wrong.
+OUTLIER = 8.0
+# Keeps the curve defined where all measurements are at one frame.
+_EPSILON = 1e-6
+
+
+def smooth(values: np.ndarray, tolerance: np.ndarray | float) -> np.ndarray:
+    """Fit a smooth curve to measurements, with looks ahead and back, through gaps and up to both ends.
+
+    The curve minimises squared distances to the measurements plus squared second differences times a stiffness
+    (Whittaker, 1923), so that a motion of constant speed is never bent. Where the average of several measurements lies
+    off the curve by more than their noise explains, the stiffness is lowered until it does not: a still face gets an
+    average over some twenty frames, one that is jolted over two. The noise is measured on the values themselves.
+
+    Args:
+        values (ndarray): (frames,), nan where nothing was measured.
+        tolerance (ndarray | float): How far the curve may lie off the average of the measurements in any case:
+            (frames,) or one for all.
+
+    Returns:
+        ndarray: (frames,), nowhere nan.
+
+    Raises:
+        ValueError: Nothing was measured.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    tolerance = np.broadcast_to(np.asarray(tolerance, dtype=np.float64), values.shape)
+    measured = np.isfinite(values)
+    if not measured.any():
+        raise ValueError('no value to smooth')
+    times = np.flatnonzero(measured)
+    noise = _noise(times, values[times], 2 * float(np.median(tolerance)))
+    measured[times[_outliers(values[times], OUTLIER * np.maximum(noise, tolerance[times]))]] = False
+    weights = measured.astype(np.float64)
+    values = np.where(measured, values, 0)
+    share = gaussian_filter1d(weights, MISS_WINDOW, mode='constant')
+    # Of white noise: the standard deviation of the average of all measurements in the window.
+    spread = noise * np.sqrt(0.5 / (np.sqrt(np.pi) * MISS_WINDOW) / np.maximum(share, 1e-3))
+    allowed = np.maximum(MISS_SIGNIFICANCE * spread, tolerance)
+    width = np.full(len(values), WIDEST)
+    while True:
+        curve = _curve(values, weights, width)
+        residual = gaussian_filter1d(weights * (values - curve), MISS_WINDOW, mode='constant')
+        missed = np.abs(residual) > allowed * np.maximum(share, 1e-3)
+        missed = maximum_filter1d(missed, 2 * int(2 * MISS_WINDOW) + 1) & (width > NARROWEST)
+        if not missed.any():
+            return curve
+        width = np.where(missed, width / 2, width)
+
+
+def _noise(times: np.ndarray, values: np.ndarray, assumed: float) -> float:
+    """Standard deviation of the noise, from third differences, which leave little of a motion."""
+    if len(values) < 6:
+        return assumed
+    thirds = np.diff(values, 3)
+    even = np.ptp(sliding_window_view(np.diff(times), 3), axis=1) == 0
+    if even.sum() < 3:
+        return assumed
+    return float(np.median(np.abs(thirds[even])) / 0.6745 / np.sqrt(20))
+
+
+def _outliers(values: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Which measurements lie off the median of five by more than the limit; not those at the ends."""
+    off = np.abs(values - median_filter(values, 5, mode='nearest')) > limit
+    off[:2] = off[-2:] = False
+    return off
+
+
+def _curve(values: np.ndarray, weights: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Solve for the curve: (W + D' S D) curve = W values, D the second differences, S the stiffness."""
+    count = len(values)
+    bands = np.zeros((3, count))  # upper diagonals, the main one last, as LAPACK has them
+    bands[2] = weights + _EPSILON
+    if count > 2:
+        stiffness = width[1:-1] ** 4
+        bands[2, :-2] += stiffness
+        bands[2, 1:-1] += 4 * stiffness
+        bands[2, 2:] += stiffness
+        bands[1, 1:-1] -= 2 * stiffness
+        bands[1, 2:] -= 2 * stiffness
+        bands[0, 2:] += stiffness
+    mean = weights @ values / weights.sum()
+    return mean + solveh_banded(bands, weights * (values - mean))
