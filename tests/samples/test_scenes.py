@@ -27,6 +27,7 @@ TABLE = {
     'a cut to a faceless shot and back': 2,
     'a face leaves and enters': 2,
     'a face tilts to both sides': 1,
+    'a face turns to half profile and back': 1,
     'a crowd of eight': 8,
     'nobody': 0,
 }
