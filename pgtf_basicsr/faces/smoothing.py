@@ -7,8 +7,8 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
 
 __all__ = ['smooth']
 
-# Widths of the stiffest and of the most pliable curve, in frames: the fourth root of the stiffness. With the first, noise
-# of 2 pixels moves the curve by a twentieth of a pixel from frame to frame at most.
+# Widths of the stiffest and of the most pliable curve, in frames: fourth roots of the stiffness. With the first, noise of
+# 2 pixels moves the curve by less than a tenth of a pixel from frame to frame.
 WIDEST, NARROWEST = 12.0, 0.75
 # Standard deviation, in frames, of the average that tells a miss from noise, and how many of its own it has to exceed.
 MISS_WINDOW, MISS_SIGNIFICANCE = 2.0, 3.5
@@ -24,7 +24,7 @@ def smooth(values: np.ndarray, tolerance: np.ndarray | float) -> np.ndarray:
     The curve minimises squared distances to the measurements plus squared second differences times a stiffness
     (Whittaker, 1923), so that a motion of constant speed is never bent. Where the average of several measurements lies
     off the curve by more than their noise explains, the stiffness is lowered until it does not: places of a still face
-    are averaged over some thirty frames, those of a jolted one over two. The noise is measured on the values themselves.
+    are averaged over some thirty frames, those of a jolted one over two. The noise is measured on the values.
 
     Args:
         values (ndarray): (frames,), nan where nothing was measured.
