@@ -7,8 +7,8 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
 
 __all__ = ['smooth']
 
-# Widths of the stiffest and of the most pliable curve, in frames: fourth roots of the stiffness. With the first, noise of
-# 2 pixels moves the curve by less than a tenth of a pixel from frame to frame.
+# Widths of the stiffest and of the most pliable curve, in frames: fourth roots of the stiffness. With the first, noise
+# of 2 pixels moves the curve by about a tenth of a pixel from frame to frame at most.
 WIDEST, NARROWEST = 12.0, 0.75
 # Standard deviation, in frames, of the average that tells a miss from noise, and how many of its own it has to exceed.
 MISS_WINDOW, MISS_SIGNIFICANCE = 2.0, 3.5
