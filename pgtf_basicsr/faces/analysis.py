@@ -16,9 +16,9 @@ __all__ = ['Analysis', 'FaceFinder', 'FaceTrack', 'VideoFacts', 'build_finder']
 
 # Frames are shrunk to this for detection: two cores then search more than twenty a second, whatever their size, and
 # find faces down to about a thirtieth of the frame's width.
-DETECTION_SIDE = 448
+DETECTION_SIDE = 512
 # A face whose score falls, as it blurs or turns aside, is followed down to this fraction of what a new one needs.
-FOLLOWED_SCORE = 0.7
+FOLLOWED_SCORE = 0.5
 
 
 @dataclass(frozen=True)

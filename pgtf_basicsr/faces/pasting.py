@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..video.color import _equation as ycbcr_equation
+from ..video.color import ycbcr_equation
 from ..video.formats import VideoFormat
 from .transforms import compose, crop_scale, transform_points
 
@@ -82,7 +82,7 @@ class _Patch:
 def _patches(
     planes: Sequence[np.ndarray], format: VideoFormat, face: RestoredCrop, strength: float
 ) -> Iterator[_Patch]:
-    changes = cv2.split(cv2.transform(face.restored - face.crop, strength * _equation(format)))
+    changes = cv2.split(cv2.transform(face.restored - face.crop, strength * change_equation(format)))
     for plane, change in zip(planes, changes):
         matrix = compose(face.matrix, _to_frame(plane, planes[0], format))
         left, top, right, bottom = _reach(face.mask, matrix, plane.shape)
@@ -95,7 +95,7 @@ def _patches(
         yield _Patch(samples, samples + change, mask)
 
 
-def _equation(format: VideoFormat) -> np.ndarray:
+def change_equation(format: VideoFormat) -> np.ndarray:
     """Matrix (3, 3) by which a change of RGB in [0, 1] becomes that of the planes' code values."""
     if format.chroma == 'rgb':
         return GBR * float(2**format.depth - 1)

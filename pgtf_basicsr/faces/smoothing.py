@@ -7,7 +7,8 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
 
 __all__ = ['smooth']
 
-# Frames over which the stiffest curve averages, and by how much it is relaxed where it misses the measurements.
+# Widths of the stiffest and of the most pliable curve, in frames: fourth roots of the stiffness. With the first, noise
+# of 2 pixels moves the curve by about a tenth of a pixel from frame to frame at most.
 WIDEST, NARROWEST = 12.0, 0.75
 # Standard deviation, in frames, of the average that tells a miss from noise, and how many of its own it has to exceed.
 MISS_WINDOW, MISS_SIGNIFICANCE = 2.0, 3.5
@@ -22,8 +23,8 @@ def smooth(values: np.ndarray, tolerance: np.ndarray | float) -> np.ndarray:
 
     The curve minimises squared distances to the measurements plus squared second differences times a stiffness
     (Whittaker, 1923), so that a motion of constant speed is never bent. Where the average of several measurements lies
-    off the curve by more than their noise explains, the stiffness is lowered until it does not: a still face gets an
-    average over some twenty frames, one that is jolted over two. The noise is measured on the values themselves.
+    off the curve by more than their noise explains, the stiffness is lowered until it does not: places of a still face
+    are averaged over some thirty frames, those of a jolted one over two. The noise is measured on the values.
 
     Args:
         values (ndarray): (frames,), nan where nothing was measured.
@@ -46,6 +47,7 @@ def smooth(values: np.ndarray, tolerance: np.ndarray | float) -> np.ndarray:
     measured[times[_outliers(values[times], OUTLIER * np.maximum(noise, tolerance[times]))]] = False
     weights = measured.astype(np.float64)
     values = np.where(measured, values, 0)
+    # Of the window around each frame, the share that was measured.
     share = gaussian_filter1d(weights, MISS_WINDOW, mode='constant')
     # Of white noise: the standard deviation of the average of all measurements in the window.
     spread = noise * np.sqrt(0.5 / (np.sqrt(np.pi) * MISS_WINDOW) / np.maximum(share, 1e-3))
@@ -73,10 +75,8 @@ def _noise(times: np.ndarray, values: np.ndarray, assumed: float) -> float:
 
 
 def _outliers(values: np.ndarray, limit: np.ndarray) -> np.ndarray:
-    """Which measurements lie off the median of five by more than the limit; not those at the ends."""
-    off = np.abs(values - median_filter(values, 5, mode='nearest')) > limit
-    off[:2] = off[-2:] = False
-    return off
+    """Which measurements lie off the median of five by more than the limit."""
+    return np.asarray(np.abs(values - median_filter(values, 5, mode='nearest')) > limit)
 
 
 def _curve(values: np.ndarray, weights: np.ndarray, width: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Scenes with several portraits that move through a frame, with known truth: to try tracking on."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,11 +28,13 @@ class Actor:
         name (str): Whom a track should follow.
         portrait (int): Index of the portrait.
         place (Callable[[int], FaceSquare | None]): Square of the face in the frame of a number; None: it is away.
+        yaw (Callable[[int], float]): By how many degrees the head is turned aside, to the right as seen.
     """
 
     name: str
     portrait: int
     place: Callable[[int], FaceSquare | None]
+    yaw: Callable[[int], float] = lambda _: 0.0
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,14 @@ class Scene:
     def frame(self, number: int) -> np.ndarray:
         """Render a frame (height, width, 3) uint8 RGB."""
         canvas = self._background(sum(cut <= number for cut in self.cuts))
-        photos = portraits()
+        photos = _photos()
         for actor in self.actors:
             square = actor.place(number)
             if square is not None:
-                _paste(canvas, photos[actor.portrait], square)
+                yaw = math.radians(actor.yaw(number))
+                # The head goes aside so that the face stays.
+                head = replace(square, x=square.x - _ELLIPSE[0] * square.size * math.sin(yaw))
+                _paste(canvas, photos[actor.portrait], head, yaw)
         return np.rint(canvas).astype(np.uint8)
 
     def truth(self, number: int) -> dict[str, tuple[FaceSquare, bool]]:
@@ -107,6 +113,7 @@ def scenes() -> list[Scene]:
         Scene('a cut to a faceless shot and back', 45, [Actor('hopper', 1, _away(sitting, 15, 30))], (15, 30)),
         Scene('a face leaves and enters', 90, [Actor('collins', 0, _leaving)]),
         Scene('a face tilts to both sides', 50, [Actor('collins', 0, _tilting)]),
+        Scene('a face turns to half profile and back', 50, [Actor('hopper', 1, sitting, _turning)]),
         Scene('a crowd of eight', 12, crowd),
         Scene('nobody', 20, []),
     ]
@@ -179,8 +186,18 @@ def _tilting(number: int) -> FaceSquare:
     return FaceSquare(160 + 40 * math.sin(number / 9), 95, 110, 30 * math.sin(number / 12))
 
 
-def _paste(canvas: np.ndarray, portrait: Portrait, square: FaceSquare) -> None:
-    """Paste a portrait into a canvas (H, W, 3) float, so that its face has this square."""
+def _turning(number: int) -> float:
+    """To 60 degrees and back in two seconds."""
+    return 60 * math.sin(math.pi * number / 50)
+
+
+@functools.cache
+def _photos() -> list[Portrait]:
+    return portraits()
+
+
+def _paste(canvas: np.ndarray, portrait: Portrait, square: FaceSquare, yaw: float) -> None:
+    """Paste a portrait into a canvas (H, W, 3) float, so that its face has this square, then turn its head."""
     side = math.ceil(1.1 * square.size) + 2
     left, top = (math.floor(value - side / 2) for value in (square.x, square.y))
     own = face_square(portrait.landmarks)
@@ -190,6 +207,7 @@ def _paste(canvas: np.ndarray, portrait: Portrait, square: FaceSquare) -> None:
     matrix = np.column_stack([linear, centre - linear @ (own.x, own.y)])
     patch = sample_crop(portrait.photo.astype(np.float32), matrix, side)
     x, y = (np.arange(side) - centre[0]) / square.size, (np.arange(side) - centre[1]) / square.size
+    patch = _turned(patch, x, yaw)
     alpha = np.clip((1 - np.hypot(x / _ELLIPSE[0], y[:, np.newaxis] / _ELLIPSE[1])) / _RIM, 0, 1)[..., np.newaxis]
     low_x, low_y = max(-left, 0), max(-top, 0)
     high_x, high_y = min(side, canvas.shape[1] - left), min(side, canvas.shape[0] - top)
@@ -197,6 +215,16 @@ def _paste(canvas: np.ndarray, portrait: Portrait, square: FaceSquare) -> None:
         part = canvas[top + low_y : top + high_y, left + low_x : left + high_x]
         alpha, patch = alpha[low_y:high_y, low_x:high_x], patch[low_y:high_y, low_x:high_x]
         part += alpha * (patch - part)
+
+
+def _turned(patch: np.ndarray, x: np.ndarray, yaw: float) -> np.ndarray:
+    """Turn a head aside, as if it were a cylinder that the portrait is painted on; ``x`` are places of columns."""
+    round_ = np.clip(x / _ELLIPSE[0], -1, 1)
+    seen = np.sin(np.clip(np.arcsin(round_) - yaw, -np.pi / 2, np.pi / 2)) * _ELLIPSE[0]
+    columns = np.interp(seen, x, np.arange(len(x)))
+    low = np.minimum(columns.astype(int), len(x) - 2)
+    share = (columns - low)[:, np.newaxis]
+    return np.asarray((1 - share) * patch[:, low] + share * patch[:, low + 1])
 
 
 def _distance(one: FaceSquare, other: FaceSquare) -> float:

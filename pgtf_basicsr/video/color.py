@@ -17,7 +17,7 @@ from .chroma import LEFT, ChromaLocation, enlarge, shrink
 from .codecs import SWSCALE_FLAGS
 from .formats import VideoFormat, chroma_location, is_full_range, is_rgb
 
-__all__ = ['plane_samples', 'to_rgb', 'to_uint8', 'to_yuv']
+__all__ = ['plane_samples', 'to_rgb', 'to_uint8', 'to_yuv', 'ycbcr_equation']
 
 # Shares of red and blue in luma, by the matrix's code point. One that is not stated is taken as BT.601's, as by FFmpeg.
 BT601 = (0.299, 0.114)
@@ -61,7 +61,7 @@ def to_rgb(frame: av.VideoFrame, location: ChromaLocation | None = None) -> np.n
     if rgb:
         green, blue, red = planes
         return _rounded(cv2.merge([red, green, blue]) * np.float32(65535 / (2**depth - 1)), np.uint16)
-    matrix, offset = _equation(frame.colorspace, depth, is_full_range(frame))
+    matrix, offset = ycbcr_equation(frame.colorspace, depth, is_full_range(frame))
     if len(planes) == 1:  # gray
         planes += [np.full_like(planes[0], offset[1])] * 2
     elif planes[1].shape != planes[0].shape:
@@ -156,12 +156,12 @@ def _rgb_to_planes(image: np.ndarray, format: VideoFormat) -> list[np.ndarray]:
     if format.chroma == 'rgb':
         red, green, blue = cv2.split(image * np.float32((2**format.depth - 1) / np.iinfo(image.dtype).max))
         return [green, blue, red]
-    matrix, offset = _equation(format.color.matrix, format.depth, format.full_range)
+    matrix, offset = ycbcr_equation(format.color.matrix, format.depth, format.full_range)
     affine = np.column_stack([matrix / np.iinfo(image.dtype).max, offset])
     return list(cv2.split(cv2.transform(image.astype(np.float32), affine)))
 
 
-def _equation(matrix: int, depth: int, full_range: bool) -> tuple[np.ndarray, np.ndarray]:
+def ycbcr_equation(matrix: int, depth: int, full_range: bool) -> tuple[np.ndarray, np.ndarray]:
     """Make matrix (3, 3) and offset (3,) by which RGB in [0, 1] becomes the code values of Y, Cb and Cr.
 
     Section 8.3 of ITU-T H.273, for matrices with constants of luma.

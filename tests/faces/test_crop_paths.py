@@ -64,6 +64,12 @@ def test_the_crop_of_a_moving_face_does_not_lag(motion, noise, gaps):
     assert np.abs(lag).max() < 0.02 * size
 
 
+def test_the_crop_follows_to_the_last_frame():
+    """A face that starts in the last three frames."""
+    centres = np.stack([300 + 10 * np.clip(np.arange(40) - 36, 0, 3), np.full(40, 300)], axis=1)
+    assert np.abs(path_of(centres, 200, 0).centres - centres).max() < 0.02 * 200
+
+
 def test_a_gap_is_filled_and_a_long_one_ends_the_path():
     detections = {number: FaceSquare(100 + 3 * number, 80, 60, 0) for number in range(100)}
     for missing in (*range(20, 28), *range(50, 59)):

@@ -34,6 +34,7 @@ def matrix_of(x, y, side, angle, size):
         (8, 5, 60, 0, 64),  # across a corner
         (150, 110, 60, 30, 96),
         (-10, 60, 40, 0, 64),  # the face's centre is outside
+        (170, 125, 40, 0, 64),
         (80, 60, 300, 0, 256),  # larger than the image
     ],
 )

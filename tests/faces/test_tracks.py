@@ -91,6 +91,12 @@ def test_tracks_do_not_depend_on_the_size_in_pixels():
     assert follow_faces(frames, [], 10) == follow_faces(larger, [], 10)
 
 
+def test_a_face_may_be_missing_for_so_many_frames():
+    frames = [[FaceSquare(50, 50, 40, 0)] if number in (0, 1, 7) else [] for number in range(8)]
+    assert follow_faces(frames, [], max_gap=5) == [[(0, 0), (1, 0), (7, 0)]]
+    assert follow_faces(frames, [], max_gap=4) == [[(0, 0), (1, 0)], [(7, 0)]]
+
+
 def test_a_new_face_needs_a_better_score_than_a_known_one():
     scores = [0.4, 0.6, 0.4, 0.4, 0.6]
     frames = [[FaceSquare(50, 50, 40, 0, score)] for score in scores]

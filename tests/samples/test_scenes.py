@@ -1,10 +1,12 @@
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import pytest
 
 from pgtf_basicsr.faces.analysis import Analysis, FaceTrack, VideoFacts, build_finder
 from pgtf_basicsr.faces.detection import DetectorChoice
-from pgtf_basicsr.samples.scenes import TrackScore, scenes, score_tracks
+from pgtf_basicsr.samples.scenes import Scene, TrackScore, scenes, score_tracks
 from pgtf_basicsr.video.shots import ShotDetector
 
 
@@ -27,6 +29,7 @@ TABLE = {
     'a cut to a faceless shot and back': 2,
     'a face leaves and enters': 2,
     'a face tilts to both sides': 1,
+    'a face turns to half profile and back': 1,
     'a crowd of eight': 8,
     'nobody': 0,
 }
@@ -38,6 +41,19 @@ def test_the_faces_of_a_scene_are_found_and_followed(scene):
     score = score_tracks(scene, analyse(scene))
     visible = sum(whole for number in range(scene.length) for _, whole in scene.truth(number).values())
     assert score == TrackScore(visible, visible, 0, 0, 0, TABLE[scene.name])
+
+
+def test_a_blurred_face_that_turns_aside_is_followed(monkeypatch):
+    """Its score falls below what a new face needs."""
+    scene = next(scene for scene in scenes() if 'half profile' in scene.name)
+    sharp, rng = Scene.frame, np.random.default_rng(0)
+
+    def blurred(scene, number):
+        frame = cv2.GaussianBlur(sharp(scene, number), (0, 0), 1.5)
+        return (frame + rng.normal(0, 5, frame.shape)).clip(0, 255).astype(np.uint8)
+
+    monkeypatch.setattr(Scene, 'frame', blurred)
+    assert score_tracks(scene, analyse(scene)) == TrackScore(50, 50, 0, 0, 0, 1)
 
 
 def test_a_track_fills_its_shot_when_every_third_frame_is_searched():
