@@ -82,7 +82,7 @@ class _Patch:
 def _patches(
     planes: Sequence[np.ndarray], format: VideoFormat, face: RestoredCrop, strength: float
 ) -> Iterator[_Patch]:
-    changes = cv2.split(cv2.transform(face.restored - face.crop, strength * change_equation(format)))
+    changes = cv2.split(cv2.transform(face.restored - face.crop, strength * _change_matrix(format)))
     for plane, change in zip(planes, changes):
         matrix = compose(face.matrix, _to_frame(plane, planes[0], format))
         left, top, right, bottom = _reach(face.mask, matrix, plane.shape)
@@ -95,7 +95,7 @@ def _patches(
         yield _Patch(samples, samples + change, mask)
 
 
-def change_equation(format: VideoFormat) -> np.ndarray:
+def _change_matrix(format: VideoFormat) -> np.ndarray:
     """Matrix (3, 3) by which a change of RGB in [0, 1] becomes that of the planes' code values."""
     if format.chroma == 'rgb':
         return GBR * float(2**format.depth - 1)
