@@ -16,6 +16,7 @@ import numpy as np
 from .chroma import LEFT, ChromaLocation, enlarge, shrink
 from .codecs import SWSCALE_FLAGS
 from .formats import VideoFormat, chroma_location, is_full_range, is_rgb
+from .repacking import repack
 
 __all__ = ['plane_samples', 'to_rgb', 'to_uint8', 'to_yuv', 'ycbcr_equation']
 
@@ -54,7 +55,7 @@ def to_rgb(frame: av.VideoFrame, location: ChromaLocation | None = None) -> np.n
     depth = max(component.bits for component in frame.format.components)
     rgb = is_rgb(frame)
     if (rgb and depth <= 8) or (not rgb and frame.colorspace not in LUMA_SHARES):
-        return frame.to_ndarray(format='rgb24' if depth <= 8 else 'rgb48le', interpolation=SWSCALE_FLAGS)
+        return repack(frame, format='rgb24' if depth <= 8 else 'rgb48le', interpolation=SWSCALE_FLAGS).to_ndarray()
     planar = _as_planar(frame, depth)
     depth = planar.format.components[0].bits
     planes = [plane_samples(plane, depth) for plane in planar.planes]
@@ -84,7 +85,7 @@ def to_yuv(image: np.ndarray, format: VideoFormat) -> av.VideoFrame:
     if format.depth == 8:
         image = to_uint8(image)
     if format.pixel_format == 'bgr0':
-        return av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'rgb24').reformat(format='bgr0')
+        return repack(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'rgb24'), format='bgr0')
     frame = av.VideoFrame(image.shape[1], image.shape[0], format.pixel_format)
     planes = [plane_samples(plane, format.depth) for plane in frame.planes]
     for band in _bands(len(image)):
@@ -181,12 +182,12 @@ def _as_planar(frame: av.VideoFrame, depth: int) -> av.VideoFrame:
         return frame
     suffix = f'{min(depth, 16)}le' if depth > 8 else ''
     if is_rgb(frame):
-        return frame.reformat(format=f'gbrp{suffix}', interpolation=SWSCALE_FLAGS)
+        return repack(frame, format=f'gbrp{suffix}', interpolation=SWSCALE_FLAGS)
     if len(frame.format.components) < 3:
-        return frame.reformat(format=f'gray{suffix}', interpolation=SWSCALE_FLAGS)
+        return repack(frame, format=f'gray{suffix}', interpolation=SWSCALE_FLAGS)
     across, down = 64 // frame.format.chroma_width(64), 64 // frame.format.chroma_height(64)
     layout = {(1, 1): '444', (2, 1): '422', (2, 2): '420', (1, 2): '440', (4, 1): '411', (4, 4): '410'}[across, down]
-    return frame.reformat(format=f'yuv{layout}p{suffix}', interpolation=SWSCALE_FLAGS)
+    return repack(frame, format=f'yuv{layout}p{suffix}', interpolation=SWSCALE_FLAGS)
 
 
 def _rounded(values: np.ndarray, dtype: type[np.integer], largest: int | None = None) -> np.ndarray:

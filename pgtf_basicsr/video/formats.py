@@ -10,6 +10,7 @@ from av.buffer import Buffer
 
 from .chroma import CENTER, LOCATIONS, ChromaLocation
 from .codecs import FULL_RANGE, LIMITED_RANGE, SWSCALE_FLAGS
+from .repacking import repack
 
 __all__ = [
     'BT709',
@@ -153,14 +154,22 @@ def chroma_location(frame: av.VideoFrame) -> ChromaLocation:
     """
     size, point, nearest = 16, 4, 0x10
     # By way of 4:4:4, which makes a copy in any case. The matrix has no part in it, but FFmpeg does not know each.
-    copy = frame.reformat(size, size, 'yuv444p', BT709.matrix, BT709.matrix, nearest)
-    probe = copy.reformat(format='yuv420p')
+    copy = repack(
+        frame,
+        width=size,
+        height=size,
+        format='yuv444p',
+        src_colorspace=BT709.matrix,
+        dst_colorspace=BT709.matrix,
+        interpolation=nearest,
+    )
+    probe = repack(copy, format='yuv420p')
     for plane in probe.planes:
         plane.update(bytes(plane.buffer_size))
     bright = np.zeros((size // 2, probe.planes[1].line_size), np.uint8)
     bright[point, point] = 200
     probe.planes[1].update(bright.tobytes())
-    enlarged = probe.reformat(format='yuv444p', interpolation=SWSCALE_FLAGS).planes[1]
+    enlarged = repack(probe, format='yuv444p', interpolation=SWSCALE_FLAGS).planes[1]
     values = np.frombuffer(memoryview(enlarged), np.uint8).reshape(size, -1)[:, :size].astype(np.float64)
     found = [round(2 * (values.sum(axis) @ np.arange(size) / values.sum() - 2 * point)) / 2 for axis in (0, 1)]
     return min(LOCATIONS.values(), key=lambda location: np.abs(np.subtract(location, found)).sum())

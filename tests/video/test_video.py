@@ -1,6 +1,7 @@
 """Reading and writing of real video files."""
 
 import gc
+import multiprocessing
 import weakref
 from fractions import Fraction
 
@@ -49,6 +50,20 @@ def test_a_closed_reader_is_freed_at_once(tmp_path, count):
         assert freed() is None
     finally:
         gc.enable()
+
+
+def test_a_forked_process_collects_what_readers_leave(tmp_path):
+    """A data worker is forked from a process that has read videos; a converter's threads are not there to be ended."""
+    path = write_video(tmp_path / 'v.mp4', moving_frames(3, 48, 32), 25, rotation=90)
+    with VideoReader(path) as reader:
+        list(reader)
+    read_frames(str(path), [0, 2], 'v')
+    worker = multiprocessing.get_context('fork').Process(target=gc.collect)
+    worker.start()
+    worker.join(30)
+    hanging = worker.is_alive()
+    worker.kill()
+    assert not hanging
 
 
 def test_frames_lie_on_the_exact_grid_of_the_rate(tmp_path):
