@@ -175,7 +175,7 @@ class VideoReader:
 
     def _to_image(self, frame: av.VideoFrame, number: int) -> np.ndarray:
         try:
-            image = self._orientation.upright(to_rgb(frame))
+            image = self._orientation.upright(to_rgb(frame, self.format.chroma_location))
         except av.FFmpegError as error:
             raise DataError(
                 f'{self.path} has colours that cannot be converted to RGB: '

@@ -254,5 +254,6 @@ def test_memory_does_not_grow_with_the_length_of_clips(tmp_path, monkeypatch):
         evaluate('--restored', f'{count}.mkv', '--gt', f'{count}.mkv', '--metrics', 'psnr', 'msrl')
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    # The frames themselves are 4.6 kB each; what may grow is a number a frame and metric.
-    assert peaks[2] - peaks[1] < 500 * 1000
+    # The frames themselves are 4.6 kB each; what may grow is a number a frame and metric, and Python's lists of free
+    # tuples, up to their limit.
+    assert peaks[2] - peaks[1] < 800 * 1000

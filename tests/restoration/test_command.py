@@ -137,6 +137,19 @@ def test_json_lines(restore, source, tmp_path):
     assert event['event'] == 'end' and 'is not a video' in event['error'] and event['error'] in said.err
 
 
+def test_folders_of_images(restore, source, tmp_path):
+    """In and out; what macOS and Jupyter left is no frame, and an earlier folder is not touched."""
+    restore(source, '-o', tmp_path / 'frames')
+    names = [f'{number:08d}.png' for number in range(12)]
+    assert sorted(path.name for path in (tmp_path / 'frames').iterdir()) == names
+    litter(tmp_path / 'frames')
+    restore(tmp_path / 'frames', '-o', tmp_path / 'out.mkv', '--rate', '30000/1001', '--start', '0.1')
+    assert frame_times(tmp_path / 'out.mkv') == pytest.approx(
+        [0.1001 - 0.1 + n * 0.0333667 for n in range(9)], abs=2e-3
+    )
+    assert 'frames is not an empty folder' in restore(source, '-o', tmp_path / 'frames', status=2).err
+
+
 def test_from_one_program_to_another(source, weights, tmp_path):
     """Standard output is the video alone, standard input need not be seekable."""
     arguments = ['--weights', str(weights), '--size', '16']

@@ -56,7 +56,7 @@ def test_depth_subsampling_and_range_are_read(tmp_path, codec, pixel_format, suf
     path = write_gray(tmp_path / f'v.{suffix}', codec, pixel_format)
     with VideoReader(path) as reader:
         format = reader.format
-        frame = next(iter(reader))
+        frame = next(reader.images())
     assert (format.depth, format.chroma, format.full_range) == (depth, chroma, full_range)
     assert np.abs(frame.astype(int) - 102).max() <= 2
 
