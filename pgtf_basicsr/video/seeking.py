@@ -6,9 +6,10 @@ from typing import BinaryIO
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from ..errors import DataError
-from .color import to_rgb, to_uint8
+from .codecs import SWSCALE_FLAGS
 from .opening import open_video
 from .orientation import Orientation, orientation_of
 
@@ -59,6 +60,7 @@ def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) ->
         stream.codec_context.thread_count = 1
         start, per_frame = stream.start_time or 0, 1 / (video.rate * video.time_base)
         orientation: Orientation | None = None
+        reformatter = VideoReformatter()
         try:
             video.container.seek(start + int(waiting[0] * per_frame), stream=stream)
             for frame in video.container.decode(stream):
@@ -71,7 +73,10 @@ def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) ->
                     break
                 if number == waiting[0]:
                     orientation = orientation or orientation_of(frame)
-                    yield orientation.upright(to_uint8(to_rgb(frame)))
+                    # Not `color.to_rgb`: OpenCV's threads do not survive the fork of a data worker. PyAV's own
+                    # conversion to RGB would set up a thread pool for every frame.
+                    rgb = reformatter.reformat(frame, format='rgb24', interpolation=SWSCALE_FLAGS, threads=1)
+                    yield orientation.upright(rgb.to_ndarray())
                     waiting.popleft()
                     if not waiting:
                         return

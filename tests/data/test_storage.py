@@ -96,7 +96,9 @@ def test_frames_from_the_middle_are_those_of_reading_from_the_start(tmp_path, ra
     with VideoReader(path) as reader:
         truth = list(reader.images())
     for numbers in ([0], [59], [31, 30, 32], [50, 3], [7, 7]):
-        assert all(map(np.array_equal, read_frames(str(path), numbers, 'clip.mp4'), (truth[n] for n in numbers)))
+        # Neighbours differ by four levels; the two conversions to RGB, by rounding and the filter of chroma.
+        for frame, number in zip(read_frames(str(path), numbers, 'clip.mp4'), numbers, strict=True):
+            assert abs(np.mean(frame.astype(int) - truth[number])) < 1
     with pytest.raises(DataError, match='clip.mp4 has no frame 60'):
         read_frames(str(path), [59, 60], 'clip.mp4')
 
