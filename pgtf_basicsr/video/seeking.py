@@ -8,7 +8,9 @@ import av
 import numpy as np
 
 from ..errors import DataError
+from .chroma import ChromaLocation
 from .color import to_rgb, to_uint8
+from .formats import chroma_location
 from .opening import open_video
 from .orientation import Orientation, orientation_of
 
@@ -59,6 +61,7 @@ def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) ->
         stream.codec_context.thread_count = 1
         start, per_frame = stream.start_time or 0, 1 / (video.rate * video.time_base)
         orientation: Orientation | None = None
+        location: ChromaLocation | None = None
         try:
             video.container.seek(start + int(waiting[0] * per_frame), stream=stream)
             for frame in video.container.decode(stream):
@@ -71,7 +74,8 @@ def iterate_frames(source: str | BinaryIO, numbers: Sequence[int], name: str) ->
                     break
                 if number == waiting[0]:
                     orientation = orientation or orientation_of(frame)
-                    yield orientation.upright(to_uint8(to_rgb(frame)))
+                    location = location or chroma_location(frame)
+                    yield orientation.upright(to_uint8(to_rgb(frame, location)))
                     waiting.popleft()
                     if not waiting:
                         return
