@@ -1,4 +1,4 @@
-"""CUDA graphs: a window's 1,300 kernels launched as one.
+"""CUDA graphs: the thousand kernels of a frame and its window launched as two.
 
 Launching a kernel from Python takes 5 to 20 microseconds, which for most of them is longer than they run. A graph is
 recorded once for a size of frames and a number of windows, and then replayed.
