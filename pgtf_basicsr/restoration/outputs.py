@@ -57,7 +57,7 @@ class VideoOutput:
         self.segment_suffix = segment_suffix(self._encoding)
         hdr = hdr_warning(source.format)
         self.kept, self.dropped = self._plan.kept, self._plan.dropped
-        self.changed = (*self._encoding.notes, *([hdr] if hdr else []))
+        self.changed = (*self._encoding.notes, *self._plan.changed, *([hdr] if hdr else []))
 
     def open_segment(self, path: Path) -> SegmentWriter:
         """Create the writer of a segment."""

@@ -1,6 +1,7 @@
 """``basicsr restore`` as people and programs use it, and as docs/videos.md says: parts, folders, pipes, JSON lines."""
 
 import json
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -135,6 +136,32 @@ def test_json_lines(restore, source, tmp_path):
     said = restore(tmp_path / 'text.mp4', '-o', tmp_path / 'o.mkv', '--json', status=2)
     (event,) = map(json.loads, said.out.splitlines())
     assert event['event'] == 'end' and 'is not a video' in event['error'] and event['error'] in said.err
+
+
+def test_json_lines_of_a_folder_name_the_input(restore, source, tmp_path):
+    """Also those before its first frame, and of what is skipped."""
+    videos, restored = tmp_path / 'videos', tmp_path / 'restored'
+    videos.mkdir()
+    shutil.copy(source, videos / 'a.mp4')
+    write_subtitled(videos / 'b.mp4', moving_frames(2, 48, 32))
+    events = [json.loads(line) for line in restore(videos, '-o', restored, '--json', '--codec', 'ffv1').out.splitlines()]
+    (warning,) = [event for event in events if event['event'] == 'warning']
+    assert warning['input'] == str(videos / 'b.mp4') and 'become plain text in .mkv' in warning['message']
+    assert [event['changed'] for event in events if event['event'] == 'end'] == [[], [warning['message']]]
+    skipped = [json.loads(line) for line in restore(videos, '-o', restored, '--json', '--codec', 'ffv1', '--resume').out.splitlines()]
+    assert [event.get('skipped') for event in skipped] == [True, True, None]
+
+
+def write_subtitled(path, frames):
+    with av.open(str(path), 'w') as container:
+        video, text = container.add_stream('libx264', rate=25), container.add_mux_stream('mov_text')
+        video.height, video.width = frames[0].shape[:2]
+        text.time_base = Fraction(1, 1000)
+        packets = [packet for image in frames for packet in video.encode(av.VideoFrame.from_ndarray(image, 'rgb24'))]
+        subtitle = av.Packet(b'\0\5Hello')
+        subtitle.stream, subtitle.time_base, subtitle.pts, subtitle.dts, subtitle.duration = text, text.time_base, 0, 0, 40
+        for packet in (*packets, *video.encode(), subtitle):
+            container.mux(packet)
 
 
 def test_from_one_program_to_another(source, weights, tmp_path):
