@@ -1,6 +1,7 @@
 """``basicsr restore`` as people and programs use it, and as docs/videos.md says: parts, folders, pipes, JSON lines."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -144,11 +145,12 @@ def test_json_lines_of_a_folder_name_the_input(restore, source, tmp_path):
     videos.mkdir()
     shutil.copy(source, videos / 'a.mp4')
     write_subtitled(videos / 'b.mp4', moving_frames(2, 48, 32))
-    events = [json.loads(line) for line in restore(videos, '-o', restored, '--json', '--codec', 'ffv1').out.splitlines()]
+    arguments = videos, '-o', restored, '--json', '--codec', 'ffv1'
+    events = [json.loads(line) for line in restore(*arguments).out.splitlines()]
     (warning,) = [event for event in events if event['event'] == 'warning']
     assert warning['input'] == str(videos / 'b.mp4') and 'become plain text in .mkv' in warning['message']
     assert [event['changed'] for event in events if event['event'] == 'end'] == [[], [warning['message']]]
-    skipped = [json.loads(line) for line in restore(videos, '-o', restored, '--json', '--codec', 'ffv1', '--resume').out.splitlines()]
+    skipped = [json.loads(line) for line in restore(*arguments, '--resume').out.splitlines()]
     assert [event.get('skipped') for event in skipped] == [True, True, None]
 
 
@@ -159,7 +161,8 @@ def write_subtitled(path, frames):
         text.time_base = Fraction(1, 1000)
         packets = [packet for image in frames for packet in video.encode(av.VideoFrame.from_ndarray(image, 'rgb24'))]
         subtitle = av.Packet(b'\0\5Hello')
-        subtitle.stream, subtitle.time_base, subtitle.pts, subtitle.dts, subtitle.duration = text, text.time_base, 0, 0, 40
+        subtitle.stream, subtitle.time_base = text, text.time_base
+        subtitle.pts, subtitle.dts, subtitle.duration = 0, 0, 40
         for packet in (*packets, *video.encode(), subtitle):
             container.mux(packet)
 
@@ -168,9 +171,14 @@ def test_from_one_program_to_another(source, weights, tmp_path):
     """Standard output is the video alone, standard input need not be seekable."""
     arguments = ['--weights', str(weights), '--size', '16']
 
+    said = ''
+
     def pipe(*ends, given=None):
+        nonlocal said
         command = [sys.executable, '-m', 'pgtf_basicsr', 'restore', *map(str, ends), *arguments]
-        return subprocess.run(command, cwd=ROOT, input=given, capture_output=True, check=True).stdout
+        done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, check=True)
+        said = done.stderr.decode()
+        return done.stdout
 
     piped = pipe(source, '-o', '-')
     assert piped.startswith(b'YUV4MPEG2 W48 H32 F25:1 ')
@@ -178,6 +186,26 @@ def test_from_one_program_to_another(source, weights, tmp_path):
     assert len(decoded(tmp_path / 'piped.y4m')) == 12
     assert pipe('-', '-o', tmp_path / 'out.mkv', given=piped) == b''
     assert frame_times(tmp_path / 'out.mkv') == pytest.approx([number / 25 for number in range(12)], abs=1e-3)
+    assert 'dropped' not in said
+    pipe('-', '-o', tmp_path / 'silent.mkv', given=source.read_bytes())
+    assert 'dropped: of what comes through a pipe the frames alone are kept' in said
+
+
+@pytest.mark.parametrize(
+    'redirected, message',
+    [
+        ('- -o out.mkv </dev/null', 'basicsr: standard input is neither a file nor a pipe\n'),
+        ('- -o out.mkv <&-', 'basicsr: standard input is neither a file nor a pipe\n'),
+        ('in.mp4 -o - >&-', 'basicsr: cannot write standard output: it is closed\n'),
+    ],
+)
+def test_pipes_that_are_none(source, weights, tmp_path, redirected, message):
+    shutil.copy(source, tmp_path / 'in.mp4')
+    command = f'{sys.executable} -m pgtf_basicsr restore --weights {weights} --size 16 {redirected}'
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.endswith(message) and 'Traceback' not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ['in.mp4']
 
 
 def test_a_summary_names_what_is_kept_and_dropped(restore, source, tmp_path):
