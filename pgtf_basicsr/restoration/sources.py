@@ -58,7 +58,7 @@ def open_source(source: str | Path, settings: Settings, on_damage: Callable[[str
         DataError: There is nothing to read.
     """
     path = Path(STANDARD_INPUT if str(source) == PIPE else source)
-    if path.is_dir():
+    if path.is_dir() and str(source) != PIPE:
         return ImagesInRange(path, settings)
     if str(source) == PIPE:
         require(path.is_file() or path.is_fifo(), 'standard input is neither a file nor a pipe')

@@ -121,6 +121,7 @@ def test_outputs_are_no_inputs(restore, source, tmp_path):
         said = restore(tmp_path, '-o', tmp_path / 'restored', '--end', '0.1')
         assert len(said.out.splitlines()) == 2
     assert 'is the input itself' in restore(tmp_path, '-o', tmp_path, status=2).err
+    assert '-o - takes one video' in restore(tmp_path, '-o', '-', status=2).err
     (tmp_path / 'empty').mkdir()
     assert 'empty holds no video' in restore(tmp_path / 'empty', '-o', tmp_path / 'restored', status=2).err
 
