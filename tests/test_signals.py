@@ -34,7 +34,11 @@ def test_sample_data(tmp_path, number):
 def test_prepare_and_its_workers(tmp_path):
     """The signal comes to all of them, as from a terminal that is closed."""
     for seed, name in enumerate(CLIPS):
-        write_clip(tmp_path / 'clips' / name, frames_of(0, length=60, seed=seed)[0])
+        write_clip(tmp_path / 'clips' / name, frames_of(0, length=20, seed=seed)[0])
+        # Much to do, made in no time: the command must not be done before it is ended.
+        for file in list((tmp_path / 'clips' / name).iterdir()):
+            for copy in range(1, 60):
+                os.link(file, file.with_name(f'{int(file.stem) + 20 * copy:08d}{file.suffix}'))
     command = Run(tmp_path, 'prepare', 'vfhq', 'clips', 'out', '--workers', 2, '--copy', before=os.setpgrp)
     until(command, lambda: (tmp_path / 'out' / 'prepare.json').exists())
     os.killpg(command.processes[0].pid, signal.SIGHUP)

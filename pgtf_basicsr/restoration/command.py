@@ -111,7 +111,8 @@ def run(args: Namespace) -> None:
     report = JsonReport() if args.json else TextReport()
     source = Path(args.input)
     with memory_advice('a lower --batch, a smaller --size, or --precision bf16 or fp16'):
-        if source.is_dir() and not holds_frames(source):
+        if args.input != PIPE and source.is_dir() and not holds_frames(source):
+            require(args.output != PIPE, '-o - takes one video, not a folder of them')
             restore_folder(restorer, source, Path(args.output), args.resume, report)
         else:
             restorer.restore(args.input, args.output, args.resume, report)

@@ -38,13 +38,14 @@ def restore_folder(restorer: Restorer, source: Path, target: Path, resume: bool,
     for video, output in _targets(source, target, restorer.settings.codec):
         if resume and output.exists() and not job_folder(output).exists():
             outcomes.append(Outcome(str(video), str(output), skipped=True))
+            report.end(outcomes[-1])
             continue
         try:
             outcomes.append(restorer.restore(video, output, resume, report))
         except Exception as error:  # whatever is wrong with one video, the others continue
             reason = str(error) if isinstance(error, UserError) else f'{type(error).__name__}: {error}'
             outcomes.append(Outcome(str(video), str(output), error=reason.splitlines()[0]))
-            report.warn(reason if str(video) in reason else f'{video}: {reason}')
+            report.warn(outcomes[-1], reason if str(video) in reason else f'{video}: {reason}')
     report.finish(outcomes)
     failed = [outcome.source for outcome in outcomes if outcome.error is not None]
     require(not failed, f'{len(failed)} of {len(outcomes)} videos failed: {", ".join(failed)}')

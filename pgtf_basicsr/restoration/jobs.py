@@ -86,8 +86,11 @@ class Job:
             for name in (SEGMENTS, FRAMES):
                 for other in set((self.folder / name).iterdir()).difference(self.segments, self.frames):
                     other.unlink()
-            with replacing(self.folder / DESCRIPTION) as file:
-                file.write_text(json.dumps(self._description, indent=2) + '\n')
+            try:
+                with replacing(self.folder / DESCRIPTION) as file:
+                    file.write_text(json.dumps(self._description, indent=2) + '\n')
+            except OSError as error:
+                raise UserError(f'cannot write {self._target}: {error.strerror}') from error
             self._resources = stack.pop_all()
         return self
 

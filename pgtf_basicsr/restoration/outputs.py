@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from ..errors import require
 from ..images import write_image
+from ..video import VideoReader
 from ..video.encoding import choose_encoding
 from ..video.formats import hdr_warning
 from ..video.frame import Frame
@@ -22,6 +23,9 @@ from .settings import Settings
 from .sources import PIPE, Source
 
 __all__ = ['ImagesOutput', 'Output', 'StreamOutput', 'VideoOutput', 'output_of']
+
+# It cannot be read a second time, when the frames are restored.
+PIPED = 'of what comes through a pipe the frames alone are kept: sound, other streams, chapters and tags are dropped'
 
 
 class VideoOutput:
@@ -57,7 +61,9 @@ class VideoOutput:
         self.segment_suffix = segment_suffix(self._encoding)
         hdr = hdr_warning(source.format)
         self.kept, self.dropped = self._plan.kept, self._plan.dropped
-        self.changed = (*self._encoding.notes, *([hdr] if hdr else []))
+        if others is None and isinstance(source, VideoReader) and source.has_others:
+            self.dropped = (PIPED,)
+        self.changed = (*self._encoding.notes, *self._plan.changed, *([hdr] if hdr else []))
 
     def open_segment(self, path: Path) -> SegmentWriter:
         """Create the writer of a segment."""
@@ -139,6 +145,7 @@ class StreamOutput:
             UserError: They cannot be written, for example because their reader has ended.
         """
         source = self._source
+        require(sys.stdout is not None, 'cannot write standard output: it is closed')
         with naming(self.path), open(sys.stdout.fileno(), 'wb', closefd=False) as file:
             yield Y4MWriter(file, self._format, source.width, source.height, source.rate)
 

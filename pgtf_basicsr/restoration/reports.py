@@ -52,14 +52,14 @@ class Report(Protocol):
     def begin(self, outcome: Outcome, total: int | None) -> None:
         """Begin a video of so many frames; None if that is not known."""
 
-    def warn(self, message: str) -> None:
-        """Take what a user should know of."""
+    def warn(self, outcome: Outcome, message: str) -> None:
+        """Take what a user should know of a video, which may not have begun."""
 
     def advance(self, outcome: Outcome) -> None:
         """Note that one more frame is restored."""
 
     def end(self, outcome: Outcome) -> None:
-        """End a video that is restored, or that has begun and failed."""
+        """End a video that is restored, has failed, or is skipped."""
 
     def finish(self, outcomes: Sequence[Outcome]) -> None:
         """End a folder of videos."""
@@ -74,7 +74,7 @@ class TextReport:
     def begin(self, outcome: Outcome, total: int | None) -> None:
         self._bar = tqdm(desc=Path(outcome.target).name, total=total, initial=outcome.resumed, unit='frame')
 
-    def warn(self, message: str) -> None:
+    def warn(self, outcome: Outcome, message: str) -> None:
         with tqdm.external_write_mode(sys.stderr):
             get_root_logger().warning(message)
 
@@ -84,7 +84,7 @@ class TextReport:
     def end(self, outcome: Outcome) -> None:
         if self._bar is not None:
             self._bar.close()
-        if outcome.error is None:
+        if outcome.error is None and not outcome.skipped:
             lines = [f'{outcome.target}: {outcome.frames} frames']
             for name in ('kept', 'dropped', 'changed'):
                 lines += [f'    {name}: {what}' for what in getattr(outcome, name)]
@@ -105,32 +105,28 @@ class JsonReport:
     """For programs: an object a line on standard output, each with its `event`; see docs/videos.md."""
 
     def __init__(self) -> None:
-        self._reported, self._source = 0.0, ''
+        self._reported = 0.0
 
     def begin(self, outcome: Outcome, total: int | None) -> None:
-        self._source = outcome.source
-        self._say('start', output=outcome.target, frames=total, resumed=outcome.resumed)
+        self._say('start', input=outcome.source, output=outcome.target, frames=total, resumed=outcome.resumed)
 
-    def warn(self, message: str) -> None:
-        self._say('warning', message=message)
+    def warn(self, outcome: Outcome, message: str) -> None:
+        self._say('warning', input=outcome.source, message=message)
 
     def advance(self, outcome: Outcome) -> None:
         now = time.monotonic()
         if now - self._reported >= JSON_INTERVAL:
             self._reported = now
-            self._say('progress', frames=outcome.frames, seconds=round(outcome.seconds, 3))
+            self._say('progress', input=outcome.source, frames=outcome.frames, seconds=round(outcome.seconds, 3))
 
     def end(self, outcome: Outcome) -> None:
         values = asdict(outcome)
-        self._source = values.pop('source')
-        self._say('end', output=values.pop('target'), **values)
+        self._say('end', input=values.pop('source'), output=values.pop('target'), **values)
 
     def finish(self, outcomes: Sequence[Outcome]) -> None:
         failed = [outcome.source for outcome in outcomes if outcome.error is not None]
-        self._source = ''
         self._say('summary', videos=len(outcomes), failed=failed)
 
     def _say(self, event: str, **values: Any) -> None:
-        source = {'input': self._source} if self._source else {}
-        sys.stdout.write(json.dumps({'event': event, **source, **values}) + '\n')
+        sys.stdout.write(json.dumps({'event': event, **values}) + '\n')
         sys.stdout.flush()

@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias
 
-from ..errors import DataError
+from ..errors import DataError, require
 from ..files import list_visible
 from ..images import is_image_file
 from ..video import VideoReader
@@ -58,8 +58,10 @@ def open_source(source: str | Path, settings: Settings, on_damage: Callable[[str
         DataError: There is nothing to read.
     """
     path = Path(STANDARD_INPUT if str(source) == PIPE else source)
-    if path.is_dir():
+    if path.is_dir() and str(source) != PIPE:
         return ImagesInRange(path, settings)
+    if str(source) == PIPE:
+        require(path.is_file() or path.is_fifo(), 'standard input is neither a file nor a pipe')
     return VideoReader(path, settings.start, settings.end, settings.deinterlace, on_damage)
 
 

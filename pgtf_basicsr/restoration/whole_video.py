@@ -102,7 +102,7 @@ class Restorer:
         report = report or TextReport()
         outcome = Outcome(str(source), str(target))
         try:
-            with open_source(source, self.settings, report.warn) as reader:
+            with open_source(source, self.settings, partial(report.warn, outcome)) as reader:
                 self._restore(reader, output_of(target, reader, self.settings), resume, report, outcome)
         except BaseException as error:
             outcome.error = (str(error) or type(error).__name__).splitlines()[0]
@@ -113,9 +113,10 @@ class Restorer:
 
     def _restore(self, reader: Source, output: Output, resume: bool, report: Report, outcome: Outcome) -> None:
         size = self._working_size(reader)  # checked before anything is written
-        outcome.kept, outcome.dropped, outcome.changed = output.kept, output.dropped, output.changed
-        for message in (*reader.warnings, *output.dropped, *output.changed):
-            report.warn(message)
+        outcome.kept, outcome.dropped = output.kept, output.dropped
+        outcome.changed = (*reader.warnings, *output.changed)
+        for message in (*outcome.dropped, *outcome.changed):
+            report.warn(outcome, message)
         if isinstance(output, StreamOutput):
             with output.open() as writer:
                 self._write_frames(reader, size, 0, writer, report, outcome)
@@ -131,7 +132,7 @@ class Restorer:
                 output.join(job.segments)
             except BaseException as error:
                 if job.num_frames and not isinstance(error, DataError):
-                    report.warn(f'{output.path} is not finished: {job.kept}; --resume continues it')
+                    report.warn(outcome, f'{output.path} is not finished: {job.kept}; --resume continues it')
                 raise
 
     def _write_frames(

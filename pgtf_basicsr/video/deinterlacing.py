@@ -37,6 +37,8 @@ class Deinterlacer:
         """What a user is told once frames are being deinterlaced."""
         if not self.active:
             return None
+        if self._mode == 'on':
+            return 'all frames are deinterlaced (bwdif), whatever the video states'
         return 'the video is interlaced: it is deinterlaced (bwdif); --deinterlace off keeps its fields'
 
     def add(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:

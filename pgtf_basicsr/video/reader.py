@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import DataError
 from .clock import Clock, FrameTimes, Packet, packet_time
 from .color import to_rgb, to_uint8
+from .copying import own_tags
 from .damage import DamageLog
 from .deinterlacing import Deinterlacer
 from .formats import format_of
@@ -62,6 +63,7 @@ class VideoReader:
         format (VideoFormat): What the file states about its samples and colours.
         color (Color): Its colours.
         pixel_aspect (Fraction): Width of a pixel over its height.
+        has_others (bool): Whether the file holds more than the video: other streams, chapters or tags.
         warnings (list[str]): What is known before the first frame of what differs from the file.
 
     Raises:
@@ -107,6 +109,8 @@ class VideoReader:
 
         frame = first[0]
         self.num_frames = (self._stream.frames or None) if start is None and end is None else None
+        container = self._container
+        self.has_others = len(container.streams) > 1 or bool(container.chapters() or own_tags(container.metadata))
         self.format = format_of(frame, self._stream.codec_context)
         self.color = self.format.color
         self.width, self.height = frame.width, frame.height

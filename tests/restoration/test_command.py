@@ -1,6 +1,8 @@
 """``basicsr restore`` as people and programs use it, and as docs/videos.md says: parts, folders, pipes, JSON lines."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -119,6 +121,7 @@ def test_outputs_are_no_inputs(restore, source, tmp_path):
         said = restore(tmp_path, '-o', tmp_path / 'restored', '--end', '0.1')
         assert len(said.out.splitlines()) == 2
     assert 'is the input itself' in restore(tmp_path, '-o', tmp_path, status=2).err
+    assert '-o - takes one video' in restore(tmp_path, '-o', '-', status=2).err
     (tmp_path / 'empty').mkdir()
     assert 'empty holds no video' in restore(tmp_path / 'empty', '-o', tmp_path / 'restored', status=2).err
 
@@ -150,13 +153,46 @@ def test_folders_of_images(restore, source, tmp_path):
     assert 'frames is not an empty folder' in restore(source, '-o', tmp_path / 'frames', status=2).err
 
 
+def test_json_lines_of_a_folder_name_the_input(restore, source, tmp_path):
+    """Also those before its first frame, and of what is skipped."""
+    videos, restored = tmp_path / 'videos', tmp_path / 'restored'
+    videos.mkdir()
+    shutil.copy(source, videos / 'a.mp4')
+    write_subtitled(videos / 'b.mp4', moving_frames(2, 48, 32))
+    arguments = videos, '-o', restored, '--json', '--codec', 'ffv1'
+    events = [json.loads(line) for line in restore(*arguments).out.splitlines()]
+    (warning,) = [event for event in events if event['event'] == 'warning']
+    assert warning['input'] == str(videos / 'b.mp4') and 'become plain text in .mkv' in warning['message']
+    assert [event['changed'] for event in events if event['event'] == 'end'] == [[], [warning['message']]]
+    skipped = [json.loads(line) for line in restore(*arguments, '--resume').out.splitlines()]
+    assert [event.get('skipped') for event in skipped] == [True, True, None]
+
+
+def write_subtitled(path, frames):
+    with av.open(str(path), 'w') as container:
+        video, text = container.add_stream('libx264', rate=25), container.add_mux_stream('mov_text')
+        video.height, video.width = frames[0].shape[:2]
+        text.time_base = Fraction(1, 1000)
+        packets = [packet for image in frames for packet in video.encode(av.VideoFrame.from_ndarray(image, 'rgb24'))]
+        subtitle = av.Packet(b'\0\5Hello')
+        subtitle.stream, subtitle.time_base = text, text.time_base
+        subtitle.pts, subtitle.dts, subtitle.duration = 0, 0, 40
+        for packet in (*packets, *video.encode(), subtitle):
+            container.mux(packet)
+
+
 def test_from_one_program_to_another(source, weights, tmp_path):
     """Standard output is the video alone, standard input need not be seekable."""
     arguments = ['--weights', str(weights), '--size', '16']
 
+    said = ''
+
     def pipe(*ends, given=None):
+        nonlocal said
         command = [sys.executable, '-m', 'pgtf_basicsr', 'restore', *map(str, ends), *arguments]
-        return subprocess.run(command, cwd=ROOT, input=given, capture_output=True, check=True).stdout
+        done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, check=True)
+        said = done.stderr.decode()
+        return done.stdout
 
     piped = pipe(source, '-o', '-')
     assert piped.startswith(b'YUV4MPEG2 W48 H32 F25:1 ')
@@ -164,6 +200,26 @@ def test_from_one_program_to_another(source, weights, tmp_path):
     assert len(decoded(tmp_path / 'piped.y4m')) == 12
     assert pipe('-', '-o', tmp_path / 'out.mkv', given=piped) == b''
     assert frame_times(tmp_path / 'out.mkv') == pytest.approx([number / 25 for number in range(12)], abs=1e-3)
+    assert 'dropped' not in said
+    pipe('-', '-o', tmp_path / 'silent.mkv', given=source.read_bytes())
+    assert 'dropped: of what comes through a pipe the frames alone are kept' in said
+
+
+@pytest.mark.parametrize(
+    'redirected, message',
+    [
+        ('- -o out.mkv </dev/null', 'basicsr: standard input is neither a file nor a pipe\n'),
+        ('- -o out.mkv <&-', 'basicsr: standard input is neither a file nor a pipe\n'),
+        ('in.mp4 -o - >&-', 'basicsr: cannot write standard output: it is closed\n'),
+    ],
+)
+def test_pipes_that_are_none(source, weights, tmp_path, redirected, message):
+    shutil.copy(source, tmp_path / 'in.mp4')
+    command = f'{sys.executable} -m pgtf_basicsr restore --weights {weights} --size 16 {redirected}'
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.endswith(message) and 'Traceback' not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ['in.mp4']
 
 
 def test_a_summary_names_what_is_kept_and_dropped(restore, source, tmp_path):

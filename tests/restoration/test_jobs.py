@@ -241,10 +241,10 @@ def test_signals_keep_finished_segments_and_nothing_half_written(source, weights
 
 
 def test_a_full_disk_can_be_resumed(source, weights, tmp_path):
-    """Limits on a file's size stand for the end of the disk: the second lets all segments through, not the whole."""
+    """Limits on a file's size stand for the end of the disk: not even a description, a segment, or the whole fits."""
     restore_video(source, tmp_path / 'whole.mkv', weights, size=16, codec='ffv1')
     largest = (tmp_path / 'whole.mkv').stat().st_size // 5
-    for limit in (largest // 2, 2 * largest):
+    for limit in (500, largest // 2, 2 * largest):
         command = start(tmp_path, source, weights, '--codec', 'ffv1', '--resume', limits={resource.RLIMIT_FSIZE: limit})
         assert command.statuses() == [2]
         assert 'basicsr: cannot write out.mkv: File too large' in command.output()

@@ -95,7 +95,7 @@ def test_progressive_video_is_left_alone(tmp_path):
     assert deinterlacer.note is None
     assert all((to_rgb(a) == to_rgb(b)).all() for a, b in zip(plain, frames))
     _, forced = deinterlaced(tmp_path / 'v.mp4', 'on')
-    assert forced.active
+    assert forced.active and 'is interlaced' not in forced.note
 
 
 def test_interlaced_parts_are_found_where_they_begin(tmp_path):
