@@ -20,6 +20,7 @@ import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import popen_fork
 from multiprocessing.util import Finalize
 from typing import Any, NoReturn
 
@@ -53,6 +54,8 @@ HANGUP = getattr(signal, 'SIGHUP', signal.SIGTERM)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, HANGUP)
 # Seconds that a data worker lives on after SIGTERM, so that its trainer can finish the iteration.
 WORKER_GRACE = 60
+# Seconds after which a fork is over.
+FORKING_TIME = 0.1
 # Seconds that processes of a run may be apart when they find the same mistake.
 TIME_TO_REPORT = 60
 
@@ -105,8 +108,13 @@ def unwound_by_signals() -> Iterator[None]:
         yield
         return
     numbers = [number for number in {signal.SIGTERM, HANGUP} if signal.getsignal(number) is signal.SIG_DFL]
+    process = os.getpid()
 
-    def unwind(number: int, frame: Any) -> NoReturn:
+    def unwind(number: int, frame: types.FrameType | None) -> None:
+        if os.getpid() == process and _is_forking(frame):
+            # Python drops what is raised by callbacks of a fork, so the signal has to come again.
+            threading.Timer(FORKING_TIME, os.kill, (process, number)).start()
+            return
         for other in numbers:
             signal.signal(other, signal.SIG_IGN)
         raise EndedBySignal(number)
@@ -118,6 +126,15 @@ def unwound_by_signals() -> Iterator[None]:
     finally:
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _is_forking(frame: types.FrameType | None) -> bool:
+    """Whether a stack of calls is inside of the fork of a process by multiprocessing."""
+    while frame is not None:
+        if (frame.f_code.co_filename, frame.f_code.co_name) == (popen_fork.__file__, '_launch'):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def leave(status: int) -> NoReturn:

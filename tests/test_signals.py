@@ -42,7 +42,7 @@ def test_prepare_and_its_workers(tmp_path):
     command = Run(tmp_path, 'prepare', 'vfhq', 'clips', 'out', '--workers', 2, '--copy', before=os.setpgrp)
     until(command, lambda: (tmp_path / 'out' / 'prepare.json').exists())
     os.killpg(command.processes[0].pid, signal.SIGHUP)
-    assert command.statuses() == [129]
+    assert command.statuses() == [129], command.output()
     assert 'Traceback' not in command.output() and 'basicsr: ended by SIGHUP' in command.output()
     assert not (tmp_path / 'out' / '.prepare').exists()
     assert not [path for path in tmp_path.rglob('*') if 'partial' in path.name]
