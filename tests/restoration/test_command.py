@@ -190,7 +190,8 @@ def test_from_one_program_to_another(source, weights, tmp_path):
     def pipe(*ends, given=None):
         nonlocal said
         command = [sys.executable, '-m', 'pgtf_basicsr', 'restore', *map(str, ends), *arguments]
-        done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, check=True)
+        environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+        done = subprocess.run(command, cwd=ROOT, env=environment, input=given, capture_output=True, check=True)
         said = done.stderr.decode()
         return done.stdout
 
@@ -216,7 +217,7 @@ def test_from_one_program_to_another(source, weights, tmp_path):
 def test_pipes_that_are_none(source, weights, tmp_path, redirected, message):
     shutil.copy(source, tmp_path / 'in.mp4')
     command = f'{sys.executable} -m pgtf_basicsr restore --weights {weights} --size 16 {redirected}'
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.endswith(message) and 'Traceback' not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ['in.mp4']
