@@ -7,7 +7,7 @@ import torch
 
 from ..helpers.experiments import assert_same_files
 from ..helpers.processes import free_port
-from ..helpers.quickstart import basicsr, stage_options, write_data, write_options
+from ..helpers.quickstart import basicsr, one_step, stage_options, write_data, write_options
 
 pytestmark = pytest.mark.gpu
 
@@ -53,20 +53,6 @@ def launched(project, path, processes):
     assert 'iter:       1' in output
 
 
-def one_step(stage, batch_size):
-    """Changes of options by which weights move by the gradients of one iteration, without batch statistics."""
-    return {
-        'train:total_iter': 1,
-        'train:optim_g': {'type': 'SGD', 'lr': 1.0},
-        'train:gan_opt': None,
-        'train:scheduler': {'type': 'MultiStepLR', 'milestones': []},
-        'train:ema_decay': 0,
-        'logger:save_checkpoint_freq': 1,
-        'datasets:train:batch_size_per_gpu': batch_size,
-        'val': None,
-    }
-
-
 def assert_same_step(project, name, other):
     one, two = (
         torch.load(project / 'experiments' / run / 'models' / 'net_g_1.pth', weights_only=True)['params']
@@ -78,7 +64,7 @@ def assert_same_step(project, name, other):
 
 @pytest.mark.parametrize('stage', [1, 3])
 def test_one_process_under_torchrun_makes_the_step_of_one_without(project, stage, num_gpu):
-    changes = one_step(stage, batch_size=2)
+    changes = dict(one_step(batch_size=2), val=None)
     basicsr(project, 'train', '-opt', options(project, 'alone', stage, num_gpu, **changes))
     launched(project, options(project, 'launched', stage, num_gpu, **changes), 1)
     assert_same_step(project, 'alone', 'launched')
@@ -88,8 +74,8 @@ def test_one_process_under_torchrun_makes_the_step_of_one_without(project, stage
 def test_two_gpus_make_the_step_of_one_with_twice_the_batch(project, stage, gpu):
     if torch.cuda.device_count() < 2:
         pytest.skip('there is one GPU')
-    basicsr(project, 'train', '-opt', options(project, 'alone', stage, 1, **one_step(stage, batch_size=2)))
-    launched(project, options(project, 'launched', stage, 2, **one_step(stage, batch_size=1)), 2)
+    basicsr(project, 'train', '-opt', options(project, 'alone', stage, 1, **one_step(batch_size=2), val=None))
+    launched(project, options(project, 'launched', stage, 2, **one_step(batch_size=1), val=None), 2)
     assert_same_step(project, 'alone', 'launched')
 
 

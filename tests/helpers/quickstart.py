@@ -73,13 +73,31 @@ def write_options(folder, opt, name='options.yml'):
     return path
 
 
+def environment():
+    """Environment of a program that runs the checkout in any folder, in one thread."""
+    paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
+    return {**os.environ, 'PYTHONPATH': os.pathsep.join(paths), 'OMP_NUM_THREADS': '1'}
+
+
+def one_step(batch_size):
+    """Changes of a stage's options: no adversarial loss, and weights move by the gradients of one iteration."""
+    return {
+        'train:total_iter': 1,
+        'train:optim_g': {'type': 'SGD', 'lr': 1.0},
+        'train:gan_opt': None,
+        'train:scheduler': {'type': 'MultiStepLR', 'milestones': []},
+        'train:ema_decay': 0,
+        'logger:save_checkpoint_freq': 1,
+        'datasets:train:batch_size_per_gpu': batch_size,
+    }
+
+
 def basicsr(folder, *arguments, launch=('-m', 'pgtf_basicsr'), status=0):
     """Run ``python -m pgtf_basicsr ARGUMENTS`` in ``folder`` and return its output; the exit status must be as told."""
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(
         [sys.executable, *launch, *map(str, arguments)],
         cwd=folder,
-        env=environment,
+        env=environment(),
         text=True,
         capture_output=True,
         timeout=500,

@@ -15,6 +15,11 @@ AUTOENCODER = dict(
     codebook_size=16,
     codebook_dim=32,
 )
+# With frames that see each other in the encoder and decoder as well.
+SWIN_AUTOENCODER = dict(AUTOENCODER, num_frames=3, multipliers=[1, 1, 1], swin_levels=[8])
+SWIN_PGTFORMER = dict(
+    SWIN_AUTOENCODER, predictor_width=32, predictor_layers=1, predictor_heads=2, predictor_mlp=32, tfr_levels=[8]
+)
 OPTIONS = {
     PGTFormer: dict(
         predictor_width=32, predictor_layers=1, predictor_heads=2, predictor_mlp=32, tfr_levels=[16], **AUTOENCODER

@@ -1,7 +1,6 @@
 """``basicsr restore`` as people and programs use it, and as docs/videos.md says: parts, folders, pipes, JSON lines."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pgtf_basicsr.restoration.command import parse_time
 from pgtf_command import run_command
 
 from ..helpers.litter import litter
-from ..helpers.quickstart import ROOT
+from ..helpers.quickstart import environment
 from ..helpers.small_networks import PGTFormer, build, write
 from ..helpers.videos import audio_packets, decoded, frame_times, moving_frames, write_video
 
@@ -190,8 +189,7 @@ def test_from_one_program_to_another(source, weights, tmp_path):
     def pipe(*ends, given=None):
         nonlocal said
         command = [sys.executable, '-m', 'pgtf_basicsr', 'restore', *map(str, ends), *arguments]
-        environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
-        done = subprocess.run(command, cwd=ROOT, env=environment, input=given, capture_output=True, check=True)
+        done = subprocess.run(command, cwd=tmp_path, env=environment(), input=given, capture_output=True, check=True)
         said = done.stderr.decode()
         return done.stdout
 
@@ -217,8 +215,7 @@ def test_from_one_program_to_another(source, weights, tmp_path):
 def test_pipes_that_are_none(source, weights, tmp_path, redirected, message):
     shutil.copy(source, tmp_path / 'in.mp4')
     command = f'{sys.executable} -m pgtf_basicsr restore --weights {weights} --size 16 {redirected}'
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
-    done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.endswith(message) and 'Traceback' not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ['in.mp4']
 

@@ -25,29 +25,11 @@ from pgtf_basicsr.video import VideoReader, VideoWriter
 from pgtf_basicsr.video.segment_writer import SegmentWriter
 
 from ..helpers.processes import Run
+from ..helpers.small_networks import SWIN_AUTOENCODER, SWIN_PGTFORMER
 from ..helpers.videos import audio_packets, frame_times, moving_frames, psnr, write_video
 
 NTSC = Fraction(30000, 1001)
-AUTOENCODER = dict(
-    image_size=32,
-    num_frames=3,
-    width=32,
-    multipliers=[1, 1, 1],
-    swin_levels=[8],
-    num_heads=2,
-    z_channels=32,
-    codebook_size=16,
-    codebook_dim=32,
-)
-NETWORK = dict(
-    type='PGTFormer',
-    predictor_width=32,
-    predictor_layers=1,
-    predictor_heads=2,
-    predictor_mlp=32,
-    tfr_levels=[8],
-    **AUTOENCODER,
-)
+NETWORK = dict(SWIN_PGTFORMER, type='PGTFormer')
 
 
 @pytest.fixture(autouse=True)
@@ -167,8 +149,8 @@ def test_weights_of_another_network_are_refused(weights, tmp_path):
 
 
 def test_weights_of_stage_one_are_refused(tmp_path):
-    network = dict(type='TSVQGAN', **AUTOENCODER)
-    torch.save({'params': TSVQGAN(**AUTOENCODER).state_dict(), 'network': network}, tmp_path / 'vq.pth')
+    network = dict(type='TSVQGAN', **SWIN_AUTOENCODER)
+    torch.save({'params': TSVQGAN(**SWIN_AUTOENCODER).state_dict(), 'network': network}, tmp_path / 'vq.pth')
     with pytest.raises(UserError, match='vq.pth names does not restore: its type must be PGTFormer'):
         load_network(tmp_path / 'vq.pth')
 

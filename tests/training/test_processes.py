@@ -13,24 +13,12 @@ import torch
 
 from ..helpers.experiments import assert_same_files
 from ..helpers.processes import Run, free_port, run
-from ..helpers.quickstart import ROOT, stage_options, write_options
+from ..helpers.quickstart import environment, one_step, stage_options, write_options
 
 
-def one_step(stage, name, batch_size):
-    """A stage without adversarial loss, whose weights move by the gradients of one iteration."""
-    opt = stage_options(
-        stage,
-        name=name,
-        **{
-            'train:total_iter': 1,
-            'train:optim_g': {'type': 'SGD', 'lr': 1.0},
-            'train:gan_opt': None,
-            'train:scheduler': {'type': 'MultiStepLR', 'milestones': []},
-            'train:ema_decay': 0,
-            'logger:save_checkpoint_freq': 1,
-            'datasets:train:batch_size_per_gpu': batch_size,
-        },
-    )
+def step_options(stage, name, batch_size):
+    """Options of a stage that makes one step by its gradients."""
+    opt = stage_options(stage, name=name, **one_step(batch_size))
     # The face parsing network, trained jointly in stage II, has statistics of its batch.
     if stage == 2:
         opt['train']['frozen'] = ['codebook', 'from_latents', 'decoder', 'parsing_net', 'regulators']
@@ -42,7 +30,7 @@ def test_two_processes_make_the_step_of_one_with_twice_the_batch(trained_project
     """Weights, and with them gradients, and the codebook to float tolerance."""
     states = []
     for name, batch_size, world_size in (('one', 2, 1), ('two', 1, 2)):
-        path = write_options(trained_project, one_step(stage, f'{name}_{stage}', batch_size), f'{name}_{stage}.yml')
+        path = write_options(trained_project, step_options(stage, f'{name}_{stage}', batch_size), f'{name}_{stage}.yml')
         run(trained_project, 'train', '-opt', path, world_size=world_size)
         file = trained_project / 'experiments' / f'{name}_{stage}' / 'models' / 'net_g_1.pth'
         states.append(torch.load(file, weights_only=True)['params'])
@@ -186,7 +174,6 @@ def test_slurm_mistakes_are_told_in_a_line(project, scontrol):
 def agents(folder, path, nodes, restarts):
     """Start a torchrun agent for each node, with one process each; they meet on the loopback device."""
     port = free_port()
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     return [
         subprocess.Popen(
             [
@@ -216,7 +203,7 @@ def agents(folder, path, nodes, restarts):
                 'pytorch',
             ],
             cwd=folder,
-            env=environment,
+            env=environment(),
             text=True,
             stdout=open(folder / f'node_{node}.txt', 'w'),
             stderr=subprocess.STDOUT,
