@@ -59,6 +59,10 @@ def run_command(arguments: Sequence[str]) -> int:
     command = importlib.import_module(COMMANDS[arguments[0]][1])
     command.add_arguments(parser)
     args = parser.parse_args(arguments[1:])
+    for name, value in vars(args).items():
+        # As a path it would be the current folder.
+        if value == '' or (isinstance(value, list) and '' in value):
+            parser.error(f'{name} is empty: name something, or leave it out')
     return exit_status(lambda: command.run(args))
 
 

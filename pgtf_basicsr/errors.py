@@ -1,6 +1,11 @@
 """The errors that end a run with one line instead of a traceback."""
 
-__all__ = ['DataError', 'Interrupted', 'SharedError', 'UserError', 'require']
+import unicodedata
+
+__all__ = ['DataError', 'Interrupted', 'SharedError', 'UserError', 'printable', 'require']
+
+# Unicode categories of control characters, bytes that are not text, and separators of lines and paragraphs.
+UNPRINTABLE = 'Cc', 'Cs', 'Zl', 'Zp'
 
 
 class UserError(Exception):
@@ -8,7 +13,13 @@ class UserError(Exception):
 
     The message is one line. It says what is wrong, where, and what would be right. The command line prints it
     without a traceback and exits with status 2.
+
+    Args:
+        *lines (str): The message; several where there are several mistakes.
     """
+
+    def __str__(self) -> str:
+        return '\n'.join(printable(str(line)) for line in self.args)
 
 
 class DataError(UserError):
@@ -27,3 +38,11 @@ def require(condition: bool, message: str) -> None:
     """Raise a `UserError` with the message unless the condition holds."""
     if not condition:
         raise UserError(message)
+
+
+def printable(text: str) -> str:
+    """Escape what would break a line or move the terminal's cursor, which names of files may contain."""
+    return ''.join(
+        character.encode('unicode_escape').decode() if unicodedata.category(character) in UNPRINTABLE else character
+        for character in text
+    )

@@ -10,7 +10,7 @@ from torch import distributed as dist
 
 from pgtf_process import INTERRUPTED, LOST_PROCESS, MISTAKE, STOPPED, EndedBySignal, unwound_by_signals, wait_for_report
 
-from .errors import Interrupted, SharedError, UserError
+from .errors import Interrupted, SharedError, UserError, printable
 
 __all__ = ['exit_status', 'lines_of', 'should_report']
 
@@ -70,10 +70,9 @@ def should_report(error: UserError) -> bool:
 
 def lines_of(error: UserError) -> list[str]:
     """Lines of a message; of one raised in a data worker, torch's wrapping with traceback is taken off."""
-    lines = str(error).strip().splitlines()
-    if lines and lines[0].startswith('Caught '):
-        return [re.sub(r'^[\w.]+: ', '', lines[-1])]
-    return lines
+    if error.args and str(error.args[0]).startswith('Caught '):
+        return [re.sub(r'^[\w.]+: ', '', str(error.args[0]).strip().splitlines()[-1])]
+    return str(error).splitlines()
 
 
 def report_or_wait(lines: Iterable[str], is_reporter: bool) -> None:
@@ -86,7 +85,7 @@ def report_or_wait(lines: Iterable[str], is_reporter: bool) -> None:
 
 def report(lines: Iterable[str]) -> None:
     """Write lines to standard error, each with the name of the command."""
-    sys.stderr.write(''.join(f'basicsr: {line}\n' for line in lines))
+    sys.stderr.write(''.join(f'basicsr: {printable(line)}\n' for line in lines))
 
 
 def is_of_communication(error: RuntimeError) -> bool:

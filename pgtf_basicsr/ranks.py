@@ -36,7 +36,7 @@ def on_rank_0(function: Callable[[], T]) -> T:
     dist.broadcast_object_list(outcome, 0)
     result, mistake = outcome
     if mistake is not None:
-        raise SharedError(mistake)
+        raise SharedError(*mistake)
     return result
 
 
@@ -51,7 +51,7 @@ def on_all_ranks(function: Callable[[], T]) -> T:
     result, mistake = _outcome(function)
     mistakes = [other for other in gathered(mistake) if other is not None]
     if mistakes:
-        raise SharedError(mistakes[0])
+        raise SharedError(*mistakes[0])
     return result
 
 
@@ -72,9 +72,9 @@ def average_in_rank_order(_: Any, bucket: dist.GradBucket) -> torch.futures.Futu
     return average
 
 
-def _outcome(function: Callable[[], Any]) -> tuple[Any, str | None]:
-    """(result, None), or (None, message) of a UserError."""
+def _outcome(function: Callable[[], Any]) -> tuple[Any, tuple[str, ...] | None]:
+    """(result, None), or (None, lines of the message) of a UserError."""
     try:
         return function(), None
     except UserError as error:
-        return None, str(error)
+        return None, error.args

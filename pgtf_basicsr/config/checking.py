@@ -81,7 +81,7 @@ def refuse_mistakes(file: OptionFile, mistakes: Iterable[tuple[Keys, str]]) -> N
     if len(lines) > MOST_LINES:
         lines[MOST_LINES:] = [f'{file.path}: and {len(lines) - MOST_LINES} more']
     if lines:
-        raise UserError('\n'.join(lines))
+        raise UserError(*lines)
 
 
 def find_mistakes(options: dict[str, Any], is_train: bool) -> list[tuple[Keys, str]]:

@@ -30,13 +30,13 @@ def run(args: argparse.Namespace) -> None:
         sys.stdout.write(reference_page())
     elif not args.files:
         raise UserError('check-options: name one or more option files, or --reference')
-    mistakes = []
+    mistakes: list[str] = []
     for path in args.files:
         try:
             file = config.read(path)
             config.check(file, is_train=file.is_for_training)
             sys.stdout.write(f'{file.path}: no mistakes\n')
         except UserError as error:
-            mistakes.append(str(error))
+            mistakes += error.args
     if mistakes:
-        raise UserError('\n'.join(mistakes))
+        raise UserError(*mistakes)

@@ -96,7 +96,7 @@ def run_check(args: argparse.Namespace) -> None:
     problems = result.problems
     if problems:
         more = [f'and {len(problems) - MOST_PROBLEMS} more'] if len(problems) > MOST_PROBLEMS else []
-        raise UserError('\n'.join(f'{args.folder}: {problem}' for problem in problems[:MOST_PROBLEMS] + more))
+        raise UserError(*(f'{args.folder}: {problem}' for problem in problems[:MOST_PROBLEMS] + more))
     sys.stdout.write(f'{args.folder}: no problems\n')
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError, require
+from ..errors import UserError, printable, require
 from ..files import is_hidden
 from ..video.codecs import VIDEO_SUFFIXES, is_video_file
 from ..video.encoding import CODECS, SUFFIXES
 from .jobs import job_folder
 from .reports import Outcome, Report
+from .sources import refuse_rate
 from .whole_video import Restorer
 
 __all__ = ['restore_folder']
@@ -34,6 +35,7 @@ def restore_folder(restorer: Restorer, source: Path, target: Path, resume: bool,
     """
     require(not target.is_file(), f'{target} is a file: a folder of videos needs a folder to write to')
     require(target.resolve() != source.resolve(), f'{target} is the input itself: choose another output')
+    refuse_rate('each video of ' + str(source), restorer.settings)
     outcomes = []
     for video, output in _targets(source, target, restorer.settings.codec):
         if resume and output.exists() and not job_folder(output).exists():
@@ -45,7 +47,7 @@ def restore_folder(restorer: Restorer, source: Path, target: Path, resume: bool,
         except Exception as error:  # whatever is wrong with one video, the others continue
             reason = str(error) if isinstance(error, UserError) else f'{type(error).__name__}: {error}'
             outcomes.append(Outcome(str(video), str(output), error=reason.splitlines()[0]))
-            report.warn(outcomes[-1], reason if str(video) in reason else f'{video}: {reason}')
+            report.warn(outcomes[-1], reason if printable(str(video)) in reason else f'{video}: {reason}')
     report.finish(outcomes)
     failed = [outcome.source for outcome in outcomes if outcome.error is not None]
     require(not failed, f'{len(failed)} of {len(outcomes)} videos failed: {", ".join(failed)}')

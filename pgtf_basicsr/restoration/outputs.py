@@ -76,7 +76,9 @@ class VideoOutput:
         Raises:
             UserError: It cannot be written.
         """
-        join_segments(segments, self.path, self._plan, self._source.rate, self._encoding.format.color)
+        source = self._source
+        color = self._encoding.format.color
+        join_segments(segments, self.path, self._plan, source.rate, color, source.format.field_order)
 
 
 class ImagesOutput:

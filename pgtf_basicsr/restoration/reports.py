@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from basicsr.utils import get_root_logger
 from tqdm import tqdm
 
+from ..errors import printable
+
 __all__ = ['JsonReport', 'Outcome', 'Report', 'TextReport']
 
 # Seconds between two lines of progress in JSON.
@@ -72,11 +74,11 @@ class TextReport:
         self._bar: Any = None
 
     def begin(self, outcome: Outcome, total: int | None) -> None:
-        self._bar = tqdm(desc=Path(outcome.target).name, total=total, initial=outcome.resumed, unit='frame')
+        self._bar = tqdm(desc=printable(Path(outcome.target).name), total=total, initial=outcome.resumed, unit='frame')
 
     def warn(self, outcome: Outcome, message: str) -> None:
         with tqdm.external_write_mode(sys.stderr):
-            get_root_logger().warning(message)
+            get_root_logger().warning(printable(message))
 
     def advance(self, outcome: Outcome) -> None:
         self._bar.update()
@@ -88,16 +90,17 @@ class TextReport:
             lines = [f'{outcome.target}: {outcome.frames} frames']
             for name in ('kept', 'dropped', 'changed'):
                 lines += [f'    {name}: {what}' for what in getattr(outcome, name)]
-            sys.stderr.write('\n'.join(lines) + '\n')
+            sys.stderr.write('\n'.join(map(printable, lines)) + '\n')
 
     def finish(self, outcomes: Sequence[Outcome]) -> None:
-        width = max(len(outcome.source) for outcome in outcomes)
+        width = max(len(printable(outcome.source)) for outcome in outcomes)
         lines = [f'{"video":{width}}  frames  seconds  result']
         for outcome in outcomes:
             result = outcome.target if outcome.error is None else f'failed: {outcome.error}'
             if outcome.skipped:
                 result = f'{outcome.target}, which was there already'
-            lines.append(f'{outcome.source:{width}}  {outcome.frames:6}  {outcome.seconds:7.1f}  {result}')
+            source = printable(outcome.source)
+            lines.append(f'{source:{width}}  {outcome.frames:6}  {outcome.seconds:7.1f}  {printable(result)}')
         sys.stdout.write('\n'.join(lines) + '\n')
 
 

@@ -10,11 +10,12 @@ from ..files import list_visible
 from ..images import is_image_file
 from ..video import VideoReader
 from ..video.codecs import is_video_file
+from ..video.completeness import missing_end
 from ..video.frame import Frame
 from ..video.image_folder import RATE, ImageFolderReader
 from .settings import Settings
 
-__all__ = ['PIPE', 'Source', 'holds_frames', 'open_source']
+__all__ = ['PIPE', 'Source', 'holds_frames', 'open_source', 'refuse_rate']
 
 # What stands for standard input and output on the command line.
 PIPE = '-'
@@ -55,14 +56,29 @@ def open_source(source: str | Path, settings: Settings, on_damage: Callable[[str
         on_damage (Callable): Takes a line for all damage that is read past.
 
     Raises:
-        DataError: There is nothing to read.
+        DataError: There is nothing to read, or a file breaks off that is to be read to its end.
+        UserError: A frame rate is set for what has its own.
     """
     path = Path(STANDARD_INPUT if str(source) == PIPE else source)
     if path.is_dir() and str(source) != PIPE:
         return ImagesInRange(path, settings)
     if str(source) == PIPE:
         require(path.is_file() or path.is_fifo(), 'standard input is neither a file nor a pipe')
+    refuse_rate(source, settings)
+    # A long restoration would find it out at its end.
+    missing = missing_end(path) if settings.end is None and path.is_file() else None
+    if missing:
+        raise DataError(f'{source} breaks off: {missing}; with --end, what comes before can be restored')
     return VideoReader(path, settings.start, settings.end, settings.deinterlace, on_damage)
+
+
+def refuse_rate(source: str | Path, settings: Settings) -> None:
+    """Refuse a frame rate that is set for something other than a folder of images.
+
+    Raises:
+        UserError: It is.
+    """
+    require(settings.rate is None, f'--rate is for a folder of images, {source} states its own times')
 
 
 def holds_frames(folder: Path) -> bool:

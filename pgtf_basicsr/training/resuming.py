@@ -53,13 +53,8 @@ def _find(opt: dict, agents: list[str]) -> tuple[Path | str | None, list[str]]:
         path, _, passed_over = newest_whole(experiment)
         if path is None and passed_over:
             raise UserError(
-                '\n'.join(
-                    [
-                        f'{experiment} has training states, but none that is whole; '
-                        'move the experiment away to start over',
-                        *passed_over,
-                    ]
-                )
+                f'{experiment} has training states, but none that is whole; move the experiment away to start over',
+                *passed_over,
             )
         if path is not None:
             return path, passed_over

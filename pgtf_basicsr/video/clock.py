@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import av
 
-__all__ = ['Clock', 'FrameTimes', 'Packet', 'packet_time']
+__all__ = ['Clock', 'FrameTimes', 'Packet', 'clock_zero', 'packet_time']
 
 Packet: TypeAlias = 'av.Packet[Any]'
 
@@ -35,11 +35,9 @@ class Clock:
         # FFmpeg would make up time stamps of AVI files, wrong ones with B-frames.
         container.flags &= ~GENERATE_PTS
         self._container = container
-        broadcast = bool(container.format.flags & CLOCK_STARTS_ANYWHERE)
-        self._forward = FORWARD_BROADCAST if broadcast else FORWARD
-        start = _start(container)
+        self._forward = FORWARD_BROADCAST if _is_broadcast(container) else FORWARD
         # Seconds to add to the time stamps of each recording.
-        self._offsets = [-start if broadcast or abs(start) > self._forward else Fraction(0)]
+        self._offsets = [-clock_zero(container)]
         self._recordings: dict[int, int] = {}
         self._last: dict[int, Fraction] = {}
         self._end = Fraction(0)
@@ -75,6 +73,19 @@ class Clock:
         packet.dts = None if packet.dts is None else packet.dts + ticks
         self._end = max(self._end, raw + offset + (packet.duration or 0) * packet.time_base)
         return recording
+
+
+def clock_zero(container: av.container.InputContainer) -> Fraction:
+    """The time stamp, in seconds, that is zero of a file's `Clock`."""
+    start = min(
+        (
+            stream.start_time * stream.time_base
+            for stream in (*container.streams.video, *container.streams.audio)
+            if stream.start_time is not None and stream.time_base
+        ),
+        default=Fraction(0),
+    )
+    return start if _is_broadcast(container) or abs(start) > FORWARD else Fraction(0)
 
 
 def packet_time(packet: Packet) -> Fraction | None:
@@ -118,13 +129,5 @@ class FrameTimes:
         return time, duration
 
 
-def _start(container: av.container.InputContainer) -> Fraction:
-    """Start of the first stream in seconds, as the file states it."""
-    return min(
-        (
-            stream.start_time * stream.time_base
-            for stream in (*container.streams.video, *container.streams.audio)
-            if stream.start_time is not None and stream.time_base
-        ),
-        default=Fraction(0),
-    )
+def _is_broadcast(container: av.container.InputContainer) -> bool:
+    return bool(container.format.flags & CLOCK_STARTS_ANYWHERE)

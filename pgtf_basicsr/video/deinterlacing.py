@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import av
 from av.filter import Graph
 
+from .filters import filter_for, pull_frames
+
 __all__ = ['DEINTERLACE', 'Deinterlacer']
 
 # What `--deinterlace` takes. With `auto`, frames that are stated to be interlaced are deinterlaced.
@@ -54,41 +56,16 @@ class Deinterlacer:
             if self._mode == 'off' or (self._mode == 'auto' and not frame.interlaced_frame):
                 yield frame
                 return
-            self._graph, self._input = self._make_graph(frame), shape
+            deint = 'all' if self._mode == 'on' else 'interlaced'
+            self._graph = filter_for(frame, 'bwdif', mode='send_frame', parity='auto', deint=deint)
+            self._input = shape
             self.active = True
         self._graph.push(frame)
-        yield from self._pull()
+        yield from pull_frames(self._graph)
 
     def finish(self) -> Iterator[av.VideoFrame]:
         """Yield the last frame, if it is still being filtered."""
         if self._graph is not None:
             self._graph.push(None)
-            yield from self._pull()
+            yield from pull_frames(self._graph)
             self._graph = None
-
-    def _make_graph(self, frame: av.VideoFrame) -> Graph:
-        graph = Graph()
-        source = graph.add(
-            'buffer',
-            video_size=f'{frame.width}x{frame.height}',
-            pix_fmt=frame.format.name,
-            time_base=str(frame.time_base),
-            colorspace=str(frame.colorspace),
-            range=str(frame.color_range),
-        )
-        bwdif = graph.add(
-            'bwdif', mode='send_frame', parity='auto', deint='all' if self._mode == 'on' else 'interlaced'
-        )
-        graph.link_nodes(source, bwdif, graph.add('buffersink'))
-        graph.configure()
-        return graph
-
-    def _pull(self) -> Iterator[av.VideoFrame]:
-        assert self._graph is not None
-        while True:
-            try:
-                frame = self._graph.pull()
-            except (av.BlockingIOError, av.EOFError):
-                return
-            if isinstance(frame, av.VideoFrame):
-                yield frame

@@ -9,6 +9,7 @@ import av
 
 from ..errors import UserError
 from .chroma import LEFT, LOCATIONS, TOP_LEFT, ChromaLocation
+from .fields import PROGRESSIVE
 from .formats import MasteringDisplay, VideoFormat
 
 __all__ = ['CODECS', 'SUFFIXES', 'Codec', 'Encoding', 'choose_encoding', 'state_format']
@@ -31,6 +32,7 @@ class Codec(NamedTuple):
         locations (tuple): Where chroma samples can lie by its bitstream.
         full_range (bool): Whether it knows full range.
         shortest (int): Pixels that the longer side of a frame must have.
+        interlaced (Mapping, optional): Options with which it encodes interlaced frames as such; None if it cannot.
     """
 
     title: str
@@ -46,6 +48,7 @@ class Codec(NamedTuple):
     locations: tuple[ChromaLocation, ...] = ()
     full_range: bool = True
     shortest: int = 2
+    interlaced: Mapping[str, str] | None = None
 
 
 CODECS = {
@@ -61,6 +64,7 @@ CODECS = {
         hdr='x264-params',
         even_sides=True,
         locations=tuple(LOCATIONS.values()),
+        interlaced={'flags': '+ildct+ilme'},
     ),
     'hevc': Codec(
         title='HEVC',
@@ -112,6 +116,7 @@ CODECS = {
         lossless={},
         hdr=None,
         even_sides=False,
+        interlaced={},
     ),
     'prores': Codec(
         title='ProRes',
@@ -125,6 +130,7 @@ CODECS = {
         hdr=None,
         even_sides=False,
         full_range=False,
+        interlaced={'flags': '+ildct'},
     ),
 }
 # Files that videos can be written to.
@@ -205,6 +211,12 @@ def choose_encoding(
         raise UserError(f'this FFmpeg has no encoder for {chosen.title} ({", ".join(chosen.encoders)})')
     written, notes = _fit(chosen, encoder, source, width, height, lossless)
     options = dict(chosen.options)
+    if written.field_order != PROGRESSIVE:
+        if chosen.interlaced is None or (name == 'h264' and written.chroma == '420' and height % 4):
+            written = written._replace(field_order=PROGRESSIVE)
+            notes = (*notes, f'fields stay, but {chosen.title} does not state that frames are interlaced')
+        else:
+            _add(options, chosen.interlaced)
     _add(options, _quality(name, chosen, crf, lossless))
     hdr_options, hdr_notes = _hdr(chosen, written)
     _add(options, hdr_options)

@@ -10,6 +10,7 @@ from av.buffer import Buffer
 
 from .chroma import CENTER, LOCATIONS, ChromaLocation
 from .codecs import FULL_RANGE, LIMITED_RANGE, SWSCALE_FLAGS
+from .fields import PROGRESSIVE, field_order_of
 from .repacking import repack
 
 __all__ = [
@@ -81,6 +82,7 @@ class VideoFormat(NamedTuple):
         mastering_display (MasteringDisplay, optional): Of HDR video.
         content_light (ContentLight, optional): Of HDR video.
         pixel_aspect (Fraction): Width of a pixel over its height.
+        field_order (int): Which field of interlaced frames comes first, a code of `fields`.
     """
 
     depth: int = 8
@@ -91,6 +93,7 @@ class VideoFormat(NamedTuple):
     mastering_display: MasteringDisplay | None = None
     content_light: ContentLight | None = None
     pixel_aspect: Fraction = Fraction(1)
+    field_order: int = PROGRESSIVE
 
     @property
     def pixel_format(self) -> str:
@@ -116,6 +119,7 @@ def format_of(frame: av.VideoFrame, context: av.VideoCodecContext) -> VideoForma
         mastering_display=_mastering_display(mastering) if mastering else None,
         content_light=ContentLight(*struct.unpack_from('II', light)) if light else None,
         pixel_aspect=context.sample_aspect_ratio or Fraction(1),
+        field_order=field_order_of(frame),
     )
     if is_rgb(frame):
         return format._replace(chroma='rgb', color=Color(1, context.color_primaries, context.color_trc))

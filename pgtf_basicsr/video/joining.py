@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..files import replacing
 from .clock import Packet
 from .copying import StreamCopies, read_covers
+from .fields import PROGRESSIVE
 from .formats import Color
 from .opening import open_input, open_output, open_video
 from .streams import StreamPlan, add_contents
@@ -32,6 +33,7 @@ def join_segments(
     plan: StreamPlan,
     rate: Fraction | None = None,
     color: Color | None = None,
+    field_order: int = PROGRESSIVE,
 ) -> None:
     """Write a video file of segments, one after another, and of the streams of a plan, in step with them.
 
@@ -44,6 +46,7 @@ def join_segments(
         plan (StreamPlan): What else to write, see `streams.plan_streams`.
         rate (Fraction, optional): Frames per second to state. Default: what the first segment states.
         color (Color, optional): Colours to state. Default: what the first segment states.
+        field_order (int): Which field of interlaced frames comes first, a code of `fields`.
 
     Raises:
         UserError: The file cannot be written, or a segment or the source cannot be read.
@@ -58,6 +61,8 @@ def join_segments(
                 options['movie_timescale'] = str(_timescale(first.time_base, source.container if source else None))
             output = stack.enter_context(open_output(partial, plan.container_format, options))
             video = _add_video(output, first.stream, rate or first.rate, color)
+            if field_order != PROGRESSIVE:
+                video.codec_context.field_order = field_order
             packets = _video_packets(segments, video, plan.start)
             if source is not None and plan.source is not None:
                 add_contents(output, video, source.container, source.stream, plan.start, plan.end)

@@ -6,7 +6,11 @@ import av
 import numpy as np
 from av.sidedata.sidedata import Type
 
+from .fields import BOTTOM_FIRST, PROGRESSIVE, TOP_FIRST
+
 __all__ = ['Orientation', 'orientation_of']
+
+UPSIDE_DOWN = {PROGRESSIVE: PROGRESSIVE, TOP_FIRST: BOTTOM_FIRST, BOTTOM_FIRST: TOP_FIRST}
 
 
 class Orientation(NamedTuple):
@@ -31,6 +35,12 @@ class Orientation(NamedTuple):
         if self.upside_down:
             image = image[::-1]
         return np.ascontiguousarray(image)
+
+    def field_order(self, field_order: int) -> int:
+        """Which field of an upright frame comes first, a code of `fields`; what becomes of rows as columns is none."""
+        if self.transposed:
+            return PROGRESSIVE
+        return UPSIDE_DOWN[field_order] if self.upside_down else field_order
 
 
 def orientation_of(frame: av.VideoFrame) -> Orientation:

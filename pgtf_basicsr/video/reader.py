@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import DataError
 from .clock import Clock, FrameTimes, Packet, packet_time
 from .color import to_rgb, to_uint8
+from .completeness import missing_end
 from .copying import own_tags
 from .damage import DamageLog
 from .deinterlacing import Deinterlacer
@@ -119,6 +120,7 @@ class VideoReader:
         if self._orientation.transposed:
             self.width, self.height = self.height, self.width
             self.pixel_aspect = 1 / self.pixel_aspect
+        self.format = self.format._replace(field_order=self._orientation.field_order(self.format.field_order))
         self._frames = self._upright(chain([first], decoded))
         self._has_begun = True
 
@@ -211,7 +213,7 @@ class VideoReader:
         except av.FFmpegError as error:
             raise DataError(f'{self.path} cannot be decoded after frame {self._count}: {error.strerror}') from error
         damage.finish(self._count)
-        self._check_duration()
+        self._check_end()
 
     def _packets(self, first: int, damage: DamageLog) -> Iterator[tuple[Packet, int]]:
         """Read the packets of the video from a number on, with these; the last is empty, to flush the decoder."""
@@ -243,8 +245,11 @@ class VideoReader:
             if self._began:
                 damage.check_error(error, number, self._count)
 
-    def _check_duration(self) -> None:
-        # A truncated Matroska file just ends; of other containers the last packet is marked as corrupt.
+    def _check_end(self) -> None:
+        # A truncated file just ends where the cut lies between two packets.
+        missing = missing_end(self.path) if self.path.is_file() else None
+        if missing:
+            raise DataError(f'{self.path} breaks off after frame {self._count}: {missing}')
         if 'matroska' not in self._container.format.name or not self._container.duration:
             return
         stated = Fraction(self._container.duration, av.time_base)

@@ -11,6 +11,7 @@ import cv2
 from ..errors import UserError
 from .color import to_yuv
 from .encoding import Encoding, state_format
+from .fields import state_fields
 from .frame import Frame
 
 __all__ = ['SegmentWriter', 'segment_suffix']
@@ -90,7 +91,7 @@ class SegmentWriter:
         encoded.pts, encoded.time_base = units.numerator, self._time_base
         self._count += 1
         try:
-            self._container.mux(self._stream.encode(encoded))
+            self._container.mux(self._stream.encode(state_fields(encoded, self._encoding.format.field_order)))
         except av.FFmpegError as error:
             raise self._failure(error) from error
 

@@ -18,10 +18,11 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Disposition, Stream
 
 from ..errors import UserError
-from .clock import Clock, Packet
+from .clock import Clock, Packet, clock_zero
 from .codecs import CONTAINERS
 from .copying import StreamCopies, is_cover, is_text, own_tags, read_covers
 from .opening import open_input, open_output, open_video
+from .timecode import later_timecode
 
 __all__ = ['StreamPlan', 'add_contents', 'plan_streams']
 
@@ -33,6 +34,8 @@ CAMERA_TAGS = {'movflags': 'use_metadata_tags'}
 # Packets that are tried, of all streams together and of each.
 TRIED_PACKETS, TRIED_PACKETS_OF_STREAM = 400, 3
 KINDS = {'subtitle': 'subtitles'}
+# The tag of the time code.
+TIMECODE = 'timecode'
 
 
 class StreamPlan(NamedTuple):
@@ -105,8 +108,8 @@ def add_contents(
         start (Fraction, optional): Time of the source that becomes zero, in seconds.
         end (Fraction, optional): Time of the source at which the output ends.
     """
-    output.metadata.update(own_tags(source.metadata))
-    video.metadata.update(own_tags(source_video.metadata))
+    for target, tags in (output, source.metadata), (video, source_video.metadata):
+        target.metadata.update(_from(start, own_tags(tags), source, source_video))
     video.disposition = source_video.disposition.value  # type: ignore[assignment]
     first = start or Fraction(0)
     chapters = []
@@ -160,6 +163,7 @@ class _Planner:
             lost.setdefault(advice, []).append(self._phrase(stream))
         indices, text_indices = (tuple(stream.index for stream in streams) for streams in (kept, as_text))
         options, losses = self._find_options(suffix, indices, text_indices)
+        losses += dict.fromkeys(self._lost_time_codes(start))
         sentence = f'{suffix} cannot hold, and drops, of {self._path}'
         dropped = [f'{sentence}: {", ".join(phrases)} ({advice})' for advice, phrases in lost.items()]
         if losses:
@@ -215,6 +219,15 @@ class _Planner:
             names += [str(flag.name) for flag in Disposition if flag & stream.disposition & ~copy.disposition]
             losses += [f'"{name}" of {self._phrase(stream)}' for name in names]
         return losses
+
+    def _lost_time_codes(self, start: Fraction | None) -> list[str]:
+        """List the time codes that cannot be counted on to a start."""
+        return [
+            f'the time code {value}, which is that of its first frame'
+            for tags in map(own_tags, (self._source.metadata, self._video.metadata))
+            for name, value in tags.items()
+            if name not in _from(start, tags, self._source, self._video)
+        ]
 
     def _find_copies(self, indices: Collection[int], written: InputContainer) -> dict[int, Stream] | None:
         """Find the copies of streams, and that of the video, in a file; None if there are not as many of a kind."""
@@ -323,6 +336,20 @@ def _muxer_options(suffix: str, options: Mapping[str, str] | None = None) -> Map
     return {**MUXER_OPTIONS.get(CONTAINERS[suffix], {}), **(options or {})}
 
 
+def _from(start: Fraction | None, tags: dict[str, str], source: InputContainer, video: Stream) -> dict[str, str]:
+    """Tags of a video from a time on: its time code is that of the first frame, or is missing if it cannot be read."""
+    first = (video.start_time or 0) * (video.time_base or 0) - clock_zero(source)
+    rate = video.average_rate if isinstance(video, av.VideoStream) else None
+    if start is None or start <= first:
+        return tags
+    later = {
+        name: later_timecode(value, start - first, rate) if rate else None
+        for name, value in tags.items()
+        if name.lower() == TIMECODE
+    }
+    return {name: value for name, value in {**tags, **later}.items() if value is not None}
+
+
 def _missing(tags: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[str]:
     """Names of the tags that are not among those kept."""
     found = {name.lower(): value for name, value in own_tags(kept).items()}
@@ -340,4 +367,4 @@ def _is_implied(stream: Stream) -> bool:
     """Whether a stream of an MP4 or MOV file says what chapters and tags say, and is written again for these."""
     if stream.type != 'data':
         return False
-    return 'timecode' in stream.metadata or (stream.name == 'bin_data' and bool(stream.container.chapters()))
+    return TIMECODE in stream.metadata or (stream.name == 'bin_data' and bool(stream.container.chapters()))

@@ -10,6 +10,7 @@ import numpy as np
 
 from .chroma import CENTER, LEFT, TOP_LEFT
 from .color import plane_samples, to_yuv
+from .fields import BOTTOM_FIRST, PROGRESSIVE, TOP_FIRST
 from .formats import VideoFormat
 from .frame import Frame
 
@@ -19,6 +20,7 @@ __all__ = ['FORMAT', 'Y4MWriter', 'y4m_format']
 FORMAT = 'yuv4mpegpipe'
 # Names of 4:2:0 at 8 bits, which say where chroma samples lie.
 NAMES_OF_420 = {LEFT: '420mpeg2', CENTER: '420jpeg', TOP_LEFT: '420paldv'}
+FIELD_ORDERS = {PROGRESSIVE: 'p', TOP_FIRST: 't', BOTTOM_FIRST: 'b'}
 
 
 def y4m_format(source: VideoFormat) -> VideoFormat:
@@ -48,7 +50,7 @@ class Y4MWriter:
         self._file, self._format = file, format
         aspect = format.pixel_aspect
         file.write(
-            f'YUV4MPEG2 W{width} H{height} F{rate.numerator}:{rate.denominator} Ip '
+            f'YUV4MPEG2 W{width} H{height} F{rate.numerator}:{rate.denominator} I{FIELD_ORDERS[format.field_order]} '
             f'A{aspect.numerator}:{aspect.denominator} C{_colour_space(format)} '
             f'XCOLORRANGE={"FULL" if format.full_range else "LIMITED"}\n'.encode()
         )

@@ -3,7 +3,7 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from ...errors import UserError
+from ...errors import UserError, printable
 from .description import Description, describe
 from .tensors import megabytes, summary
 
@@ -29,11 +29,11 @@ def run(args: Namespace) -> None:
         try:
             lines = text_of(describe(path), args.tensors)
         except UserError as error:
-            mistakes.append(_printable(str(error)))
+            mistakes.append(str(error))
         else:
-            sys.stdout.write('\n'.join(map(_printable, lines)) + '\n')
+            sys.stdout.write('\n'.join(map(printable, lines)) + '\n')
     if mistakes:
-        raise UserError('\n'.join(mistakes))
+        raise UserError(*mistakes)
 
 
 def text_of(description: Description, with_tensors: bool = False) -> list[str]:
@@ -48,8 +48,3 @@ def text_of(description: Description, with_tensors: bool = False) -> list[str]:
                 shape = '×'.join(map(str, tensor.shape)) or 'a single number'
                 lines.append(f'    {key and key + ": "}{name}  {shape}  {tensor.dtype}')
     return lines
-
-
-def _printable(line: str) -> str:
-    """A line without characters that would move the terminal's cursor: names come from files."""
-    return ''.join(character if character.isprintable() else '?' for character in line)
