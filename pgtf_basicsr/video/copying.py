@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -51,6 +52,7 @@ class StreamCopies:
         indices (Collection[int]): Numbers of the streams to copy.
         covers (Mapping[int, bytes]): Its cover images, see `read_covers`.
         as_text (Collection[int]): Numbers of those of them that are subtitles to be written as plain text.
+        bit_rates (Mapping[int, int]): Bits per second of those of them that state others than they have.
 
     Raises:
         av.FFmpegError, ValueError: The container cannot hold one of the streams.
@@ -63,11 +65,14 @@ class StreamCopies:
         indices: Collection[int],
         covers: Mapping[int, bytes],
         as_text: Collection[int] = (),
+        bit_rates: Mapping[int, int] = MappingProxyType({}),
     ):
         self._source, self._covers, self._as_text = source, covers, as_text
         self._text_codec = TEXT_CODECS.get(output.format.name)
         # What an edit list hides, only a container with edit lists can hide.
         self._can_hide = output.format.name in ('mp4', 'mov')
+        # AVI begins with what is heard first.
+        self._can_pre_roll = output.format.name != 'avi'
         self.streams: dict[int, Stream] = {}
         for stream in source.streams:
             if stream.index not in indices:
@@ -78,6 +83,8 @@ class StreamCopies:
             else:
                 copy = self._add_text(output) if stream.index in as_text else _add_copy(output, stream)
                 copy.disposition = stream.disposition.value  # type: ignore[assignment]
+                if stream.index in bit_rates:
+                    copy.codec_context.bit_rate = bit_rates[stream.index]
                 self.streams[stream.index] = copy
             copy.metadata.update(own_tags(stream.metadata))
 
@@ -146,7 +153,7 @@ class StreamCopies:
         until = shown + (packet.duration or 0) * packet.time_base
         if start is not None:
             return until > start if packet.stream.type == 'subtitle' else shown >= start
-        return not packet.is_discard or self._can_hide or until > -PRE_ROLL
+        return not packet.is_discard or self._can_hide or (self._can_pre_roll and until > -PRE_ROLL)
 
 
 def is_text(stream: Stream) -> bool:

@@ -12,6 +12,7 @@ from av.container import InputContainer, OutputContainer
 
 from ..errors import UserError
 from ..files import replacing
+from .avi_headers import AviHeaders
 from .clock import Packet
 from .copying import StreamCopies, read_covers
 from .fields import PROGRESSIVE
@@ -52,25 +53,32 @@ def join_segments(
         UserError: The file cannot be written, or a segment or the source cannot be read.
     """
     try:
-        with ExitStack() as stack:
-            partial = stack.enter_context(replacing(target))
-            first = stack.enter_context(open_video(segments[0], str(segments[0])))
-            source = None if plan.source is None else stack.enter_context(open_video(plan.source, str(plan.source)))
-            options = dict(plan.options)
-            if plan.container_format in ('mp4', 'mov'):
-                options['movie_timescale'] = str(_timescale(first.time_base, source.container if source else None))
-            output = stack.enter_context(open_output(partial, plan.container_format, options))
-            video = _add_video(output, first.stream, rate or first.rate, color)
-            if field_order != PROGRESSIVE:
-                video.codec_context.field_order = field_order
-            packets = _video_packets(segments, video, plan.start)
-            if source is not None and plan.source is not None:
-                add_contents(output, video, source.container, source.stream, plan.start, plan.end)
-                copies = StreamCopies(source.container, output, plan.streams, read_covers(plan.source), plan.as_text)
-                packets = merge(packets, copies.packets(plan.start, plan.end), key=lambda item: item[0])
-            output.start_encoding()
-            for _, packet in packets:
-                output.mux(packet)
+        with replacing(target) as partial:
+            with ExitStack() as stack:
+                first = stack.enter_context(open_video(segments[0], str(segments[0])))
+                source = None if plan.source is None else stack.enter_context(open_video(plan.source, str(plan.source)))
+                options = dict(plan.options)
+                if plan.container_format in ('mp4', 'mov'):
+                    options['movie_timescale'] = str(_timescale(first.time_base, source.container if source else None))
+                output = stack.enter_context(open_output(partial, plan.container_format, options))
+                video = _add_video(output, first.stream, rate or first.rate, color)
+                if field_order != PROGRESSIVE:
+                    video.codec_context.field_order = field_order
+                packets = _video_packets(segments, video, plan.start)
+                if source is not None and plan.source is not None:
+                    add_contents(output, video, source.container, source.stream, plan.start, plan.end)
+                    copies = StreamCopies(
+                        source.container, output, plan.streams, read_covers(plan.source), plan.as_text, plan.bit_rates
+                    )
+                    packets = merge(packets, copies.packets(plan.start, plan.end), key=lambda item: item[0])
+                output.start_encoding()
+                headers = AviHeaders() if plan.container_format == 'avi' else None
+                for time, packet in packets:
+                    if headers is not None:
+                        headers.add(packet, time)
+                    output.mux(packet)
+            if headers is not None:
+                headers.write(partial, video.index)
     except (OSError, av.FFmpegError) as error:
         raise UserError(f'cannot write {target}: {error.strerror or error}') from error
 

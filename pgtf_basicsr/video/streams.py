@@ -10,6 +10,7 @@ from fractions import Fraction
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import av
@@ -47,6 +48,7 @@ class StreamPlan(NamedTuple):
         options (Mapping[str, str]): Options of the muxer.
         streams (tuple[int, ...]): Numbers of the source's streams that are copied.
         as_text (tuple[int, ...]): Those of them that are subtitles and become plain text.
+        bit_rates (Mapping[int, int]): Bits per second of those of them that state others than they have.
         start (Fraction | None): Time of the source that becomes zero, in seconds.
         end (Fraction | None): Time of the source at which the target ends.
         kept (tuple[str, ...]): What is kept, a phrase each.
@@ -59,6 +61,7 @@ class StreamPlan(NamedTuple):
     options: Mapping[str, str]
     streams: tuple[int, ...] = ()
     as_text: tuple[int, ...] = ()
+    bit_rates: Mapping[int, int] = MappingProxyType({})
     start: Fraction | None = None
     end: Fraction | None = None
     kept: tuple[str, ...] = ()
@@ -174,6 +177,7 @@ class _Planner:
             options=options,
             streams=indices,
             as_text=text_indices,
+            bit_rates=self._bit_rates(suffix, indices),
             start=start,
             end=end,
             kept=tuple(self._phrase(stream) for stream in kept),
@@ -252,7 +256,8 @@ class _Planner:
             with open_output(file, CONTAINERS[suffix], _muxer_options(suffix, options)) as output:
                 video = _add_blank_video(output)
                 add_contents(output, video, self._source, self._video)
-                copies = StreamCopies(self._source, output, indices, self._covers, as_text)
+                bit_rates = self._bit_rates(suffix, indices)
+                copies = StreamCopies(self._source, output, indices, self._covers, as_text, bit_rates)
                 output.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), 'rgb24')))
                 output.mux(video.encode())
                 for index, copy in copies.streams.items():
@@ -263,6 +268,22 @@ class _Planner:
             return None
         file.seek(0)
         return file
+
+    def _bit_rates(self, suffix: str, indices: Collection[int]) -> dict[int, int]:
+        """Bit rates of ADPCM from AVI to AVI by its packets: they are its clock there.
+
+        FFmpeg states 128 kbit/s of several kinds, whatever they have.
+        """
+        if suffix != '.avi' or self._source.format.name != 'avi':
+            return {}
+        rates = {}
+        for index in indices:
+            first, *others = self._packets.get(index, [])[:2] or [None]
+            if first and others and (_codec(self._source.streams[index]) or '').startswith('adpcm'):
+                seconds = (others[0].dts - first.dts) * first.time_base
+                if len(first.data) == len(others[0].data) and seconds > 0:
+                    rates[index] = round(8 * len(first.data) / seconds)
+        return rates
 
     def _phrase(self, stream: Stream) -> str:
         if stream.type == 'attachment':
