@@ -21,6 +21,8 @@ ASF_HEADER, ASF_DATA = (
 MXF_HEADER, MXF_KEY = bytes.fromhex('060e2b34020501010d0102010102'), 16
 # Boxes that MP4 and MOV files begin with.
 BOXES = b'ftyp', b'styp', b'moov', b'mdat', b'wide', b'free', b'skip', b'pnot'
+# What recorders write where they cannot know it, and what no file has.
+LIVE_CHUNK, LARGEST = 2**32 - 1, 2**60
 # Bytes that the head of a part has at most.
 HEAD = 64
 
@@ -55,8 +57,8 @@ def _end(file: BinaryIO, kind: bytes, read_part: Callable[[bytes], Part | None])
 
 
 def _parts(file: BinaryIO, read_part: Callable[[bytes], Part | None]) -> Iterator[tuple[bytes, int]]:
-    position = 0
-    while True:
+    position, size = 0, os.fstat(file.fileno()).st_size
+    while position < size:
         file.seek(position)
         part = read_part(file.read(HEAD).ljust(HEAD, b'\0'))
         if part is None:
@@ -71,7 +73,7 @@ def _read_box(head: bytes) -> Part | None:
     size = int.from_bytes(head[:4], 'big')
     if size == 1:
         size = int.from_bytes(head[8:16], 'big')
-    return (head[4:8], size, size) if size >= 8 else None
+    return (head[4:8], size, size) if 8 <= size < LARGEST else None
 
 
 def _read_chunk(head: bytes) -> Part | None:
@@ -80,7 +82,7 @@ def _read_chunk(head: bytes) -> Part | None:
         return b'RIFF', 12, 12
     size = int.from_bytes(head[4:8], 'little')
     kind = head[8:12] if head.startswith(b'LIST') else head[:4]
-    return (kind, 8 + size, 8 + size + size % 2) if size else None
+    return (kind, 8 + size, 8 + size + size % 2) if 0 < size < LIVE_CHUNK else None
 
 
 def _read_element(head: bytes) -> Part | None:
@@ -98,7 +100,7 @@ def _read_element(head: bytes) -> Part | None:
 def _read_object(head: bytes) -> Part | None:
     """Read the head of an object of an ASF file, such as WMV."""
     size = int.from_bytes(head[16:24], 'little')
-    return (head[:16], size, size) if size >= 24 else None
+    return (head[:16], size, size) if 24 <= size < LARGEST else None
 
 
 def _footer_of_mxf(head: bytes) -> int:

@@ -1,5 +1,7 @@
 """Interlaced video that stays interlaced says so, and which field comes first."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -70,7 +72,7 @@ def test_encoders_state_it(tmp_path, codec, order):
 def striped(pixel_format):
     rows = (np.arange(48) % 2 * 100 + 50).astype(np.uint8)
     frame = av.VideoFrame.from_ndarray(np.tile(rows[:, None, None], (1, 64, 3)), 'rgb24').reformat(format=pixel_format)
-    frame.pts = 0
+    frame.pts, frame.time_base = 0, Fraction(1, 25)
     return frame
 
 
