@@ -138,6 +138,16 @@ def test_layouts_of_graphics_cards_lose_nothing():
     assert all(map(np.array_equal, decoded.planes(format).samples, planes))
 
 
+@pytest.mark.parametrize('pixel_format', ['yuvj420p', 'yuvj422p'])
+def test_full_range_of_cameras_is_kept(tmp_path, pixel_format):
+    frames = [frame_of(ycbcr(colourful(0, 64, 48), 8, True, 5), pixel_format, 5, True)]
+    source = write(tmp_path / 'in.avi', 'mjpeg', pixel_format, frames, color_range=2, matrix=5)
+    with VideoReader(source) as reader:
+        _, found, encoding = pass_through(reader, tmp_path, '.mkv', 'h264')
+    assert encoding.format.full_range and encoding.format.color.matrix == 5
+    assert all(map(np.array_equal, samples(found[0]), samples(read(source)[0])))
+
+
 # How the place of chroma samples, at the left between two lines, turns with the frame; elsewhere it has no name.
 TURNED_LEFT = {
     (0, False): 'left',
