@@ -281,6 +281,7 @@ def test_decoded_frames_go_with_those_that_hold_them(tmp_path):
         with VideoReader(source) as reader:
             held = list(reader)
         assert all(frame.planes(reader.format).samples[0].shape == (48, 64) for frame in held)
+        assert count() >= before + len(held)
         del held, reader
         assert count() <= before + 1  # the first frame, whose side data refers to it
     finally:
