@@ -11,8 +11,8 @@ from ..errors import require
 from ..images import write_image
 from ..video import VideoReader
 from ..video.encoding import choose_encoding
-from ..video.formats import hdr_warning
-from ..video.frame import Frame
+from ..video.formats import VideoFormat, hdr_warning
+from ..video.frame import PlanarFrame
 from ..video.joining import join_segments
 from ..video.segment_writer import SegmentWriter, segment_suffix
 from ..video.streams import plan_streams
@@ -37,6 +37,7 @@ class VideoOutput:
         settings (Settings): The codec, and which part of the source.
 
     Attributes:
+        format (VideoFormat): What frames to write are to be in.
         segment_suffix (str): Suffix of segments.
         segment_frames (int): Frames of a segment.
         kept (tuple[str, ...]): What is kept of the source beside the frames, a phrase each.
@@ -56,6 +57,7 @@ class VideoOutput:
         self._encoding = choose_encoding(
             path.suffix, source.format, source.width, source.height, settings.codec, settings.crf, settings.lossless
         )
+        self.format = self._encoding.format
         others = source.path if source.path.is_file() else None
         self._plan = plan_streams(others, path, settings.start, settings.end)._replace(start=settings.start)
         self.segment_suffix = segment_suffix(self._encoding)
@@ -76,7 +78,7 @@ class VideoOutput:
         Raises:
             UserError: It cannot be written.
         """
-        join_segments(segments, self.path, self._plan, self._source.rate, self._encoding.format.color)
+        join_segments(segments, self.path, self._plan, self._source.rate, self.format.color)
 
 
 class ImagesOutput:
@@ -84,6 +86,7 @@ class ImagesOutput:
 
     Args:
         path (Path): The folder.
+        source (Source): What it is restored from.
 
     Attributes: As of `VideoOutput`.
 
@@ -96,8 +99,9 @@ class ImagesOutput:
     changed: tuple[str, ...] = ()
     dropped = ('a folder of images holds frames alone: no sound, no times, no tags',)
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, source: Source):
         self.path = path
+        self.format = VideoFormat(8 if source.format.depth == 8 else 16, 'rgb')
         is_empty = path.is_dir() and not os.listdir(path)
         require(is_empty or not path.exists(), f'{path} is not an empty folder: name a new one')
 
@@ -114,9 +118,9 @@ class ImagesOutput:
     class _Image(NamedTuple):
         path: Path
 
-        def write(self, frame: Frame) -> None:
+        def write(self, frame: PlanarFrame) -> None:
             """Write the image."""
-            write_image(self.path, frame.image)
+            write_image(self.path, frame.planes.to_rgb())
 
 
 class StreamOutput:
@@ -135,7 +139,7 @@ class StreamOutput:
 
     def __init__(self, source: Source):
         self._source = source
-        self._format = y4m_format(source.format)
+        self.format = y4m_format(source.format)
 
     @contextmanager
     def open(self) -> Iterator[FrameWriter]:
@@ -147,7 +151,7 @@ class StreamOutput:
         source = self._source
         require(sys.stdout is not None, 'cannot write standard output: it is closed')
         with naming(self.path), open(sys.stdout.fileno(), 'wb', closefd=False) as file:
-            yield Y4MWriter(file, self._format, source.width, source.height, source.rate)
+            yield Y4MWriter(file, self.format, source.width, source.height, source.rate)
 
 
 Output: TypeAlias = VideoOutput | ImagesOutput | StreamOutput
@@ -168,5 +172,5 @@ def output_of(target: str | Path, source: Source, settings: Settings) -> Output:
         return StreamOutput(source)
     path = Path(target)
     if not path.suffix or str(target).endswith(os.sep):
-        return ImagesOutput(path)
+        return ImagesOutput(path, source)
     return VideoOutput(path, source, settings)

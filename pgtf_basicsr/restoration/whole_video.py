@@ -23,7 +23,9 @@ from ..errors import DataError, require
 from ..files import make_folder
 from ..images import resize, round_to, to_tensor
 from ..version import __version__
-from ..video.frame import Frame
+from ..video.formats import VideoFormat
+from ..video.frame import Frame, PlanarFrame
+from ..video.planes import to_planes
 from .background import read_ahead, write_behind
 from .jobs import Job, file_digest, file_identity
 from .networks import batch_that_fits, fit_size, load_network
@@ -119,7 +121,7 @@ class Restorer:
             report.warn(outcome, message)
         if isinstance(output, StreamOutput):
             with output.open() as writer:
-                self._write_frames(reader, size, 0, writer, report, outcome)
+                self._write_frames(reader, size, 0, writer, output.format, report, outcome)
             return
         make_folder(output.path.parent)
         require(not (resume and reader.path.is_fifo()), 'what comes through a pipe cannot be resumed')
@@ -127,8 +129,8 @@ class Restorer:
         with job:
             try:
                 first = job.num_frames
-                with SegmentedWriter(job, output.path, output.open_segment) as writer:
-                    self._write_frames(reader, size, first, writer, report, outcome)
+                with SegmentedWriter(job, output.path, output.open_segment, output.format) as writer:
+                    self._write_frames(reader, size, first, writer, output.format, report, outcome)
                 output.join(job.segments)
             except BaseException as error:
                 if job.num_frames and not isinstance(error, DataError):
@@ -136,7 +138,14 @@ class Restorer:
                 raise
 
     def _write_frames(
-        self, reader: Source, size: tuple[int, int], first: int, writer: FrameWriter, report: Report, outcome: Outcome
+        self,
+        reader: Source,
+        size: tuple[int, int],
+        first: int,
+        writer: FrameWriter,
+        format: VideoFormat,
+        report: Report,
+        outcome: Outcome,
     ) -> None:
         """Restore the frames from a number on, and write them."""
         stride, started = self.settings.stride, time.monotonic()
@@ -157,7 +166,7 @@ class Restorer:
 
         def write_frame(item: tuple[np.ndarray, Fraction, Fraction]) -> None:
             image = resize(item[0].transpose(1, 2, 0), (reader.width, reader.height))
-            writer.write(Frame(round_to(image, dtype), *item[1:]))
+            writer.write(PlanarFrame(to_planes(round_to(image, dtype), format), *item[1:]))
 
         outcome.resumed = outcome.frames = first
         report.begin(outcome, reader.num_frames)
@@ -208,7 +217,8 @@ class Restorer:
 
 
 def _resized(frames: Iterable[Frame], size: tuple[int, int]) -> Iterator[Frame]:
-    return (frame._replace(image=resize(frame.image, size)) for frame in frames)
+    """Resize frames, and let go of what they were decoded to."""
+    return (Frame(resize(frame.image, size), frame.time, frame.duration) for frame in frames)
 
 
 def _tensors(frames: Iterable[Frame], places: deque[tuple[Fraction, Fraction]]) -> Iterator[torch.Tensor]:

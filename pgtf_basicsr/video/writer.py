@@ -12,10 +12,10 @@ import numpy as np
 from ..errors import UserError
 from ..files import temporary_beside
 from .codecs import LIMITED_RANGE, REPRODUCIBLE
-from .color import to_yuv
 from .formats import BT709, Color, plain_format
 from .joining import join_segments
 from .opening import open_output
+from .planes import to_planes
 from .streams import plan_streams
 
 __all__ = ['VideoWriter', 'add_video_stream']
@@ -118,7 +118,7 @@ class VideoWriter:
         """
         if frame.shape != (self.height, self.width, 3) or frame.dtype != np.uint8:
             raise ValueError(f'expected uint8 ({self.height}, {self.width}, 3), got {frame.dtype} {tuple(frame.shape)}')
-        encoded = to_yuv(frame, plain_format(self.width, self.height, self._color))
+        encoded = to_planes(frame, plain_format(self.width, self.height, self._color)).to_frame()
         time = self._num_frames / self.rate if time is None else time
         encoded.pts, encoded.time_base = round(time / self._time_base), self._time_base
         self._num_frames += 1

@@ -240,7 +240,7 @@ def test_threads_do_not_change_a_byte(weights, tmp_path, monkeypatch, width, hei
     write, written = SegmentWriter.write, []
 
     def noted(writer, frame):
-        written.append(frame.image.copy())
+        written.append(frame.planes.samples)
         write(writer, frame)
 
     monkeypatch.setattr(SegmentWriter, 'write', noted)
@@ -248,7 +248,9 @@ def test_threads_do_not_change_a_byte(weights, tmp_path, monkeypatch, width, hei
     monkeypatch.setattr(whole_video, 'read_ahead', lambda iterable, size: (item for item in iterable))
     monkeypatch.setattr(whole_video, 'write_behind', lambda write, size: nullcontext(write))
     restore_video(source, tmp_path / 'plain.mp4', weights, batch_size=batch_size)
-    assert len(written) == 24 and np.array_equal(written[:12], written[12:])
+    assert len(written) == 24
+    for ours, plain in zip(written[:12], written[12:]):
+        assert all(map(np.array_equal, ours, plain))
     assert audio_packets(tmp_path / 'out.mp4') == audio_packets(tmp_path / 'plain.mp4')
     assert frame_times(tmp_path / 'out.mp4') == frame_times(tmp_path / 'plain.mp4')
     assert len(frame_times(tmp_path / 'out.mp4')) == 12
