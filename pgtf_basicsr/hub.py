@@ -1,6 +1,7 @@
 """Weights on the Hugging Face Hub, by names such as owner/name, once they are nowhere on the disk."""
 
 import re
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def find_weights(weights: str | Path) -> Path:
     try:
         return Path(hub.hf_hub_download(hub_id, file))
     except Exception as error:  # of the client, of HTTP or of the connection
-        raise _missing(name, hub_id, hub, error) from error
+        raise _missing(name, hub_id, hub, hub.constants.HF_HUB_CACHE, error) from error
 
 
 def fetch_folder(hub_id: str, files: list[str], **options: Any) -> Path:
@@ -74,7 +75,8 @@ def fetch_folder(hub_id: str, files: list[str], **options: Any) -> Path:
     try:
         return Path(hub.snapshot_download(hub_id, allow_patterns=files, **options))
     except Exception as error:  # of the client, of HTTP or of the connection
-        raise _missing(hub_id, hub_id, hub, error) from error
+        cache = options.get('cache_dir') or hub.constants.HF_HUB_CACHE
+        raise _missing(hub_id, hub_id, hub, cache, error) from error
 
 
 def _import_hub(name: str) -> Any:
@@ -89,7 +91,7 @@ def _import_hub(name: str) -> Any:
     return huggingface_hub
 
 
-def _missing(name: str, hub_id: str, hub: Any, error: Exception) -> UserError:
+def _missing(name: str, hub_id: str, hub: Any, cache: str | PathLike[str], error: Exception) -> UserError:
     reason = ' '.join(str(error).split())[:300] or type(error).__name__
     if hub.constants.HF_HUB_OFFLINE:
         reason = 'HF_HUB_OFFLINE is set; unset it, or give the path of a file'
@@ -97,7 +99,7 @@ def _missing(name: str, hub_id: str, hub: Any, error: Exception) -> UserError:
         reason = f'{hub_id} has no such file, but {_files_of(hub_id, hub)}'
     return UserError(
         f'there is no file or folder {name} (looked for {Path(name).absolute()}), it is not in the cache '
-        f'{hub.constants.HF_HUB_CACHE}, and it cannot be fetched from the Hugging Face Hub: {reason}'
+        f'{cache}, and it cannot be fetched from the Hugging Face Hub: {reason}'
     )
 
 

@@ -80,15 +80,26 @@ class RealESRGANBackground:
         scale (int): One of `SCALES`, whatever the network's own.
         device (device): Where it runs.
         precision (str): Of its arithmetic, one of `devices.PRECISIONS`.
+        tile (int): Side of a tile in pixels of the frame.
+        overlap (int): Pixels that a tile sees beside what is kept of it.
 
     Raises:
         UserError: spandrel, the extra ``background``, is not installed; the file is missing, damaged or not a network
             from RGB to RGB that enlarges or cleans images; or it does not support the precision.
     """
 
-    def __init__(self, weights: str | Path, scale: int, device: torch.device, precision: str = 'fp32'):
+    def __init__(
+        self,
+        weights: str | Path,
+        scale: int,
+        device: torch.device,
+        precision: str = 'fp32',
+        tile: int = TILE,
+        overlap: int = OVERLAP,
+    ):
         self.scale = _valid(scale)
         self._device, self._dtype = device, PRECISIONS[precision]
+        self._tile, self._overlap = tile, overlap
         self._network = _load(find_weights(weights), device, precision)
 
     def prepare(self, frame: Frame, format: VideoFormat) -> Planes:
@@ -108,7 +119,7 @@ class RealESRGANBackground:
     def _restore(self, image: np.ndarray) -> Iterator[tuple[Tile, Tensor]]:
         """Restore what is kept of each tile, as samples of the image's type."""
         network, largest, dtype = self._network, np.iinfo(image.dtype).max, getattr(torch, image.dtype.name)
-        for tile in tiles(*image.shape[:2], TILE, OVERLAP, network.size_requirements.multiple_of):
+        for tile in tiles(*image.shape[:2], self._tile, self._overlap, network.size_requirements.multiple_of):
             seen = send(to_tensor(image[tile.seen]), self._device).to(self._dtype)
             inner = tuple(
                 slice(kept.start - seen.start, kept.stop - seen.start) for seen, kept in zip(tile.seen, tile.kept)
