@@ -119,12 +119,14 @@ class RealESRGANBackground:
     def _restore(self, image: np.ndarray) -> Iterator[tuple[Tile, Tensor]]:
         """Restore what is kept of each tile, as samples of the image's type."""
         network, largest, dtype = self._network, np.iinfo(image.dtype).max, getattr(torch, image.dtype.name)
-        for tile in tiles(*image.shape[:2], self._tile, self._overlap, network.size_requirements.multiple_of):
+        (height, width), multiple_of = image.shape[:2], network.size_requirements.multiple_of
+        for tile in tiles(height, width, self._tile, self._overlap, multiple_of):
             seen = send(to_tensor(image[tile.seen]), self._device).to(self._dtype)
             inner = tuple(
                 slice(kept.start - seen.start, kept.stop - seen.start) for seen, kept in zip(tile.seen, tile.kept)
             )
-            restored = network(seen[None])[0][:, *_scaled(inner, network.scale)]
+            rows, columns = _scaled(inner, network.scale)
+            restored = network(seen[None])[0, :, rows, columns]
             yield tile, (restored.float() * largest).round().to(dtype)
 
 
