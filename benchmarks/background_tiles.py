@@ -3,9 +3,9 @@
     python benchmarks/background_tiles.py RealESRGAN_x4plus.pth image.png
 
 The network is one that `restoration.backgrounds.RealESRGANBackground` takes. The image goes through it as a whole, and
-in tiles with several overlaps. Printed are, in levels of 8 bits, the largest difference of the two, that of 99.9 % of the
-samples, and the largest step of the difference from one pixel to the next, which is what a seam is; the time; and the
-peak of memory of the process, or on the GPU.
+in tiles with several overlaps. Printed are, in levels of 8 bits, the largest difference of the two, that of 99.9 % of
+the samples, and the largest step of the difference from one pixel to the next, which is what a seam is; the time; and
+the peak of memory of the process, or on the GPU.
 """
 
 import argparse

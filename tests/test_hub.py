@@ -8,9 +8,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import torch
 from huggingface_hub import constants
 
+from pgtf_basicsr.checkpoints import state_dict
 from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.export.exporting import export
+from pgtf_basicsr.export.info.description import describe
 from pgtf_basicsr.hub import find_weights
 from pgtf_basicsr.video import VideoReader
 
@@ -59,6 +63,15 @@ def test_what_is_in_the_cache_needs_no_connection(cache):
     assert find_weights('kepeng/pgtformer-base') == published
     assert find_weights('kepeng/pgtformer-base/model.safetensors') == published
     assert find_weights('someone/some.net/models/net_g.pth') == other
+
+
+def test_info_and_export_take_them(cache, tmp_path):
+    weights = write(tmp_path / 'net_g.pth', PGTFormer, params=build(PGTFormer).state_dict())
+    put(cache, 'someone/net', 'net_g.pth', weights.read_bytes())
+    assert describe('someone/net/net_g.pth').facts['names'] == 'own'
+    export('someone/net/net_g.pth', tmp_path / 'net.safetensors')
+    exported, original = state_dict(tmp_path / 'net.safetensors'), state_dict(weights)
+    assert exported.keys() == original.keys() and all(torch.equal(exported[name], original[name]) for name in original)
 
 
 def test_files_win(cache):
