@@ -21,6 +21,7 @@ from ..config.packaged.files import find_option_file
 from ..devices import PRECISIONS, find_device
 from ..errors import DataError, require
 from ..files import make_folder
+from ..hub import find_weights
 from ..images import resize, round_to, to_tensor
 from ..version import __version__
 from ..video.formats import VideoFormat
@@ -68,17 +69,18 @@ class Restorer:
     """Restores videos with one network, which is loaded when it is first needed.
 
     Args:
-        weights (str | Path): A file that `checkpoints.read_checkpoint` reads.
+        weights (str | Path): A file that `checkpoints.read_checkpoint` reads, or one on the Hub, see
+            `hub.find_weights`.
         option_file (str | Path, optional): Option file whose `network_g` is the network. Default: the network that
             the weights name, or else the published one.
         settings (Settings): How videos are restored and written.
 
     Raises:
-        UserError: This machine has no such device.
+        UserError: This machine has no such device, or weights on the Hub cannot be fetched.
     """
 
     def __init__(self, weights: str | Path, option_file: str | Path | None, settings: Settings):
-        self.weights, self.option_file, self.settings = Path(weights), option_file, settings
+        self.weights, self.option_file, self.settings = find_weights(weights), option_file, settings
         self.device = find_device(settings.device)
         _warn_if_emulated(settings.precision, self.device)
 
