@@ -115,7 +115,7 @@ def run(args: Namespace) -> None:
             require(args.output != PIPE, '-o - takes one video, not a folder of them')
             restore_folder(restorer, source, Path(args.output), args.resume, report)
         else:
-            restorer.restore(args.input, args.output, args.resume, report)
+            restorer.restore_video(args.input, args.output, args.resume, report)
 
 
 def parse_time(text: str) -> Fraction:

@@ -41,7 +41,7 @@ def restore_folder(restorer: Restorer, source: Path, target: Path, resume: bool,
             report.end(outcomes[-1])
             continue
         try:
-            outcomes.append(restorer.restore(video, output, resume, report))
+            outcomes.append(restorer.restore_video(video, output, resume, report))
         except Exception as error:  # whatever is wrong with one video, the others continue
             reason = str(error) if isinstance(error, UserError) else f'{type(error).__name__}: {error}'
             outcomes.append(Outcome(str(video), str(output), error=reason.splitlines()[0]))
