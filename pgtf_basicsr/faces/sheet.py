@@ -8,7 +8,7 @@ import numpy as np
 from .analysis import Analysis, FaceTrack
 from .sampling import sample_crop
 
-__all__ = ['face_sheet', 'shown_frames']
+__all__ = ['clock_time', 'face_sheet', 'shown_frames']
 
 TILE, LABEL_HEIGHT, GAP, COLUMNS = 160, 40, 8, 6  # pixels, but for the columns
 BACKGROUND, INK, FAINT = (255, 255, 255), (30, 30, 30), (110, 110, 110)
@@ -24,7 +24,7 @@ def shown_frames(analysis: Analysis) -> dict[int, list[FaceTrack]]:
 
 
 def face_sheet(analysis: Analysis, frames: Iterable[tuple[int, np.ndarray]]) -> np.ndarray:
-    """Draw one tile per track, with its number, its time span and the size of its square.
+    """Draw one tile per track, with its number, its time span and its width.
 
     Args:
         analysis (Analysis): The faces of a video, one at least.
@@ -52,8 +52,8 @@ def _tile(analysis: Analysis, track: FaceTrack, number: int, frame: np.ndarray) 
     tile[:TILE, :TILE] = sample_crop(frame, path.matrix(number, TILE), TILE)
     rate = analysis.video.rate
     first, last = analysis.span(track)
-    span = f'{_time(first / rate)} - {_time((last + 1) / rate)}'
-    size = f'{np.median([square.size for square in track.detections.values()]):.0f} px'
+    span = f'{clock_time(first / rate)} - {clock_time((last + 1) / rate)}'
+    size = f'{track.width:.0f} px'
     for text, place, scale, ink in (
         (str(track.id), (0, TILE + 18), 0.6, INK),
         (size, (TILE // 2 + 20, TILE + 18), 0.4, FAINT),
@@ -63,7 +63,7 @@ def _tile(analysis: Analysis, track: FaceTrack, number: int, frame: np.ndarray) 
     return tile
 
 
-def _time(seconds: float) -> str:
+def clock_time(seconds: float) -> str:
     """Hours, minutes, seconds and tenths: 1:02:03.4."""
     tenths = int(seconds * 10)
     hours, minutes = divmod(tenths // 600, 60)
