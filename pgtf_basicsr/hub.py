@@ -48,7 +48,9 @@ def find_weights(weights: str | Path) -> Path:
     if isinstance(cached, str):
         return Path(cached)
     if not hub.constants.HF_HUB_OFFLINE:
-        get_root_logger().info(f'Fetching {file} of {hub_id} from the Hugging Face Hub to {hub.constants.HF_HUB_CACHE}.')
+        get_root_logger().info(
+            f'Fetching {file} of {hub_id} from the Hugging Face Hub to {hub.constants.HF_HUB_CACHE}.'
+        )
     try:
         return Path(hub.hf_hub_download(hub_id, file))
     except Exception as error:  # of the client, of HTTP or of the connection

@@ -9,6 +9,7 @@ import numpy as np
 
 from .crop_paths import CropPath, crop_paths
 from .detection import DetectorChoice, FaceDetector
+from .sharpness import FACE_WIDTH
 from .squares import FaceSquare, face_square
 from .tracks import follow_faces
 
@@ -67,6 +68,11 @@ class FaceTrack:
     def last(self) -> int:
         """Number of the last frame where it was found."""
         return next(reversed(self.detections))
+
+    @property
+    def width(self) -> float:
+        """Median width of the face in pixels."""
+        return FACE_WIDTH * float(np.median([square.size for square in self.detections.values()]))
 
 
 @dataclass(frozen=True)

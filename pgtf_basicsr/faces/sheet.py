@@ -9,7 +9,7 @@ from .analysis import Analysis, FaceTrack
 from .crop_paths import CropPath
 from .sampling import sample_crop
 
-__all__ = ['face_sheet', 'face_tiles', 'shown_frames', 'time_span']
+__all__ = ['clock_time', 'face_sheet', 'face_tiles', 'shown_frames', 'time_span']
 
 TILE, LABEL_HEIGHT, GAP, COLUMNS = 160, 40, 8, 6  # pixels, but for the columns
 BACKGROUND, INK, FAINT = (255, 255, 255), (30, 30, 30), (110, 110, 110)
@@ -25,7 +25,7 @@ def shown_frames(analysis: Analysis) -> dict[int, list[FaceTrack]]:
 
 
 def face_sheet(analysis: Analysis, frames: Iterable[tuple[int, np.ndarray]]) -> np.ndarray:
-    """Draw one tile per track, with its number, its time span and the size of its square.
+    """Draw one tile per track, with its number, its time span and its width.
 
     Args:
         analysis (Analysis): The faces of a video, one at least.
@@ -65,7 +65,7 @@ def face_tiles(analysis: Analysis, frames: Iterable[tuple[int, np.ndarray]]) -> 
 def time_span(analysis: Analysis, track: FaceTrack) -> str:
     """When a face is in view: 0:03.2 - 0:07.9."""
     first, last = analysis.span(track)
-    return f'{_time(first / analysis.video.rate)} - {_time((last + 1) / analysis.video.rate)}'
+    return f'{clock_time(first / analysis.video.rate)} - {clock_time((last + 1) / analysis.video.rate)}'
 
 
 def _path_at(analysis: Analysis, track: FaceTrack, number: int) -> CropPath:
@@ -75,7 +75,7 @@ def _path_at(analysis: Analysis, track: FaceTrack, number: int) -> CropPath:
 def _labelled(face: np.ndarray, analysis: Analysis, track: FaceTrack) -> np.ndarray:
     tile = np.full((TILE + LABEL_HEIGHT, TILE + GAP, 3), BACKGROUND, np.uint8)
     tile[:TILE, :TILE] = face
-    size = f'{np.median([square.size for square in track.detections.values()]):.0f} px'
+    size = f'{track.width:.0f} px'
     for text, place, scale, ink in (
         (str(track.id), (0, TILE + 18), 0.6, INK),
         (size, (TILE // 2 + 20, TILE + 18), 0.4, FAINT),
@@ -85,7 +85,7 @@ def _labelled(face: np.ndarray, analysis: Analysis, track: FaceTrack) -> np.ndar
     return tile
 
 
-def _time(seconds: float) -> str:
+def clock_time(seconds: float) -> str:
     """Hours, minutes, seconds and tenths: 1:02:03.4."""
     tenths = int(seconds * 10)
     hours, minutes = divmod(tenths // 600, 60)

@@ -1,11 +1,10 @@
 """Restoration of frames as a whole: of a video that is cropped to one face."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from fractions import Fraction
 from functools import partial
-from itertools import repeat
 
 import numpy as np
 import torch
@@ -16,11 +15,12 @@ from ..video.formats import VideoFormat
 from ..video.frame import Frame, PlanarFrame
 from ..video.planes import to_planes
 from .background import read_ahead
+from .batches import choose_batch_size
 from .modes import BUFFERED, Deferred
-from .networks import batch_that_fits, fit_size
+from .networks import fit_size
 from .segments import first_frame_for
 from .settings import Settings
-from .sources import Source
+from .sources import ArraysSource, Source
 from .streaming import restore_frames
 
 __all__ = ['CropMode', 'working_size']
@@ -44,15 +44,19 @@ class CropMode:
     """
 
     def __init__(
-        self, net: PGTFormer, device: torch.device, source: Source, format: VideoFormat, settings: Settings
+        self,
+        net: PGTFormer,
+        device: torch.device,
+        source: Source | ArraysSource,
+        format: VideoFormat,
+        settings: Settings,
     ):
         self._net, self._device, self._format = net, device, format
         self._stride, self._fidelity = settings.stride, settings.fidelity
         self._size = working_size(net, source, settings)
         self._written = source.width * settings.scale, source.height * settings.scale
         self._dtype = np.dtype(np.uint8 if source.format.depth == 8 else np.uint16)
-        batch_size = settings.batch_size
-        self._batch_size = batch_that_fits(self._restore_blank, device) if batch_size == 'auto' else batch_size
+        self._batch_size = choose_batch_size(net, self._size, device, settings)
         self.buffered = max(BUFFERED, self._batch_size * self._stride)
 
     def first_frame_for(self, frame: int) -> int:
@@ -61,16 +65,19 @@ class CropMode:
     def faces_in(self, frame: int) -> int | None:
         return None
 
-    def restore(self, frames: Iterable[Frame], first: int) -> Iterator[Deferred]:
+    def restore(self, frames: Iterable[Frame], first: int) -> Generator[Deferred, None, None]:
         # One thread decodes and one encodes while the network works. Torch is called from this thread alone: in
         # another it would start a second set of CPU threads.
         places: deque[tuple[Fraction, Fraction]] = deque()
         with closing(read_ahead(self._resized(frames), self.buffered)) as resized:
-            for restored in self._results(_tensors(resized, places), self._batch_size):
-                yield partial(self._planar, restored.float().numpy(), *places.popleft())
-
-    def _results(self, frames: Iterable[torch.Tensor], batch_size: int) -> Iterator[torch.Tensor]:
-        return restore_frames(self._net, frames, self._stride, batch_size, self._device, fidelity=self._fidelity)
+            tensors = _tensors(resized, places)
+            results = restore_frames(
+                self._net, tensors, self._stride, self._batch_size, self._device, fidelity=self._fidelity
+            )
+            for number, restored in enumerate(results, self.first_frame_for(first)):
+                place = places.popleft()
+                if number >= first:
+                    yield partial(self._planar, restored.float().numpy(), *place)
 
     def _planar(self, restored: np.ndarray, time: Fraction, duration: Fraction) -> PlanarFrame:
         image = round_to(resize(restored.transpose(1, 2, 0), self._written), self._dtype)
@@ -80,14 +87,8 @@ class CropMode:
         """Resize frames, and let go of what they were decoded to."""
         return (Frame(resize(frame.image, self._size), frame.time, frame.duration) for frame in frames)
 
-    def _restore_blank(self, windows: int) -> None:
-        """Restore as many blank frames as two passes of that many windows need: in the second a graph is recorded."""
-        blank = torch.zeros(3, *reversed(self._size))
-        frames = repeat(blank, self._net.num_frames + (2 * windows - 1) * self._stride)
-        deque(self._results(frames, windows), maxlen=0)
 
-
-def working_size(net: PGTFormer, source: Source, settings: Settings) -> tuple[int, int]:
+def working_size(net: PGTFormer, source: Source | ArraysSource, settings: Settings) -> tuple[int, int]:
     """Compute the width and height at which the network sees frames.
 
     Raises:

@@ -1,5 +1,6 @@
 """First pass over a video: which faces are in which of its frames."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -19,18 +20,51 @@ from ..video.frame import Frame
 from ..video.shots import ShotDetector
 from .background import read_ahead
 from .modes import BUFFERED
+from .reports import ANALYSIS, Progress, VideoReport
 from .segments import naming
 from .settings import Settings
-from .sources import Source
+from .sources import PIPE, Source, open_source
 
-__all__ = ['analyse_frames', 'facts_of', 'file_beside', 'keep_analysis', 'kept_analysis', 'square_images']
+__all__ = ['analyse_frames', 'analyse_video', 'analysis_path', 'facts_of', 'file_beside', 'square_images']
 
 # Seconds for which a face may be missing and still be the same, and of gaps that are filled.
 MAX_GAP, MAX_FILL = 1.0, 0.3
 
 
+def analyse_video(path: str | Path, name: str, settings: Settings, kept: Path | None, report: VideoReport) -> Analysis:
+    """Find the faces of a video, unless they are known.
+
+    Args:
+        path (Path): The video, to be read.
+        name (str): What it is called.
+        settings (Settings): The detector, and which part of the video is read.
+        kept (Path, optional): File that the analysis is read from, if it is of this video, and else written to.
+        report (VideoReport): Takes what is to be reported.
+
+    Raises:
+        UserError: A file is missing, unreadable or does not fit.
+    """
+    started = time.monotonic()
+
+    def advance(frames: int, faces: int) -> None:
+        report.advance(Progress(ANALYSIS, frames, time.monotonic() - started, faces))
+
+    with open_source(path, settings, report.warn) as source:
+        facts = facts_of(source, name, settings)
+        known = None if kept is None else _known_analysis(kept, facts, settings, report.warn)
+        if known is not None:
+            return known
+        report.begin(ANALYSIS, source.num_frames)
+        analysis = analyse_frames(source, facts, settings, advance)
+    if kept is not None:
+        make_folder(kept.parent)
+        with naming(kept):
+            write_analysis(kept, analysis)
+    return analysis
+
+
 def analyse_frames(
-    frames: Iterable[Frame], facts: VideoFacts, settings: Settings, advance: Callable[[int], object]
+    frames: Iterable[Frame], facts: VideoFacts, settings: Settings, advance: Callable[[int, int], object]
 ) -> Analysis:
     """Find the faces of a video, a few frames of which are in memory at a time.
 
@@ -38,7 +72,7 @@ def analyse_frames(
         frames (Iterable[Frame]): Its frames.
         facts (VideoFacts): What is known of it, see `facts_of`.
         settings (Settings): The detector.
-        advance (Callable): Takes the number of faces in view after each frame.
+        advance (Callable): Called after each frame with the number of frames so far and of faces in view.
 
     Raises:
         UserError: The detector's weights are missing.
@@ -51,7 +85,7 @@ def analyse_frames(
     with closing(read_ahead(square_images(frames, facts), BUFFERED)) as images:
         for count, image in enumerate(images, 1):
             shots.add(image)
-            advance(finder.add(image))
+            advance(count, finder.add(image))
     shots.finish()
     return Analysis(
         replace(facts, frames=count),
@@ -94,7 +128,16 @@ def file_beside(target: str | Path, suffix: str) -> Path:
     return target.with_name(target.name + suffix)
 
 
-def kept_analysis(path: Path, facts: VideoFacts, settings: Settings, warn: Callable[[str], object]) -> Analysis | None:
+def analysis_path(target: str | Path, settings: Settings) -> Path | None:
+    """Name the file of an analysis: that of the settings, or one beside the output; None for standard output."""
+    if settings.analysis is not None:
+        return Path(settings.analysis)
+    return None if str(target) == PIPE else file_beside(target, '.faces.json')
+
+
+def _known_analysis(
+    path: Path, facts: VideoFacts, settings: Settings, warn: Callable[[str], object]
+) -> Analysis | None:
     """Read the analysis of a video, unless it has to be made.
 
     Args:
@@ -121,17 +164,6 @@ def kept_analysis(path: Path, facts: VideoFacts, settings: Settings, warn: Calla
         return None
     warn(f'the faces of {facts.name} are those of {path}: {len(analysis.tracks)} were found before')
     return analysis
-
-
-def keep_analysis(path: Path, analysis: Analysis) -> None:
-    """Write an analysis.
-
-    Raises:
-        UserError: The file cannot be written.
-    """
-    make_folder(path.parent)
-    with naming(path):
-        write_analysis(path, analysis)
 
 
 def _check_detector(analysis: Analysis, path: Path, settings: Settings) -> None:

@@ -34,6 +34,7 @@ def restore_folder(restorer: Restorer, source: Path, target: Path, resume: bool,
     """
     require(not target.is_file(), f'{target} is a file: a folder of videos needs a folder to write to')
     require(target.resolve() != source.resolve(), f'{target} is the input itself: choose another output')
+    require(restorer.settings.analysis is None, 'an analysis is of one video, not of a folder of them')
     outcomes = []
     for video, output in _targets(source, target, restorer.settings.codec):
         if resume and output.exists() and not job_folder(output).exists():

@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from basicsr.utils import get_root_logger
 from tqdm import tqdm
 
-__all__ = ['ANALYSIS', 'RESTORATION', 'JsonReport', 'Outcome', 'Progress', 'Report', 'TextReport']
+__all__ = ['ANALYSIS', 'RESTORATION', 'JsonReport', 'Outcome', 'Progress', 'Report', 'TextReport', 'VideoReport']
 
 # Seconds between two lines of progress in JSON.
 JSON_INTERVAL = 1
@@ -85,6 +86,43 @@ class Report(Protocol):
         """End a folder of videos."""
 
 
+class VideoReport:
+    """A report of one video, which ends with a ``with`` block; what is said twice in two passes is reported once.
+
+    Args:
+        report (Report): Takes what is reported.
+        outcome (Outcome): What comes of the video; if the block raises, its error is noted.
+    """
+
+    def __init__(self, report: Report, outcome: Outcome):
+        self.outcome = outcome
+        self._report, self._said = report, set[str]()
+
+    def __enter__(self) -> 'VideoReport':
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.outcome.error = (str(error) or type(error).__name__).splitlines()[0]
+        self._report.end(self.outcome)
+
+    def begin(self, step: str, total: int | None) -> None:
+        """Begin a pass, see `Report.begin`."""
+        self._report.begin(self.outcome, step, total)
+
+    def warn(self, message: str) -> None:
+        """Take what a user should know."""
+        if message not in self._said:
+            self._said.add(message)
+            self._report.warn(self.outcome, message)
+
+    def advance(self, progress: Progress) -> None:
+        """Note that one more frame is done."""
+        self._report.advance(self.outcome, progress)
+
+
 class TextReport:
     """For people: a progress bar, and lines on standard error; a table of several videos on standard output."""
 
@@ -109,7 +147,7 @@ class TextReport:
 
     def end(self, outcome: Outcome) -> None:
         self._close()
-        if outcome.error is None and not outcome.skipped:
+        if outcome.error is None and outcome.frames and not outcome.skipped:
             lines = [f'{outcome.target}: {outcome.frames} frames']
             for name in ('faces', 'kept', 'dropped', 'changed'):
                 lines += [f'    {name}: {what}' for what in getattr(outcome, name)]
@@ -157,6 +195,10 @@ class JsonReport:
     def finish(self, outcomes: Sequence[Outcome]) -> None:
         failed = [outcome.source for outcome in outcomes if outcome.error is not None]
         self._say('summary', videos=len(outcomes), failed=failed)
+
+    def list_faces(self, source: str, faces: Sequence[NamedTuple]) -> None:
+        """Report the faces of a video, see `face_listing.ListedFace`."""
+        self._say('faces', input=source, faces=[face._asdict() for face in faces])
 
     def _say(self, event: str, **values: Any) -> None:
         sys.stdout.write(json.dumps({'event': event, **values}) + '\n')

@@ -3,9 +3,10 @@
 import copy
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,21 +14,29 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from basicsr.utils import get_root_logger
 
+from ..archs import PGTFormer
 from ..errors import DataError, require
-from ..faces.analysis import Analysis
+from ..faces.analysis import Analysis, VideoFacts
 from ..files import make_folder
 from ..version import __version__
+from ..video.formats import VideoFormat
 from .background import write_behind
 from .crop_mode import CropMode, working_size
+from .face_analysis import analyse_frames, analyse_video, analysis_path
+from .face_choice import FaceChoice, choose_faces, read_shown, shown_images
+from .faces_mode import FacesMode, background_of
 from .jobs import Job, file_identity
+from .kept_input import is_pipe, kept_frames, kept_video
 from .loaded_network import LoadedNetwork
-from .modes import Mode
+from .modes import Mode, SideBySide
 from .outputs import Output, StreamOutput, output_of
-from .reports import RESTORATION, Outcome, Progress, Report, TextReport
+from .preview import preview_part, write_comparison
+from .reports import RESTORATION, Outcome, Progress, Report, TextReport, VideoReport
 from .segments import FrameWriter, SegmentedWriter
-from .settings import Settings
-from .sources import Source, open_source
+from .settings import CROP, Settings
+from .sources import PIPE, ArraysSource, Source, open_source
 
 __all__ = ['Restorer', 'restore_video']
 
@@ -104,6 +113,15 @@ class Restorer:
             other = Restorer(self._weights, self._option_file, other.settings)
         return other
 
+    @property
+    def net(self) -> PGTFormer:
+        """The network, which is loaded if it has not been.
+
+        Raises:
+            UserError: A file is missing, unreadable or does not fit.
+        """
+        return self._network.net
+
     def analyse(self, source: str | Path, report: Report | None = None) -> Analysis:
         """Find the faces of a video: the first of the two passes, without the network.
 
@@ -112,15 +130,18 @@ class Restorer:
             report (Report, optional): Takes what is to be reported. Default: a `TextReport`.
 
         Returns:
-            Analysis: Its faces. If `Settings.analysis` names a file, it is read from there, or written there.
+            Analysis: Its faces. If `Settings.analysis` names a file, they are read from there, or written there.
 
         Raises:
             UserError: A file is missing, unreadable or does not fit.
         """
-        raise NotImplementedError
+        kept = None if self.settings.analysis is None else Path(self.settings.analysis)
+        told = VideoReport(report or TextReport(), Outcome(str(source), str(kept)))
+        with told, kept_video(source, told.warn) as path:
+            return analyse_video(path, str(source), self.settings, kept, told)
 
     def restore(self, frames: Iterable[np.ndarray], rate: float | Fraction = 25) -> Iterator[np.ndarray]:
-        """Restore frames in memory, a few at a time.
+        """Restore frames in memory, a few of them at a time.
 
         Args:
             frames (Iterable[ndarray]): (H, W, 3) uint8 RGB, all of one size. Unless `Settings.faces` is crop they are
@@ -135,7 +156,18 @@ class Restorer:
             UserError: A file is missing, unreadable or does not fit.
             ValueError: Frames are of another type, or their size changes.
         """
-        raise NotImplementedError
+        settings = self.settings
+        with nullcontext(frames) if settings.faces == CROP else kept_frames(frames) as kept:
+            source, faces = ArraysSource(kept, Fraction(rate)), None
+            if settings.faces != CROP:
+                facts = VideoFacts('the video', source.width, source.height, 0, float(rate))
+                analysis = analyse_frames(source, facts, settings, lambda frames, faces: None)
+                again = partial(shown_images, source, analysis)
+                faces = choose_faces(analysis, settings, again, get_root_logger().warning)
+            mode = self._mode(source, source.format, faces)
+            with closing(mode.restore(source, 0)) as restored:
+                for make in restored:
+                    yield make().planes.to_rgb()
 
     def restore_video(
         self, source: str | Path, target: str | Path, resume: bool = False, report: Report | None = None
@@ -148,7 +180,7 @@ class Restorer:
         Args:
             source (str | Path): The video to restore.
             target (str | Path): The video to write. Its folder is made if needed. The file appears when it is
-                complete.
+                complete. The faces that were found are kept beside it.
             resume (bool): Continue what an earlier run has begun and not finished.
             report (Report, optional): Takes what is to be reported: how many frames are done, for example. Default: a
                 `TextReport`.
@@ -156,4 +188,112 @@ class Restorer:
         Raises:
             UserError: A file is missing, unreadable or does not fit, or an argument is out of range.
         """
-        raise NotImplementedError
+        settings = self.settings
+        require(not (resume and is_pipe(source)), 'what comes through a pipe cannot be resumed')
+        require(settings.preview is None or str(target) != PIPE, 'a preview needs a file to write')
+        told = VideoReport(report or TextReport(), Outcome(str(source), str(target)))
+        with told, nullcontext(source) if settings.faces == CROP else kept_video(source, told.warn) as path:
+            faces = None
+            if settings.faces != CROP:
+                self._check(path, target, told)
+                analysis = analyse_video(path, str(source), settings, analysis_path(target, settings), told)
+                faces = choose_faces(analysis, settings, partial(read_shown, path, analysis, settings), told.warn)
+            if settings.preview is not None:
+                settings, faces = preview_part(path, settings, faces, told.warn)
+            with open_source(path, settings, told.warn) as reader:
+                output = output_of(target, reader, settings)
+                self._announce(reader, output, faces, told)
+                self._restore(reader, output, faces, settings, resume, told)
+            if settings.preview is not None:
+                largest = None if faces is None else faces.largest
+                number = told.outcome.frames // 2 if largest is None else largest
+                write_comparison(path, output.path, settings, number)
+        return told.outcome
+
+    def _check(self, source: str | Path, target: str | Path, told: VideoReport) -> None:
+        """Say what would be lost, and find what would fail, before faces are looked for."""
+        with open_source(source, self.settings, told.warn) as reader:
+            self._announce(reader, output_of(target, reader, self.settings), None, told)
+
+    def _announce(self, reader: Source, output: Output, faces: FaceChoice | None, told: VideoReport) -> None:
+        """Say what of the input is not kept."""
+        working_size(self._net, reader, self.settings)
+        outcome = told.outcome
+        outcome.kept, outcome.dropped = output.kept, output.dropped
+        outcome.changed = (*reader.warnings, *output.changed)
+        outcome.faces = () if faces is None else faces.summary
+        for message in (*outcome.dropped, *outcome.changed):
+            told.warn(message)
+
+    def _restore(
+        self,
+        reader: Source,
+        output: Output,
+        faces: FaceChoice | None,
+        settings: Settings,
+        resume: bool,
+        told: VideoReport,
+    ) -> None:
+        mode = self._mode(reader, output.format, faces)
+        if settings.side_by_side:
+            mode = SideBySide(mode, settings.scale)
+        total = reader.num_frames if faces is None else len(faces.counts)
+        if isinstance(output, StreamOutput):
+            with output.open() as writer:
+                self._write_frames(reader, mode, 0, writer, total, told)
+            return
+        make_folder(output.path.parent)
+        description = {**self._describe(reader, settings), 'faces': CROP if faces is None else faces.digest}
+        job = Job(output.path, output.segment_suffix, description, resume, output.segment_frames)
+        with job:
+            try:
+                first = job.num_frames
+                with SegmentedWriter(job, output.path, output.open_segment, output.format) as writer:
+                    self._write_frames(reader, mode, first, writer, total, told)
+                output.join(job.segments)
+            except BaseException as error:
+                if job.num_frames and not isinstance(error, DataError):
+                    told.warn(f'{output.path} is not finished: {job.kept}; --resume continues it')
+                raise
+
+    def _write_frames(
+        self, reader: Source, mode: Mode, first: int, writer: FrameWriter, total: int | None, told: VideoReport
+    ) -> None:
+        """Restore the frames from a number on, and write them."""
+        started, outcome = time.monotonic(), told.outcome
+        frames = islice(reader, mode.first_frame_for(first), None)
+        outcome.resumed = outcome.frames = first
+        told.begin(RESTORATION, total)
+        with (
+            closing(mode.restore(frames, first)) as restored,
+            write_behind(lambda make: writer.write(make()), mode.buffered) as write,
+        ):
+            for number, make in enumerate(restored, first):
+                write(make)
+                outcome.frames, outcome.seconds = number + 1, time.monotonic() - started
+                told.advance(Progress(RESTORATION, outcome.frames, outcome.seconds, mode.faces_in(number)))
+
+    def _mode(self, source: Source | ArraysSource, format: VideoFormat, faces: FaceChoice | None) -> Mode:
+        net, device, settings = self._net, self._network.device, self.settings
+        if faces is None:
+            return CropMode(net, device, source, format, settings)
+        background = background_of(settings, device)
+        return FacesMode(net, device, faces, source.pixel_aspect, format, settings, background)
+
+    @property
+    def _net(self) -> PGTFormer:
+        net, stride = self._network.net, self.settings.stride
+        require(
+            stride <= net.num_frames, f'stride must be {net.num_frames} at most, the frames of a window, not {stride}'
+        )
+        return net
+
+    def _describe(self, reader: Source, settings: Settings) -> dict[str, Any]:
+        """What the result depends on. Devices and sizes of batches change no more than rounding."""
+        versions = {'pgtf-basicsr': __version__, 'PyAV': av.__version__, 'torch': torch.__version__}
+        return {
+            **{f'input {name}': value for name, value in file_identity(reader.path).items()},
+            **self._network.description,
+            **settings.describe(),
+            **versions,
+        }

@@ -49,6 +49,9 @@ def run(args: Namespace) -> None:
     restorer = Restorer.from_checkpoint(
         args.weights, args.opt, device=args.device, precision=args.precision, size=args.size
     )
+    with memory_advice(LESS_MEMORY):
+        restorer.net  # noqa: B018 - what is wrong with the weights is said now, not on the page
+
     from .server import serve
 
     serve(restorer, args.port, args.max_size, lambda address: sys.stdout.write(f'{address}\n'))

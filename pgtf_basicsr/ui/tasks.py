@@ -13,7 +13,7 @@ from ..devices import memory_advice
 from ..faces.analysis import Analysis
 from ..faces.sheet import face_tiles, time_span
 from ..images import read_image
-from ..restoration.face_choice import is_one_face, read_shown_frames
+from ..restoration.face_choice import is_one_face, read_shown
 from ..restoration.reports import Outcome, Report
 from ..restoration.whole_video import Restorer
 from ..video.encoding import SUFFIXES
@@ -89,7 +89,7 @@ def find_faces(restorer: Restorer, video: Path, report: Report) -> Faces:
     analysis = restorer.with_settings(analysis=_analysis_of(video)).analyse(video, report)
     longest = sorted(analysis.tracks, key=lambda track: -len(track.detections))[:MAX_FACES]
     shown = replace(analysis, tracks=sorted(longest, key=lambda track: track.id))
-    images = face_tiles(shown, read_shown_frames(video, shown, restorer.settings))
+    images = face_tiles(shown, read_shown(video, shown, restorer.settings))
     faces = [
         Face(track.id, f'Face {track.id}\n{time_span(shown, track)}', images[track.id])
         for track in shown.tracks
