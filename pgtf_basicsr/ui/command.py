@@ -9,6 +9,7 @@ from ..archs.loading import add_network_option
 from ..devices import PRECISIONS
 from ..errors import require
 from ..restoration.whole_video import Restorer
+from .server import serve
 
 __all__ = ['add_arguments', 'run']
 
@@ -30,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
     parser.add_argument(
-        '--port', type=int, default=7860, metavar='N', help='of 127.0.0.1; 0 takes any that is free (default: %(default)s)'
+        '--port', type=int, default=7860, metavar='N', help='port of 127.0.0.1; 0 is any free one (default: %(default)s)'
     )
     parser.add_argument(
         '--max-size',
@@ -43,18 +44,16 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Serve the page until the process is told to end."""
-    require(
-        importlib.util.find_spec('gradio') is not None, 'the page needs Gradio: pip install "pgtf-basicsr[ui]"'
-    )
+    require(importlib.util.find_spec('gradio') is not None, 'the page needs Gradio: pip install "pgtf-basicsr[ui]"')
     restorer = Restorer.from_checkpoint(
         args.weights, args.opt, device=args.device, precision=args.precision, size=args.size
     )
-    with memory_advice(LESS_MEMORY):
-        restorer.net  # noqa: B018 - what is wrong with the weights is said now, not on the page
+    serve(restorer, args.port, args.max_size, _tell)
 
-    from .server import serve
 
-    serve(restorer, args.port, args.max_size, lambda address: sys.stdout.write(f'{address}\n'))
+def _tell(address: str) -> None:
+    sys.stdout.write(f'{address} is open in this computer\'s browsers; Ctrl-C ends it.\n')
+    sys.stdout.flush()
 
 
 def _size(text: str) -> int:

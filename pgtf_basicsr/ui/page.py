@@ -252,9 +252,10 @@ class Page:
         }
 
     def _show_result(self, session: Session, outcome: Outcome) -> Updates:
+        name = Path(outcome.target).name
         return {
             self._player: gr.update(value=player(outcome.target), visible=True),
-            self._download: gr.update(value=outcome.target, label=f'Download {Path(outcome.target).name}', visible=True),
+            self._download: gr.update(value=outcome.target, label=f'Download {name}', visible=True),
             self._status: _outcome_message('Restored', outcome),
         }
 
