@@ -36,9 +36,12 @@ class Background(Protocol):
 
     Attributes:
         scale (int): Their width and height in those of the video.
+        keeps_samples (bool): Whether they have the samples of the video. A face is then pasted as the change of it, and
+            otherwise replaces what is there.
     """
 
     scale: int
+    keeps_samples: bool
 
     def prepare(self, frame: Frame, format: VideoFormat) -> Planes:
         """Make the planes of one, `scale` times as wide and high as the frame.
@@ -61,6 +64,7 @@ class PlainBackground:
 
     def __init__(self, scale: int = 1):
         self.scale = _valid(scale)
+        self.keeps_samples = scale == 1
 
     def prepare(self, frame: Frame, format: VideoFormat) -> Planes:
         """Make the planes of a frame, see `Background`."""
@@ -87,6 +91,8 @@ class RealESRGANBackground:
         UserError: spandrel, the extra ``background``, is not installed; the file is missing, damaged or not a network
             from RGB to RGB that enlarges or cleans images; or it does not support the precision.
     """
+
+    keeps_samples = False
 
     def __init__(
         self,
