@@ -14,10 +14,10 @@ from .repacking import repack
 
 __all__ = [
     'BT709',
+    'NOT_STATED',
     'Color',
     'ContentLight',
     'MasteringDisplay',
-    'NOT_STATED',
     'VideoFormat',
     'chroma_location',
     'depth_of',

@@ -176,9 +176,7 @@ class VideoReader:
             for number, (frame, time, duration) in enumerate(decoded):
                 image = self._to_image(frame, number)
                 # The image of RGB samples loses nothing.
-                decoded_frame = (
-                    None if is_rgb(frame) else DecodedFrame(frame, self._orientation, self._chroma_location)
-                )
+                decoded_frame = None if is_rgb(frame) else DecodedFrame(frame, self._orientation, self._chroma_location)
                 if previous is not None:
                     yield previous._replace(duration=time - previous.time)
                 previous = Frame(image, time, duration, decoded_frame)
