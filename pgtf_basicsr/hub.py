@@ -48,7 +48,8 @@ def find_weights(weights: str | Path) -> Path:
     if isinstance(cached, str):
         return Path(cached)
     if not hub.constants.HF_HUB_OFFLINE:
-        get_root_logger().info(
+        # A warning, which is shown in every command.
+        get_root_logger().warning(
             f'Fetching {file} of {hub_id} from the Hugging Face Hub to {hub.constants.HF_HUB_CACHE}.'
         )
     try:
@@ -107,5 +108,8 @@ def _missing(name: str, hub_id: str, hub: Any, cache: str | PathLike[str], error
 
 def _files_of(hub_id: str, hub: Any) -> str:
     """List what could have been meant, as arguments."""
-    files = [f'{hub_id}/{file}' for file in hub.list_repo_files(hub_id) if file.endswith(SUFFIXES)]
-    return ', '.join(files) or 'no weights at all'
+    try:
+        names = hub.list_repo_files(hub_id)
+    except Exception:  # the connection may be lost by now; what is reported is that there is no such file
+        return 'others'
+    return ', '.join(f'{hub_id}/{name}' for name in names if name.endswith(SUFFIXES)) or 'no weights at all'

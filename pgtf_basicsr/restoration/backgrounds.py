@@ -1,12 +1,13 @@
 """What restored faces are pasted into: the frame itself, or the frame enlarged."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..checkpoints import read_checkpoint
 from ..devices import PRECISIONS
@@ -36,9 +37,12 @@ class Background(Protocol):
 
     Attributes:
         scale (int): Their width and height in those of the video.
+        keeps_samples (bool): Whether they have the samples of the video. A face is then pasted as the change of it, and
+            otherwise replaces what is there.
     """
 
     scale: int
+    keeps_samples: bool
 
     def prepare(self, frame: Frame, format: VideoFormat) -> Planes:
         """Make the planes of one, `scale` times as wide and high as the frame.
@@ -61,6 +65,7 @@ class PlainBackground:
 
     def __init__(self, scale: int = 1):
         self.scale = _valid(scale)
+        self.keeps_samples = scale == 1
 
     def prepare(self, frame: Frame, format: VideoFormat) -> Planes:
         """Make the planes of a frame, see `Background`."""
@@ -88,6 +93,8 @@ class RealESRGANBackground:
             from RGB to RGB that enlarges or cleans images; or it does not support the precision.
     """
 
+    keeps_samples = False
+
     def __init__(
         self,
         weights: str | Path,
@@ -100,7 +107,9 @@ class RealESRGANBackground:
         self.scale = _valid(scale)
         self._device, self._dtype = device, PRECISIONS[precision]
         self._tile, self._overlap = tile, overlap
-        self._network = _load(find_weights(weights), device, precision)
+        self._network = _load(find_weights(weights), precision).to(device)
+        if precision != 'fp32':
+            _keep_bits(self._network.model, self._dtype)
 
     def prepare(self, frame: Frame, format: VideoFormat) -> Planes:
         """Make the planes of a frame, see `Background`. Torch computes: to be called from one thread."""
@@ -119,12 +128,15 @@ class RealESRGANBackground:
     def _restore(self, image: np.ndarray) -> Iterator[tuple[Tile, Tensor]]:
         """Restore what is kept of each tile, as samples of the image's type."""
         network, largest, dtype = self._network, np.iinfo(image.dtype).max, getattr(torch, image.dtype.name)
-        for tile in tiles(*image.shape[:2], self._tile, self._overlap, network.size_requirements.multiple_of):
-            seen = send(to_tensor(image[tile.seen]), self._device).to(self._dtype)
+        (height, width), multiple_of = image.shape[:2], network.size_requirements.multiple_of
+        for tile in tiles(height, width, self._tile, self._overlap, multiple_of):
+            seen = send(to_tensor(image[tile.seen]), self._device)
             inner = tuple(
                 slice(kept.start - seen.start, kept.stop - seen.start) for seen, kept in zip(tile.seen, tile.kept)
             )
-            restored = network(seen[None])[0][:, *_scaled(inner, network.scale)]
+            rows, columns = _scaled(inner, network.scale)
+            with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
+                restored = network(seen[None])[0, :, rows, columns]
             yield tile, (restored.float() * largest).round().to(dtype)
 
 
@@ -141,7 +153,7 @@ def _scaled(parts: tuple[slice, ...], scale: int) -> tuple[slice, ...]:
     return tuple(slice(part.start * scale, part.stop * scale) for part in parts)
 
 
-def _load(path: Path, device: torch.device, precision: str) -> 'ImageModelDescriptor[Any]':
+def _load(path: Path, precision: str) -> 'ImageModelDescriptor[Any]':
     try:
         import spandrel  # only where it is needed
     except ImportError as error:
@@ -168,7 +180,18 @@ def _load(path: Path, device: torch.device, precision: str) -> 'ImageModelDescri
         channels == (3, 3),
         f'{path} holds a network from {channels[0]} to {channels[1]} channels: a background needs one from RGB to RGB',
     )
-    try:
-        return network.to(device, PRECISIONS[precision]).eval()
-    except spandrel.UnsupportedDtypeError as error:
-        raise UserError(f'{path} holds {name}, which does not run in {precision}: choose another precision') from error
+    supported = {'fp32': True, 'bf16': network.supports_bfloat16, 'fp16': network.supports_half}
+    require(supported[precision], f'{path} holds {name}, which does not run in {precision}: choose another precision')
+    return network.eval()
+
+
+def _keep_bits(net: nn.Module, dtype: torch.dtype) -> None:
+    """Let the first and last convolution compute in fp32 within autocast: bf16 would leave 8 bits of the image."""
+    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    for convolution, result in (convolutions[0], dtype), (convolutions[-1], torch.float32):
+        convolution.forward = partial(_in_fp32, convolution.forward, result)
+
+
+def _in_fp32(forward: Callable[[Tensor], Tensor], dtype: torch.dtype, features: Tensor) -> Tensor:
+    with torch.autocast(features.device.type, enabled=False):
+        return forward(features.float()).to(dtype)

@@ -20,7 +20,7 @@ from .face_analysis import square_images
 from .settings import AUTO, Settings
 from .sources import open_source
 
-__all__ = ['FaceChoice', 'Shown', 'choose_faces', 'is_one_face', 'read_shown', 'shown_images']
+__all__ = ['FaceChoice', 'Shown', 'choose_faces', 'is_one_face', 'read_shown_frames', 'shown_images']
 
 # Number and image of a frame.
 Shown: TypeAlias = tuple[int, np.ndarray]
@@ -160,7 +160,7 @@ def shown_images(frames: Iterable[Frame], analysis: Analysis) -> Iterator[Shown]
     yield from zip(wanted, square_images((frame for number, frame in numbered if number in wanted), analysis.video))
 
 
-def read_shown(path: str | Path, analysis: Analysis, settings: Settings) -> Iterator[Shown]:
+def read_shown_frames(path: str | Path, analysis: Analysis, settings: Settings) -> Iterator[Shown]:
     """Read these from a video."""
     with open_source(path, settings, lambda damage: None) as source:
         yield from shown_images(source, analysis)

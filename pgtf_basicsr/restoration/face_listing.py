@@ -9,7 +9,7 @@ from ..faces.sheet import clock_time, face_sheet
 from ..files import replacing
 from ..images import write_image
 from .face_analysis import analyse_video, analysis_path, file_beside
-from .face_choice import read_shown
+from .face_choice import read_shown_frames
 from .kept_input import kept_video
 from .reports import Outcome, Report, VideoReport
 from .segments import naming
@@ -55,7 +55,7 @@ def list_faces(source: str | Path, target: str | Path, settings: Settings, repor
         analysis = analyse_video(path, str(source), settings, kept, told)
         if analysis.tracks:
             sheet = file_beside(target, '.faces.png')
-            image = face_sheet(analysis, read_shown(path, analysis, settings))
+            image = face_sheet(analysis, read_shown_frames(path, analysis, settings))
             with naming(sheet), replacing(sheet) as partial:
                 write_image(partial, image)
         return _listed(analysis)

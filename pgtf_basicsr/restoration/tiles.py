@@ -1,7 +1,7 @@
 """Tiles of images that are too large to go through a network at once."""
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 __all__ = ['Tile', 'tiles']
@@ -43,7 +43,7 @@ def _spans(length: int, size: int, overlap: int, multiple_of: int) -> list[tuple
     last = (length - size) // multiple_of * multiple_of
     starts = [*range(0, last, step), last]
     # Between two tiles the middle of what both see.
-    cuts = [(start + size + following) // 2 for start, following in zip(starts, starts[1:])]
+    cuts = [(start + size + following) // 2 for start, following in pairwise(starts)]
     stops = [*(start + size for start in starts[:-1]), length]
     return [
         (slice(start, stop), slice(first, end))

@@ -25,7 +25,7 @@ from ..video.formats import VideoFormat
 from .background import write_behind
 from .crop_mode import CropMode, working_size
 from .face_analysis import analyse_frames, analyse_video, analysis_path
-from .face_choice import FaceChoice, choose_faces, read_shown, shown_images
+from .face_choice import FaceChoice, choose_faces, read_shown_frames, shown_images
 from .faces_mode import FacesMode, background_of
 from .jobs import Job, file_identity
 from .kept_input import is_pipe, kept_frames, kept_video
@@ -197,7 +197,7 @@ class Restorer:
             if settings.faces != CROP:
                 self._check(path, target, told)
                 analysis = analyse_video(path, str(source), settings, analysis_path(target, settings), told)
-                faces = choose_faces(analysis, settings, partial(read_shown, path, analysis, settings), told.warn)
+                faces = choose_faces(analysis, settings, partial(read_shown_frames, path, analysis, settings), told.warn)
             if settings.preview is not None:
                 settings, faces = preview_part(path, settings, faces, told.warn)
             with open_source(path, settings, told.warn) as reader:

@@ -15,7 +15,7 @@ import numpy as np
 from .chroma import LEFT, ChromaLocation, enlarge, shrink
 from .codecs import SWSCALE_FLAGS
 from .formats import VideoFormat, chroma_location, depth_of, is_full_range, is_rgb
-from .layouts import as_planar, plane_samples
+from .layouts import planar_samples
 from .repacking import repack
 
 __all__ = ['planes_to_rgb', 'rgb_to_planes', 'to_rgb', 'to_uint8', 'ycbcr_equation']
@@ -53,7 +53,7 @@ def to_rgb(frame: av.VideoFrame, location: ChromaLocation | None = None) -> np.n
     depth, rgb = depth_of(frame), is_rgb(frame)
     if (rgb and depth == 8) or (not rgb and frame.colorspace not in LUMA_SHARES):
         return repack(frame, format='rgb24' if depth == 8 else 'rgb48le', interpolation=SWSCALE_FLAGS).to_ndarray()
-    planes = [plane_samples(plane, depth) for plane in as_planar(frame).planes]
+    planes = planar_samples(frame)
     if rgb:
         return _merged(planes, depth)
     matrix, offset = ycbcr_equation(frame.colorspace, depth, is_full_range(frame))
@@ -161,10 +161,9 @@ def _merged(planes: Sequence[np.ndarray], depth: int) -> np.ndarray:
     """Make an image of planes G, B and R."""
     green, blue, red = planes
     image = cv2.merge([red, green, blue])
-    largest = np.iinfo(image.dtype).max
-    if largest == 2**depth - 1:
+    if depth in (8, 16):
         return image
-    return _rounded(image * np.float32(largest / (2**depth - 1)), image.dtype.type)
+    return _rounded(image * np.float32(65535 / (2**depth - 1)), np.uint16)
 
 
 def ycbcr_equation(matrix: int, depth: int, full_range: bool) -> tuple[np.ndarray, np.ndarray]:

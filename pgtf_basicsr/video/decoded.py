@@ -7,7 +7,7 @@ import numpy as np
 
 from .chroma import ChromaLocation
 from .formats import NOT_STATED, VideoFormat, depth_of, is_full_range, is_rgb, subsampling_of
-from .layouts import as_planar, plane_samples
+from .layouts import planar_samples
 from .orientation import Orientation
 from .planes import Planes
 
@@ -38,8 +38,7 @@ class DecodedFrame(NamedTuple):
         """
         if not self._has_format(format):
             return None
-        planes = [plane_samples(plane, format.depth) for plane in as_planar(self.frame).planes]
-        samples = [self.orientation.turned(plane).copy() for plane in planes]
+        samples = [self.orientation.turned(plane).copy() for plane in planar_samples(self.frame)]
         if len(samples) == 1:  # gray
             shape = format.chroma_shape(*samples[0].shape)
             samples += [np.full(shape, 2 ** (format.depth - 1), samples[0].dtype) for _ in range(2)]

@@ -9,33 +9,29 @@ from .codecs import SWSCALE_FLAGS
 from .formats import depth_of, is_rgb, subsampling_of
 from .repacking import repack
 
-__all__ = ['as_planar', 'plane_samples']
+__all__ = ['planar_samples', 'plane_samples']
 
-# Formats whose planes are read as they are: little-endian, without alpha.
-PLANAR = re.compile(r'(yuvj?4\d\dp|gray|gbrp)(9le|1\dle)?$')
+# Formats whose planes are read as they are: little-endian; alpha is a plane after the others.
+PLANAR = re.compile(r'(yuv[ja]?4\d\dp|gray|gbra?p)(9le|1\dle)?$')
 LAYOUTS = {(1, 1): '444', (2, 1): '422', (2, 2): '420', (1, 2): '440', (4, 1): '411', (4, 4): '410'}
 
 
-def as_planar(frame: av.VideoFrame) -> av.VideoFrame:
-    """Lay out the samples of a frame in planes, at the same depth and subsampling; alpha is dropped.
+def planar_samples(frame: av.VideoFrame) -> list[np.ndarray]:
+    """View the samples of a frame in planes, at the same depth and subsampling, without alpha.
 
     Returns:
-        VideoFrame: Y, Cb, Cr, or G, B, R, or gray, in little-endian; the same frame where it is that already.
+        list[ndarray]: Y, Cb and Cr, or G, B and R, or gray alone, see `plane_samples`. They are copies where the frame
+            lays them out otherwise.
 
     Raises:
         av.FFmpegError: FFmpeg cannot convert it.
     """
-    if PLANAR.match(frame.format.name):
-        return frame
     depth = depth_of(frame)
-    suffix = f'{depth}le' if depth > 8 else ''
-    if is_rgb(frame):
-        layout = 'gbrp'
-    elif len(frame.format.components) < 3:
-        layout = 'gray'
-    else:
-        layout = f'yuv{LAYOUTS[subsampling_of(frame)]}p'
-    return repack(frame, format=layout + suffix, interpolation=SWSCALE_FLAGS)
+    planar = frame
+    if not PLANAR.match(frame.format.name):
+        suffix = f'{depth}le' if depth > 8 else ''
+        planar = repack(frame, format=_layout(frame) + suffix, interpolation=SWSCALE_FLAGS)
+    return [plane_samples(plane, depth) for plane in planar.planes[:3]]
 
 
 def plane_samples(plane: av.video.plane.VideoPlane, depth: int) -> np.ndarray:
@@ -50,3 +46,11 @@ def plane_samples(plane: av.video.plane.VideoPlane, depth: int) -> np.ndarray:
     """
     samples = np.frombuffer(memoryview(plane), np.dtype('<u2' if depth > 8 else 'u1'))
     return samples.reshape(plane.height, -1)[:, : plane.width]
+
+
+def _layout(frame: av.VideoFrame) -> str:
+    if is_rgb(frame):
+        return 'gbrp'
+    if len(frame.format.components) < 3:
+        return 'gray'
+    return f'yuv{LAYOUTS[subsampling_of(frame)]}p'

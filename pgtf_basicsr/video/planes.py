@@ -57,7 +57,8 @@ def to_planes(image: np.ndarray, format: VideoFormat) -> Planes:
 def side_by_side(left: Planes, right: Planes) -> Planes:
     """Put two frames of the same size and format beside each other.
 
-    Of an odd width with subsampled chroma, the chroma of the right half is moved by half of its samples' distance.
+    Where a width is odd and chroma subsampled, the chroma samples of the right one come to lie elsewhere, so both are
+    converted.
     """
     format = left.format
     width = left.samples[0].shape[1]

@@ -163,7 +163,7 @@ def test_without_network_the_hub_is_a_line(tmp_path, monkeypatch):
 
 def test_without_huggingface_hub_the_hub_is_a_line(monkeypatch):
     monkeypatch.setitem(sys.modules, 'huggingface_hub', None)
-    refusal(lambda: PGTFormer.from_pretrained('someone/else'), r'someone/else; .* pip install "pgtf-basicsr\[hub\]"')
+    refusal(lambda: PGTFormer.from_pretrained('someone/else'), r'someone/else .*; .* pip install "pgtf-basicsr\[hub\]"')
 
 
 @pytest.mark.parametrize('path', ['missing', 'missing/net_g.pth', '/missing/folder', './a/b', 'a/b.safetensors'])

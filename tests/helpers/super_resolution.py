@@ -22,7 +22,7 @@ def seeded(make):
             if name.endswith('weight') and parameter.ndim == 4:
                 torch.nn.init.kaiming_normal_(parameter, a=0.2)
         if isinstance(net, RRDBNet):
-            net.conv_last.weight.mul_(0.1)
+            net.conv_last.weight.mul_(0.05)
             net.conv_last.bias.fill_(0.5)
         else:
             net.body[-1].weight.mul_(0.1)
@@ -30,7 +30,7 @@ def seeded(make):
 
 
 def rrdbnet(scale=4, channels=3):
-    return seeded(lambda: RRDBNet(channels, channels, scale, num_feat=8, num_block=1, num_grow_ch=4))
+    return seeded(lambda: RRDBNet(channels, channels, scale, num_feat=8, num_block=1, num_grow_ch=32))
 
 
 def saved(net, path, key='params_ema'):

@@ -10,7 +10,7 @@ import torch
 from basicsr.archs.srvgg_arch import SRVGGNetCompact
 from spandrel.architectures.DnCNN import DnCNN
 
-from pgtf_basicsr.archs import spandrel_architecture
+from pgtf_basicsr.archs import PGTFormer, spandrel_architecture
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.images import to_tensor
 from pgtf_basicsr.restoration.backgrounds import PlainBackground, RealESRGANBackground
@@ -18,11 +18,27 @@ from pgtf_basicsr.restoration.tiles import tiles
 from pgtf_basicsr.video.formats import VideoFormat
 from pgtf_basicsr.video.frame import Frame
 
-from ..helpers import small_networks
 from ..helpers.super_resolution import noisy, rrdbnet, saved, seeded
 from ..helpers.videos import moving_frames, psnr
 
 CPU = torch.device('cpu')
+# Small, with sizes that its tensors tell.
+PGTFORMER = dict(
+    image_size=64,
+    width=32,
+    multipliers=(1, 2, 1),
+    swin_levels=(16,),
+    num_heads=4,
+    window_size=2,
+    z_channels=64,
+    codebook_size=16,
+    codebook_dim=24,
+    predictor_width=32,
+    predictor_layers=1,
+    predictor_mlp=32,
+    tfr_levels=(16, 32),
+    tfr_channels=32,
+)
 
 
 def frame_of(image):
@@ -38,7 +54,10 @@ def samples_of(net, image):
 @pytest.mark.parametrize('dtype, depth', [(np.uint8, 8), (np.uint16, 10)])
 @pytest.mark.parametrize('scale', [1, 2, 4])
 def test_a_plain_background_is_the_frame_enlarged(scale, dtype, depth):
-    image, format = (moving_frames(1, 48, 36)[0] * np.float64(np.iinfo(dtype).max / 255)).astype(dtype), VideoFormat(depth, '444')
+    image, format = (
+        (moving_frames(1, 48, 36)[0] * np.float64(np.iinfo(dtype).max / 255)).astype(dtype),
+        VideoFormat(depth, '444'),
+    )
     planes = PlainBackground(scale).prepare(frame_of(image), format)
     assert planes.format == format
     assert {plane.shape for plane in planes.samples} == {(36 * scale, 48 * scale)}
@@ -83,16 +102,21 @@ def test_tiles_cover_an_image_once_and_see_beyond_what_is_kept(length, size, ove
         times_kept[kept] += 1
         for part, inner, side in zip(seen, kept, times_kept.shape):
             assert part.start % multiple_of == 0
-            assert part.stop - part.start == min(side, size) or (part.stop == side and part.stop - part.start < size + multiple_of)
+            assert part.stop - part.start == min(side, size) or (
+                part.stop == side and part.stop - part.start < size + multiple_of
+            )
             assert part.start == 0 == inner.start or inner.start - part.start >= overlap
             assert part.stop == side == inner.stop or part.stop - inner.stop >= overlap
     assert (times_kept == 1).all()
 
 
-@pytest.mark.parametrize('make, scale', [
-    (lambda: SRVGGNetCompact(num_feat=8, num_conv=4, upscale=2), 2),  # 6 convolutions of 3 pixels: it sees 6 around
-    (lambda: rrdbnet(2), 2),
-])
+@pytest.mark.parametrize(
+    'make, scale',
+    [
+        (lambda: SRVGGNetCompact(num_feat=8, num_conv=4, upscale=2), 2),  # 6 convolutions of 3 pixels: it sees 6 around
+        (lambda: rrdbnet(2), 2),
+    ],
+)
 def test_tiles_leave_no_seam(make, scale, tmp_path):
     net = seeded(make)
     image = noisy(97, 131, np.uint16)
@@ -105,15 +129,17 @@ def test_tiles_leave_no_seam(make, scale, tmp_path):
     assert np.array_equal(*tiled)
 
 
-def test_ten_bits_stay_ten_bits(tmp_path):
-    net = rrdbnet()
+@pytest.mark.parametrize('precision, bound', [('fp32', 90), ('fp16', 55), ('bf16', 40)])
+def test_ten_bits_stay_ten_bits_in_every_precision(precision, bound, tmp_path):
+    """A ramp has more values than 8 bits have, in the result too: neither it nor the frame is rounded to bf16."""
+    net = seeded(lambda: SRVGGNetCompact(num_feat=8, num_conv=2, upscale=2))
     ramp = np.broadcast_to(np.linspace(0, 65535, 1024).round().astype(np.uint16)[None, :, None], (8, 1024, 3))
-    result = RealESRGANBackground(saved(net, tmp_path / 'net.pth'), 4, CPU).enhance(ramp)
-    assert len(np.unique(result[:, :, 0])) > 1024
-    assert np.abs(result.astype(int) - samples_of(net, ramp)).max() <= 4
+    result = RealESRGANBackground(saved(net, tmp_path / 'net.pth'), 2, CPU, precision).enhance(ramp)
+    assert len(np.unique(result[4, :, 0])) > 1000
+    assert psnr(result / 257, samples_of(net, ramp) / 257) > bound
 
 
-@pytest.mark.parametrize('precision, bound', [('bf16', 30), ('fp16', 50)])
+@pytest.mark.parametrize('precision, bound', [('bf16', 40), ('fp16', 55)])
 def test_half_precision_is_near(precision, bound, tmp_path):
     weights, image = saved(rrdbnet(), tmp_path / 'net.pth'), noisy(16, 24)
     exact, half = (RealESRGANBackground(weights, 4, CPU, name).enhance(image) for name in ('fp32', precision))
@@ -142,7 +168,7 @@ def test_what_is_no_network_for_backgrounds_is_a_line(tmp_path):
     state = rrdbnet().state_dict()
     torch.save({'params': {name: tensor for name, tensor in state.items() if 'rdb2.conv3' not in name}}, path)
     refusal(load, f'{path} cannot be loaded as a network that enlarges images')
-    saved(DnCNN(in_nc=3, out_nc=3, nc=8, nb=3), path)
+    saved(DnCNN(in_nc=3, out_nc=3, nc=8, act_mode='R'), path)
     refusal(lambda: load('fp16'), 'does not run in fp16: choose another precision')
     refusal(lambda: RealESRGANBackground(path, 3, CPU), 'scale must be one of 1, 2, 4, not 3')
     refusal(lambda: PlainBackground(0), 'scale must be one of 1, 2, 4, not 0')
@@ -153,11 +179,13 @@ def test_networks_for_faces_are_not_for_backgrounds(tmp_path, monkeypatch):
     monkeypatch.setattr(spandrel, 'MAIN_REGISTRY', registry)
     monkeypatch.setattr(spandrel.ModelLoader.__init__, '__defaults__', (None, registry))
     spandrel_architecture.install()
-    net = small_networks.build(small_networks.PGTFormer)
+    net = PGTFormer(**PGTFORMER)
     refusal(lambda: RealESRGANBackground(saved(net, tmp_path / 'net.pth'), 2, CPU), 'PGTFormer, which is for FaceSR')
 
 
 def test_without_spandrel_the_extra_is_named(tmp_path, monkeypatch):
     path = saved(rrdbnet(), tmp_path / 'net.pth')
     monkeypatch.setitem(sys.modules, 'spandrel', None)
-    refusal(lambda: RealESRGANBackground(path, 2, CPU), r'the extra background: pip install "pgtf-basicsr\[background\]"')
+    refusal(
+        lambda: RealESRGANBackground(path, 2, CPU), r'the extra background: pip install "pgtf-basicsr\[background\]"'
+    )

@@ -9,6 +9,7 @@ import signal
 import time
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from pgtf_basicsr.errors import UserError
@@ -173,6 +174,14 @@ def test_where_frames_take_long_each_is_kept(source, weights, tmp_path, monkeypa
     assert outcome.resumed >= 6 and outcome.frames == 13
     assert_equal_videos(target, tmp_path / 'whole.mkv')
     assert not job_folder(target).exists()
+
+
+def test_frames_that_earlier_versions_kept_are_restored_again(tmp_path):
+    kept = job_folder(tmp_path / 'out.mkv') / 'frames' / '00000000.npz'
+    kept.parent.mkdir(parents=True)
+    np.savez(kept, image=np.zeros((32, 48, 3), np.uint8), times=['0', '1/25'])
+    with Job(tmp_path / 'out.mkv', '.nut', {}, resume=True) as job:
+        assert job.num_frames == 0 and not kept.exists()
 
 
 def test_an_ended_restoration_without_a_segment_leaves_nothing(source, weights, tmp_path):
