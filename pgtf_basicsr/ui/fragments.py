@@ -62,7 +62,7 @@ def progress_bar(report: PageReport) -> str:
     return _bar(title, share, ' · '.join(parts))
 
 
-def player(path: str | Path) -> str:
+def player(path: Path) -> str:
     """A player of one of a page's videos, for browsers that can play it."""
     address = html.escape(f'gradio_api/file={quote(str(path))}')
     return f'<video controls playsinline preload="metadata" src="{address}"></video>'

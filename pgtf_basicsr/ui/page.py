@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ import gradio as gr
 from basicsr.utils import get_root_logger
 
 from ..errors import UserError
-from ..restoration.reports import Outcome
 from ..restoration.settings import CROP
 from ..restoration.whole_video import Restorer
 from .fragments import guide, message, player, progress_bar, size_text, tile_styles
 from .progress import PageReport, Stopped
-from .sessions import Session, Sessions, Work
-from .tasks import PREVIEW_SECONDS, Choice, Faces, Preview, find_faces, make_preview, restore
+from .sessions import Session, Sessions
+from .tasks import PREVIEW_SECONDS, Choice, Faces, Preview, Result, find_faces, make_preview, restore
 
 __all__ = ['STYLES', 'Page', 'theme']
 
@@ -164,7 +162,7 @@ class Page:
             yield {self._status: message(str(error), kind='error')}
             return
         run = partial(find_faces, self._restorer, video)
-        async for updates in self._run(session, run, self._show_faces):
+        async for updates in self._run(session, run, self._show_faces, failed={self._upload: gr.update(value=None)}):
             yield {self._settings: gr.update(visible=False), **updates}
 
     async def _try(self, request: gr.Request, *chosen: Any) -> AsyncIterator[Updates]:
@@ -196,27 +194,24 @@ class Page:
             yield updates
 
     async def _run(
-        self, session: Session, run: Callable[[PageReport], Any], show: Callable[[Session, Any], Updates]
+        self,
+        session: Session,
+        run: Callable[[PageReport], Any],
+        show: Callable[[Session, Any], Updates],
+        failed: Updates | None = None,
     ) -> AsyncIterator[Updates]:
-        """Run something for a page; show how far it is, and at the end what came of it."""
+        """Run something for a page; show how far it is, and at the end what came of it or why nothing did."""
         work = self._sessions.start(session, run)
         # Browsers pass over updates that come close together, so each is complete.
         before = self._no_results()
         while not work.future.done():
             yield {**before, **self._busy(True), self._status: progress_bar(work.report)}
             await asyncio.sleep(INTERVAL)
-        yield {**before, **self._busy(False), **self._end(session, work, show)}
-
-    def _end(self, session: Session, work: Work, show: Callable[[Session, Any], Updates]) -> Updates:
         try:
-            return show(session, work.future.result())
-        except (Stopped, CancelledError):
-            return {self._status: message('Cancelled.')}
-        except UserError as error:
-            return {self._status: message(str(error), kind='error')}
-        except Exception:
-            get_root_logger().exception('The page asked for something that failed:')
-            return {self._status: message('This failed; the terminal that runs basicsr ui says why.', kind='error')}
+            ended = show(session, work.future.result())
+        except Exception as error:
+            ended = {**(failed or {}), self._status: _reason(error, session)}
+        yield {**before, **self._busy(False), **ended}
 
     def _session(self, request: gr.Request) -> Session:
         return self._sessions.open(str(request.session_hash))
@@ -247,23 +242,28 @@ class Page:
     def _show_preview(self, session: Session, preview: Preview) -> Updates:
         return {
             self._slider: gr.update(value=(preview.before, preview.after), visible=True),
-            self._player: gr.update(value=player(preview.outcome.target), visible=True),
-            self._status: _outcome_message('Preview', preview.outcome),
+            self._player: gr.update(value=player(preview.result.video), visible=True),
+            self._status: message(f'Preview: {preview.result.summary}', preview.result.notes, kind='done'),
         }
 
-    def _show_result(self, session: Session, outcome: Outcome) -> Updates:
-        name = Path(outcome.target).name
+    def _show_result(self, session: Session, result: Result) -> Updates:
         return {
-            self._player: gr.update(value=player(outcome.target), visible=True),
-            self._download: gr.update(value=outcome.target, label=f'Download {name}', visible=True),
-            self._status: _outcome_message('Restored', outcome),
+            self._player: gr.update(value=player(result.video), visible=True),
+            self._download: gr.update(value=str(result.video), label=f'Download {result.video.name}', visible=True),
+            self._status: message(f'Done: {result.summary}', result.notes, kind='done'),
         }
+
+
+def _reason(error: Exception, session: Session) -> str:
+    """Say why something has not come to its end."""
+    if isinstance(error, Stopped):
+        return message('Cancelled.')
+    if isinstance(error, UserError):
+        # A user knows the name of a video, not where it is.
+        return message(str(error).replace(f'{session.folder}/', ''), kind='error')
+    get_root_logger().error('What the page asked for has failed:', exc_info=error)
+    return message('This has failed. The terminal that basicsr ui runs in says why.', kind='error')
 
 
 def _show_choice(area: str) -> Any:
     return gr.update(visible=area == FOUND)
-
-
-def _outcome_message(title: str, outcome: Outcome) -> str:
-    notes = [*outcome.faces, *(f'kept: {what}' for what in outcome.kept), *outcome.dropped, *outcome.changed]
-    return message(f'{title}: {outcome.frames} frames in {outcome.seconds:.0f} seconds.', notes, kind='done')

@@ -13,12 +13,12 @@ from ..devices import memory_advice
 from ..faces.analysis import Analysis
 from ..faces.sheet import face_tiles, time_span
 from ..images import read_image
-from ..restoration.face_choice import is_one_face, read_shown
-from ..restoration.reports import Outcome, Report
+from ..restoration.face_choice import is_one_face, read_shown_frames
 from ..restoration.whole_video import Restorer
 from ..video.encoding import SUFFIXES
+from .progress import PageReport
 
-__all__ = ['PREVIEW_SECONDS', 'Choice', 'Face', 'Faces', 'Preview', 'find_faces', 'make_preview', 'restore']
+__all__ = ['PREVIEW_SECONDS', 'Choice', 'Face', 'Faces', 'Preview', 'Result', 'find_faces', 'make_preview', 'restore']
 
 PREVIEW_SECONDS = 5
 # Faces to choose from: the ones longest in view, where there are more.
@@ -66,21 +66,35 @@ class Choice:
     stride: int
 
 
+class Result(NamedTuple):
+    """A restored video.
+
+    Attributes:
+        video (Path): The video.
+        summary (str): What was done, a sentence.
+        notes (list[str]): What is kept of the input and what is not, and what else there is to say, a phrase each.
+    """
+
+    video: Path
+    summary: str
+    notes: Sequence[str]
+
+
 class Preview(NamedTuple):
     """Some seconds of a video, restored.
 
     Attributes:
+        result (Result): They.
         before (ndarray): A frame of the input (H, W, 3) uint8 RGB.
         after (ndarray): The same frame, restored.
-        outcome (Outcome): Where the video is, and what there is to say of it.
     """
 
+    result: Result
     before: np.ndarray
     after: np.ndarray
-    outcome: Outcome
 
 
-def find_faces(restorer: Restorer, video: Path, report: Report) -> Faces:
+def find_faces(restorer: Restorer, video: Path, report: PageReport) -> Faces:
     """Find the faces of a video, which are kept beside it for what follows.
 
     Raises:
@@ -89,28 +103,28 @@ def find_faces(restorer: Restorer, video: Path, report: Report) -> Faces:
     analysis = restorer.with_settings(analysis=_analysis_of(video)).analyse(video, report)
     longest = sorted(analysis.tracks, key=lambda track: -len(track.detections))[:MAX_FACES]
     shown = replace(analysis, tracks=sorted(longest, key=lambda track: track.id))
-    images = face_tiles(shown, read_shown(video, shown, restorer.settings))
+    images = face_tiles(shown, read_shown_frames(video, shown, restorer.settings))
     faces = [
         Face(track.id, f'Face {track.id}\n{time_span(shown, track)}', images[track.id])
         for track in shown.tracks
         if track.id in images
     ]
-    return Faces(faces, is_one_face(analysis), _summary(analysis), list(_notes(analysis, len(faces))))
+    return Faces(faces, is_one_face(analysis), _summary(video.name, analysis), list(_notes(analysis, len(faces))))
 
 
-def make_preview(restorer: Restorer, video: Path, folder: Path, choice: Choice, report: Report) -> Preview:
+def make_preview(restorer: Restorer, video: Path, folder: Path, choice: Choice, report: PageReport) -> Preview:
     """Restore some seconds of a video, from where a face is in view.
 
     Raises:
         UserError: As of `restore`.
     """
     restorer = restorer.with_settings(preview=Fraction(PREVIEW_SECONDS))
-    outcome = _restore(restorer, video, folder / f'{video.stem}_preview{_suffix(video)}', choice, report)
-    before, after = np.hsplit(read_image(f'{outcome.target}.preview.png'), 2)
-    return Preview(before, after, outcome)
+    result = _restore(restorer, video, folder / f'{video.stem}_preview{_suffix(video)}', choice, report)
+    before, after = np.hsplit(read_image(f'{result.video}.preview.png'), 2)
+    return Preview(result, before, after)
 
 
-def restore(restorer: Restorer, video: Path, folder: Path, choice: Choice, report: Report) -> Outcome:
+def restore(restorer: Restorer, video: Path, folder: Path, choice: Choice, report: PageReport) -> Result:
     """Restore a video.
 
     Raises:
@@ -119,17 +133,23 @@ def restore(restorer: Restorer, video: Path, folder: Path, choice: Choice, repor
     return _restore(restorer, video, folder / f'{video.stem}_restored{_suffix(video)}', choice, report)
 
 
-def _restore(restorer: Restorer, video: Path, target: Path, choice: Choice, report: Report) -> Outcome:
-    restorer = restorer.with_settings(analysis=_analysis_of(video), **asdict(choice))
+def _restore(restorer: Restorer, video: Path, target: Path, choice: Choice, report: PageReport) -> Result:
+    analysis = _analysis_of(video)
     with memory_advice(LESS_MEMORY):
-        return restorer.restore_video(video, target, report=report)
+        outcome = restorer.with_settings(analysis=analysis, **asdict(choice)).restore_video(
+            video, target, report=report
+        )
+    # That the faces are those that were found before goes without saying.
+    warnings = [warning for warning in report.warnings if str(analysis) not in warning]
+    notes = [*outcome.faces, *(f'kept: {what}' for what in outcome.kept), *warnings]
+    return Result(target, f'{outcome.frames} frames restored in {outcome.seconds:.0f} seconds.', notes)
 
 
-def _summary(analysis: Analysis) -> str:
-    video, number = analysis.video, len(analysis.tracks)
+def _summary(name: str, analysis: Analysis) -> str:
+    facts, number = analysis.video, len(analysis.tracks)
     faces = {0: 'No face', 1: 'One face'}.get(number, f'{number} faces')
-    length = tqdm.format_interval(video.frames / video.rate)
-    return f'{faces} in {video.name}: {video.width}×{video.height} pixels, {length}.'
+    length = tqdm.format_interval(facts.frames / facts.rate)
+    return f'{faces} in {name}: {facts.width}×{facts.height} pixels, {length}.'
 
 
 def _notes(analysis: Analysis, shown: int) -> Iterator[str]:
