@@ -12,15 +12,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-__all__ = [
-    'FACE_LABELS',
-    'STEADY_REACH',
-    'at_crop_size',
-    'ellipse_mask',
-    'face_probability',
-    'parsing_mask',
-    'steady',
-]
+__all__ = ['FACE_LABELS', 'STEADY_REACH', 'at_crop_size', 'ellipse_mask', 'face_probability', 'parsing_mask', 'steady']
 
 # Labels of CelebAMask-HQ that are pasted: skin, brows, eyes, glasses, ears, nose, mouth and lips. Glasses are among
 # them because the network restores them, and eyes behind them have no other label: they must not stay blurred in a face

@@ -77,8 +77,10 @@ class FaceChoice:
         return digest.hexdigest()
 
     @property
-    def summary(self) -> list[str]:
+    def summary(self) -> Sequence[str]:
         """What is restored in the part, a phrase each."""
+        if not self.tracks:
+            return self.left_alone or ('none was found',)
         frames = len(self.counts)
         shown = sum(any(len(self._cut(path)) for path in self.analysis.paths[track.id]) for track in self.tracks)
         restored = f'{shown} {"face" if shown == 1 else "faces"} in {np.count_nonzero(self.counts)} of {frames} frames'

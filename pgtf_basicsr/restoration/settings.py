@@ -41,13 +41,13 @@ class Settings:
         end (Fraction, optional): Time in the input at which the output ends, in seconds.
         rate (Fraction, optional): Frames per second of a folder of images. Default: 25.
         faces (str): Which faces are restored: all, largest, or their numbers, such as 1,3, see
-            `faces.selection.select_faces`; crop, the frames as a whole: the video is cropped to one face; or auto, which
-            is crop for what is so cropped and all for the rest, see `modes.is_one_face`.
+            `faces.selection.select_faces`; crop: frames as a whole, of a video that is cropped to one face; or auto:
+            crop for what is so cropped, see `face_choice.is_one_face`, and all for the rest.
         detect_every (int): Faces are detected in every so-manieth frame.
         detector (str): auto, centerface or retinaface, see `faces.detection.choose_detector`.
         detector_weights (str, optional): Weights of RetinaFace.
         analysis (str | Path, optional): File of the faces that were found, to read or to write. Default: beside the
-            output, see `analysis_store.default_path`.
+            output, see `face_analysis.analysis_path`.
         strength (float): How much of the change of a face is pasted, in [0, 1].
         match_colour (bool): Whether colours of a restored face are matched to its surroundings.
         mask (str): auto, parsing or ellipse: what of a crop is pasted, see `face_restoration`.

@@ -197,7 +197,8 @@ class Restorer:
             if settings.faces != CROP:
                 self._check(path, target, told)
                 analysis = analyse_video(path, str(source), settings, analysis_path(target, settings), told)
-                faces = choose_faces(analysis, settings, partial(read_shown_frames, path, analysis, settings), told.warn)
+                again = partial(read_shown_frames, path, analysis, settings)
+                faces = choose_faces(analysis, settings, again, told.warn)
             if settings.preview is not None:
                 settings, faces = preview_part(path, settings, faces, told.warn)
             with open_source(path, settings, told.warn) as reader:
@@ -217,7 +218,7 @@ class Restorer:
 
     def _announce(self, reader: Source, output: Output, faces: FaceChoice | None, told: VideoReport) -> None:
         """Say what of the input is not kept."""
-        working_size(self._net, reader, self.settings)
+        working_size(self.net, reader, self.settings)
         outcome = told.outcome
         outcome.kept, outcome.dropped = output.kept, output.dropped
         outcome.changed = (*reader.warnings, *output.changed)
@@ -274,14 +275,19 @@ class Restorer:
                 told.advance(Progress(RESTORATION, outcome.frames, outcome.seconds, mode.faces_in(number)))
 
     def _mode(self, source: Source | ArraysSource, format: VideoFormat, faces: FaceChoice | None) -> Mode:
-        net, device, settings = self._net, self._network.device, self.settings
+        net, device, settings = self.net, self._network.device, self.settings
         if faces is None:
             return CropMode(net, device, source, format, settings)
         background = background_of(settings, device)
         return FacesMode(net, device, faces, source.pixel_aspect, format, settings, background)
 
     @property
-    def _net(self) -> PGTFormer:
+    def net(self) -> PGTFormer:
+        """The network, on its device.
+
+        Raises:
+            UserError: A file is missing, unreadable or does not fit, or the network does not allow the stride.
+        """
         net, stride = self._network.net, self.settings.stride
         require(
             stride <= net.num_frames, f'stride must be {net.num_frames} at most, the frames of a window, not {stride}'
