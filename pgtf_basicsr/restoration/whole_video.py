@@ -113,15 +113,6 @@ class Restorer:
             other = Restorer(self._weights, self._option_file, other.settings)
         return other
 
-    @property
-    def net(self) -> PGTFormer:
-        """The network, which is loaded if it has not been.
-
-        Raises:
-            UserError: A file is missing, unreadable or does not fit.
-        """
-        return self._network.net
-
     def analyse(self, source: str | Path, report: Report | None = None) -> Analysis:
         """Find the faces of a video: the first of the two passes, without the network.
 

@@ -162,7 +162,7 @@ class Page:
             yield {self._status: message(str(error), kind='error')}
             return
         run = partial(find_faces, self._restorer, video)
-        async for updates in self._run(session, run, self._show_faces, failed={self._upload: gr.update(value=None)}):
+        async for updates in self._run(session, run, self._show_faces, failed={self._upload: gr.update(value=None, interactive=True)}):
             yield {self._settings: gr.update(visible=False), **updates}
 
     async def _try(self, request: gr.Request, *chosen: Any) -> AsyncIterator[Updates]:
