@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
     parser.add_argument(
-        '--port', type=int, default=7860, metavar='N', help='port of 127.0.0.1; 0 is any free one (default: %(default)s)'
+        '--port', type=int, default=7860, metavar='N', help='port of 127.0.0.1; 0 is any (default: %(default)s)'
     )
     parser.add_argument(
         '--max-size',
@@ -52,7 +52,7 @@ def run(args: Namespace) -> None:
 
 
 def _tell(address: str) -> None:
-    sys.stdout.write(f'{address} is open in this computer\'s browsers; Ctrl-C ends it.\n')
+    sys.stdout.write(f"{address} is open in this computer's browsers; Ctrl-C ends it.\n")
     sys.stdout.flush()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from basicsr.utils import get_root_logger
 
-from ..errors import UserError
+from ..errors import UserError, require
 from ..restoration.settings import CROP
 from ..restoration.whole_video import Restorer
 from .fragments import guide, message, player, progress_bar, size_text, tile_styles
@@ -31,6 +31,7 @@ FACES = 'faces'
 PLAIN: dict[str, Any] = {'js_on_load': None, 'apply_default_css': False}
 
 Updates = dict[Any, Any]
+Task = Callable[[PageReport], Any]
 
 
 def theme() -> gr.themes.Base:
@@ -150,58 +151,53 @@ class Page:
     def _clear(self, request: gr.Request) -> Updates:
         session = self._session(request)
         if session.busy:
-            return {}
+            return {self._status: gr.skip()}
         session.clear()
         return {**self._no_results(), self._settings: gr.update(visible=False), self._status: guide()}
 
     async def _take(self, request: gr.Request, upload: str) -> AsyncIterator[Updates]:
         session = self._session(request)
-        try:
-            video = session.take(Path(upload))
-        except UserError as error:
-            yield {self._status: message(str(error), kind='error')}
-            return
-        run = partial(find_faces, self._restorer, video)
-        async for updates in self._run(session, run, self._show_faces, failed={self._upload: gr.update(value=None, interactive=True)}):
+        again = {self._upload: gr.update(value=None, interactive=True)}
+
+        def prepare() -> Task:
+            return partial(find_faces, self._restorer, session.take(Path(upload)))
+
+        async for updates in self._run(session, prepare, self._show_faces, again):
             yield {self._settings: gr.update(visible=False), **updates}
 
     async def _try(self, request: gr.Request, *chosen: Any) -> AsyncIterator[Updates]:
-        async for updates in self._run_chosen(self._session(request), make_preview, self._show_preview, *chosen):
+        session = self._session(request)
+        prepare = partial(self._prepare, make_preview, session, *chosen)
+        async for updates in self._run(session, prepare, self._show_preview, {}):
             yield updates
 
     async def _restore_all(self, request: gr.Request, *chosen: Any) -> AsyncIterator[Updates]:
-        async for updates in self._run_chosen(self._session(request), restore, self._show_result, *chosen):
+        session = self._session(request)
+        prepare = partial(self._prepare, restore, session, *chosen)
+        async for updates in self._run(session, prepare, self._show_result, {}):
             yield updates
 
-    async def _run_chosen(
-        self,
-        session: Session,
-        task: Callable[[Restorer, Path, Path, Choice, PageReport], Any],
-        show: Callable[[Session, Any], Updates],
-        area: str,
-        faces: list[int],
-        *values: Any,
-    ) -> AsyncIterator[Updates]:
-        """Run `make_preview` or `restore` with what was chosen on the page."""
+    def _prepare(self, task: Callable[..., Any], session: Session, area: str, faces: list[int], *values: Any) -> Task:
+        """Prepare `make_preview` or `restore` with what was chosen on the page.
+
+        Raises:
+            UserError: There is nothing to restore.
+        """
+        folder, video = session.begin()
+        require(area == CROP or bool(faces), 'choose a face')
         selection = 'all' if len(faces) == len(session.faces) else ','.join(map(str, sorted(faces)))
         choice = Choice(CROP if area == CROP else selection, *values)
-        if session.video is None or not choice.faces:
-            text = 'Choose a face.' if session.video else 'The video is gone; drop it again.'
-            yield {self._status: message(text, kind='error')}
-            return
-        run = partial(task, self._restorer, session.video, session.new_folder(), choice)
-        async for updates in self._run(session, run, show):
-            yield updates
+        return partial(task, self._restorer, video, folder, choice)
 
     async def _run(
-        self,
-        session: Session,
-        run: Callable[[PageReport], Any],
-        show: Callable[[Session, Any], Updates],
-        failed: Updates | None = None,
+        self, session: Session, prepare: Callable[[], Task], show: Callable[[Session, Any], Updates], failed: Updates
     ) -> AsyncIterator[Updates]:
         """Run something for a page; show how far it is, and at the end what came of it or why nothing did."""
-        work = self._sessions.start(session, run)
+        try:
+            work = self._sessions.start(session, prepare())
+        except UserError as error:
+            yield {**failed, self._status: _reason(error, session)}
+            return
         # Browsers pass over updates that come close together, so each is complete.
         before = self._no_results()
         while not work.future.done():
@@ -210,7 +206,7 @@ class Page:
         try:
             ended = show(session, work.future.result())
         except Exception as error:
-            ended = {**(failed or {}), self._status: _reason(error, session)}
+            ended = {**failed, self._status: _reason(error, session)}
         yield {**before, **self._busy(False), **ended}
 
     def _session(self, request: gr.Request) -> Session:
@@ -220,9 +216,7 @@ class Page:
 
     def _busy(self, busy: bool) -> Updates:
         buttons = (self._upload, self._preview, self._restore)
-        return {button: gr.update(interactive=not busy) for button in buttons} | {
-            self._cancel: gr.update(visible=busy)
-        }
+        return {button: gr.update(interactive=not busy) for button in buttons} | {self._cancel: gr.update(visible=busy)}
 
     def _no_results(self) -> Updates:
         return {part: gr.update(visible=False) for part in (self._slider, self._player, self._download)}

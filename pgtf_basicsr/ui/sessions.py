@@ -84,12 +84,22 @@ class Session:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(exist_ok=True)
 
-    def new_folder(self) -> Path:
-        """Make a folder for results; there is one at a time."""
+    def begin(self) -> tuple[Path, Path]:
+        """Make a folder for results, in place of earlier ones.
+
+        Returns:
+            tuple[Path, Path]: The folder, and the video.
+
+        Raises:
+            UserError: Something runs for the page, or it has no video.
+        """
+        require(not self.busy, BUSY)
+        if self.video is None:
+            raise UserError('the video is gone; drop it again')
         folder = self.folder / 'results'
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        return folder
+        return folder, self.video
 
     def stop(self) -> None:
         """Ask what runs for the page to stop."""

@@ -39,6 +39,7 @@ NOT_RUN = {
     r'basicsr demo': 'takes long; tests/samples runs it',
     r'basicsr evaluate .* fvd': 'weights of I3D',
     r'jupyter .*': 'a server; tests/examples runs the notebook',
+    r'basicsr ui .*': 'a server; tests/ui opens the page',
     r'basicsr evaluate .* lpips .*': 'weights of VGG-16',
     r'(python[\d.]* -m )?pip (install|wheel) .*': 'installs',
     r'make .*': 'installs, or takes long',

@@ -1,4 +1,4 @@
-"""``basicsr ui`` in a process of its own: who is served what, and the page in a real browser, from upload to download."""
+"""``basicsr ui`` as a process: who is served what, and the page in a real browser, from upload to download."""
 
 import json
 import re
@@ -60,13 +60,12 @@ class Server:
         assert 'Traceback' not in self.run.output()
         assert list(self.folder.iterdir()) == []
 
-    def upload(self, content, name='in.mp4'):
+    def upload(self, content, name='in.mp4', **headers):
         """Upload a file as a browser does; status and content of the answer."""
         head = f'--edge\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
         data = head.encode() + content + b'\r\n--edge--\r\n'
-        status, _, answer = self.ask(
-            '/gradio_api/upload', data, **{'Content-Type': 'multipart/form-data; boundary=edge'}
-        )
+        headers['Content-Type'] = 'multipart/form-data; boundary=edge'
+        status, _, answer = self.ask('/gradio_api/upload', data, **headers)
         return status, answer
 
 
@@ -82,7 +81,10 @@ def test_who_is_served_what(server, weights):
     # This computer alone, under its own name. Linux has 127.0.0.2 as well, where a server for all would answer.
     with socket.socket() as other, pytest.raises(ConnectionRefusedError):
         other.connect(('127.0.0.2', server.port))
-    assert server.ask('/', Host='example.org')[0] == 400
+    assert server.ask('/', Host='example.org')[0] == 403
+    for origin in ('http://example.org', 'http://127.0.0.1:1', 'null'):
+        assert server.upload(b'video', Origin=origin)[0] == 403
+    assert server.upload(b'video', Origin=server.address)[0] == 200
     status, headers, page = server.ask('/')
     assert status == 200 and b'Face restoration' in page
     assert headers['Content-Security-Policy'].startswith("default-src 'self';")

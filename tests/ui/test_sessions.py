@@ -1,5 +1,6 @@
 """Open pages: their files, and what runs for them."""
 
+import shutil
 import threading
 
 import pytest
@@ -43,9 +44,15 @@ def test_files_go_with_their_page(tmp_path, upload):
 def test_a_video_takes_the_place_of_the_one_before(tmp_path, upload):
     with Sessions(tmp_path) as sessions:
         session = sessions.open('page')
-        (session.new_folder() / 'out.mp4').touch()
+        with pytest.raises(UserError, match='the video is gone; drop it again'):
+            session.begin()
+        again = shutil.copy(upload, tmp_path / 'again.mp4')
         session.take(upload)
-        assert [file.name for file in session.folder.iterdir()] == ['in.mp4']
+        folder, video = session.begin()
+        (folder / 'out.mp4').touch()
+        assert video == session.folder / 'in.mp4' and list(session.begin()[0].iterdir()) == []
+        session.take(again)
+        assert [file.name for file in session.folder.iterdir()] == ['again.mp4']
         with pytest.raises(UserError, match='in.mp4 did not arrive; drop it again'):
             session.take(upload)
 
@@ -54,7 +61,7 @@ def test_a_page_does_one_thing_at_a_time_until_it_is_stopped(tmp_path, upload):
     with Sessions(tmp_path) as sessions:
         session = sessions.open('page')
         work = sessions.start(session, until_stopped)
-        for again in (lambda: sessions.start(session, until_stopped), lambda: session.take(upload)):
+        for again in (lambda: sessions.start(session, until_stopped), lambda: session.take(upload), session.begin):
             with pytest.raises(UserError, match='at work'):
                 again()
         session.stop()
