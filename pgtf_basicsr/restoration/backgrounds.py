@@ -189,7 +189,7 @@ def _keep_bits(net: nn.Module, dtype: torch.dtype) -> None:
     """Let the first and last convolution compute in fp32 within autocast: bf16 would leave 8 bits of the image."""
     convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
     for convolution, result in (convolutions[0], dtype), (convolutions[-1], torch.float32):
-        convolution.forward = partial(_in_fp32, convolution.forward, result)
+        convolution.forward = partial(_in_fp32, convolution.forward, result)  # type: ignore[method-assign]
 
 
 def _in_fp32(forward: Callable[[Tensor], Tensor], dtype: torch.dtype, features: Tensor) -> Tensor:
