@@ -27,8 +27,8 @@ def tiles(height: int, width: int, size: int, overlap: int, multiple_of: int = 1
 
     Args:
         height, width (int): Of the image in pixels.
-        size (int): Side of a tile in pixels, at least 4 times `overlap`. Those at the right and lower edge may be longer
-            by less than `multiple_of`.
+        size (int): Side of a tile in pixels, at least 4 times `overlap`. Tiles at the right and lower edge may be
+            longer by less than `multiple_of`.
         overlap (int): Pixels that a tile sees beyond the line where it has as large a share as its neighbour. From one
             to the other shares change along as many pixels, half of them on each side of the line.
         multiple_of (int): What the first row and column of each tile are multiples of, so that a network that folds
