@@ -27,8 +27,9 @@ HALF_AXES = np.array([0.4, 0.44])
 # Widths of the edge as fractions of the crop: of an ellipse, which crosses skin, hair and background as it comes, and
 # of a parsed face, which ends where the face does.
 ELLIPSE_EDGE, PARSED_EDGE = 0.12, 0.03
-# Change of a mask from pixel to pixel of the frame at most, with something left for crops that are turned.
-STEEPEST = 0.08
+# Change of a mask from pixel to pixel along a side of its crop at most: less than a tenth across corners as well, which
+# is along a side of the frame in a crop that is turned.
+STEEPEST = 0.07
 # Blur of what is parsed, as a fraction of the crop: borders of labels jitter from frame to frame.
 PARSING_BLUR = 1 / 128
 
