@@ -462,11 +462,14 @@ def test_pixels_that_are_not_square(restorer, source, analysis, tmp_path):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(narrow, 'rgb24').reformat(format='yuv420p')))
         container.mux(stream.encode())
     found = restorer.analyse(tmp_path / 'in.mp4')
-    for track, known in zip(found.tracks, read_analysis(analysis).tracks, strict=True):
-        assert track.detections[0].x == pytest.approx(known.detections[0].x, abs=4)
-        assert track.detections[0].size == pytest.approx(known.detections[0].size, rel=0.1)
+    places = [
+        sorted((track.detections[0].x, track.detections[0].size) for track in tracks)
+        for tracks in (found.tracks, read_analysis(analysis).tracks)
+    ]
+    assert np.allclose(*places, atol=4) and len(places[0]) == 2
     restorer.restore_video(tmp_path / 'in.mp4', tmp_path / 'out.mkv')
     wide = [[cv2.resize(image, (320, 180)) for image in images(tmp_path / name)] for name in ('in.mp4', 'out.mkv')]
     assert min(changes(*wide)) > 5
-    outside = beside_faces(0, 1.3)
-    assert np.array_equal(wide[0][0][outside], wide[1][0][outside])
+    outside = beside_faces(0, 1.3)[:, ::2]
+    before, after = (planes(tmp_path / name)[0][0] for name in ('in.mp4', 'out.mkv'))
+    assert np.array_equal(before[outside], after[outside])
