@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
 __all__ = ['FACE_LABELS', 'STEADY_REACH', 'at_crop_size', 'ellipse_mask', 'face_probability', 'parsing_mask', 'steady']
@@ -59,7 +60,9 @@ def face_probability(logits: Tensor, labels: Sequence[int] = FACE_LABELS) -> Ten
     Returns:
         Tensor: (..., H, W) in [0, 1].
     """
-    return logits.float().softmax(-3)[..., list(labels), :, :].sum(-3)
+    probabilities = logits.float().softmax(-3)
+    # Indices in a list would be copied to a GPU, and waited for.
+    return torch.stack([probabilities.select(-3, label) for label in labels]).sum(0)
 
 
 def steady(probabilities: Iterable[np.ndarray], reach: int = STEADY_REACH) -> Iterator[np.ndarray]:
