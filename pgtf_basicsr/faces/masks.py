@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
 __all__ = ['FACE_LABELS', 'STEADY_REACH', 'at_crop_size', 'ellipse_mask', 'face_probability', 'parsing_mask', 'steady']
@@ -27,8 +28,9 @@ HALF_AXES = np.array([0.4, 0.44])
 # Widths of the edge as fractions of the crop: of an ellipse, which crosses skin, hair and background as it comes, and
 # of a parsed face, which ends where the face does.
 ELLIPSE_EDGE, PARSED_EDGE = 0.12, 0.03
-# Change of a mask from pixel to pixel of the frame at most, with something left for crops that are turned.
-STEEPEST = 0.08
+# Change of a mask from pixel to pixel along a side of its crop at most: less than a tenth across corners as well, which
+# is along a side of the frame in a crop that is turned.
+STEEPEST = 0.07
 # Blur of what is parsed, as a fraction of the crop: borders of labels jitter from frame to frame.
 PARSING_BLUR = 1 / 128
 
@@ -58,7 +60,9 @@ def face_probability(logits: Tensor, labels: Sequence[int] = FACE_LABELS) -> Ten
     Returns:
         Tensor: (..., H, W) in [0, 1].
     """
-    return logits.float().softmax(-3)[..., list(labels), :, :].sum(-3)
+    probabilities = logits.float().softmax(-3)
+    # Indices in a list would be copied to a GPU, and waited for.
+    return torch.stack([probabilities.select(-3, label) for label in labels]).sum(0)
 
 
 def steady(probabilities: Iterable[np.ndarray], reach: int = STEADY_REACH) -> Iterator[np.ndarray]:

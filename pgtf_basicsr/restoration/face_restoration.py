@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -107,13 +108,13 @@ class RestoredFrame:
     Attributes:
         sampled (SampledFrame): The frame and its crops.
         planes (Planes): What faces are pasted into.
-        images (dict[int, Tensor]): Restored crops, (3, size, size) float, by the index of their path.
+        images (dict[int, ndarray]): Restored crops, (3, size, size) float32, not clamped, by the index of their path.
         parsed (dict[int, ndarray]): Where masks are parsed, the probability of face, (h, w), steadied over time.
     """
 
     sampled: SampledFrame
     planes: Planes
-    images: dict[int, Tensor]
+    images: dict[int, np.ndarray]
     parsed: dict[int, np.ndarray]
 
 
@@ -211,7 +212,8 @@ class FaceRestorer:
             sampled = waiting.popleft()
             if sampled.number >= first:
                 planes = self._background.prepare(sampled.frame, self._format)
-                yield RestoredFrame(sampled, planes, images, parsed)
+                arrays = {index: image.float().numpy() for index, image in images.items()}
+                yield RestoredFrame(sampled, planes, arrays, parsed)
 
     def paste(self, restored: RestoredFrame) -> PlanarFrame:
         """Paste restored crops into the planes of their frame."""
@@ -235,7 +237,7 @@ class FaceRestorer:
         else:
             # The face replaces what the background shows in its place.
             crop = _unit(sample_crop(restored.planes.to_rgb(), matrix, size))
-        image = restored.images[index].float().clamp(0, 1).movedim(0, -1).contiguous().numpy()
+        image = cv2.merge([channel.clip(0, 1) for channel in restored.images[index]])
         if self._match_colours:
             image = match_colour(image, crop, mask)
         return RestoredCrop(matrix, crop, image, mask)

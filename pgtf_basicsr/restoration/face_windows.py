@@ -97,54 +97,47 @@ def restore_crops(
         raise ValueError(f'stride must be from 1 to {stream.num_frames}, not {stride}')
     passes = _Passes(stream, stride, batch_size)
     block = _block(stride, batch_size)
-    begin = first_frame_for_faces(first, stream.num_frames, stride, batch_size)
     tracks: dict[int, _Track[Features]] = {}
-    waiting: deque[tuple[int, dict[int, Callable[[], Tensor]]]] = deque()
+    waiting: deque[_Waiting] = deque()
 
-    def finished(frames: float) -> Iterator[CropResults]:
-        """Take results of passes made before a frame, and yield all frames that are complete with them."""
-        passes.collect(frames, first)
-        while waiting:
-            number, measured = waiting[0]
-            if any(first <= number and tracks[index].complete < number for index in crops_of[number]):
-                return
-            waiting.popleft()
-            images = {i: tracks[i].versions.pop(number) for i in crops_of[number] if number >= first}
-            ended = [i for i in crops_of.pop(number) if spans[i].last == number]
-            for index in ended:
+    def complete_frames() -> Iterator[CropResults]:
+        while waiting and all(tracks[index].complete >= waiting[0].number for index in waiting[0].restored):
+            frame = waiting.popleft()
+            versions = {index: tracks[index].versions.pop(frame.number) for index in frame.restored}
+            for index in [index for index in frame.restored if spans[index].last == frame.number]:
                 del tracks[index]
             yield CropResults(
-                {index: weighted_mean(versions) for index, versions in images.items()},
-                {index: wait() for index, wait in measured.items()},
+                {index: weighted_mean(each) for index, each in versions.items()},
+                {index: wait() for index, wait in frame.measured.items()},
             )
 
-    crops_of: dict[int, list[int]] = {}
-    number = begin - 1
+    number = begin = first_frame_for_faces(first, stream.num_frames, stride, batch_size)
     for number, frame in enumerate(crops, begin):
-        crops_of[number] = sorted(frame)
         measured = {}
-        for index in crops_of[number]:
+        for index in sorted(frame):
             if index not in tracks:
-                # Windows whose passes were made before are not made again.
-                windows = _windows(spans[index], stream.num_frames, stride, first // block * block)
-                tracks[index] = _Track(windows)
+                # Windows that are complete before the block of the first result are not needed.
+                tracks[index] = _Track(_windows(spans[index], stream.num_frames, stride, first // block * block))
             with torch.no_grad():
                 features = stream.frame_features(send(frame[index][None], device))
                 if measure is not None:
                     measured[index] = begin_fetch(measure(features))
             tracks[index].features[number] = features
             del features
-        waiting.append((number, measured))
-        for index in crops_of[number]:
+        waiting.append(_Waiting(number, sorted(frame) if number >= first else [], measured))
+        for index in sorted(frame):
             passes.add(number, tracks[index])
-        if (number + 1) % block == 0:
+        # No window waits for others for longer than a single face takes to fill a pass.
+        if (number + 1) % block == 0 or passes.oldest(number) <= number - batch_size * stride:
             passes.flush(number)
-        # Those of this frame are left to the GPU until the next one has been launched.
-        yield from finished(number)
+        # Results of this frame's passes are left to the GPU until the next ones have been launched.
+        passes.collect(number, first)
+        yield from complete_frames()
     if any(span.first <= number < span.last for span in spans):
         raise ValueError(f'the frames end with number {number}, before a face does')
     passes.flush(number)
-    yield from finished(float('inf'))
+    passes.collect(number + 1, first)
+    yield from complete_frames()
 
 
 def faces_in_view(spans: Sequence[Span], first: int = 0) -> Iterator[list[int]]:
@@ -177,6 +170,20 @@ def first_frame_for_faces(frame: int, num_frames: int, stride: int, batch_size: 
 def _block(stride: int, batch_size: int) -> int:
     """Frames in a block: windows that are complete in different blocks never share a pass."""
     return 1 if batch_size == 1 else PASSES * batch_size * stride
+
+
+class _Waiting(NamedTuple):
+    """A frame that waits for its windows.
+
+    Attributes:
+        number (int): Its number.
+        restored (list[int]): Indices of the faces whose results are needed.
+        measured (dict[int, Callable]): What waits for what was measured, by index.
+    """
+
+    number: int
+    restored: list[int]
+    measured: dict[int, Callable[[], Tensor]]
 
 
 @dataclass(frozen=True)
@@ -246,8 +253,9 @@ class _Track(Generic[Features]):
 
 @dataclass
 class _Queued(Generic[Features]):
-    """A window that waits for its pass, or for the result of it."""
+    """A window that waits for its pass, or for the result of it, since the frame of a number was taken."""
 
+    number: int
     track: _Track[Features]
     window: _Window
     features: list[Features] = field(default_factory=list)
@@ -267,16 +275,20 @@ class _Passes(Generic[Features]):
     def add(self, number: int, track: _Track[Features]) -> None:
         """Queue the windows of a face that are complete with a frame, and make the passes that are full."""
         for window, features in track.take(number):
-            self._queue.append(_Queued(track, window, features))
+            self._queue.append(_Queued(number, track, window, features))
             if len(self._queue) == self._batch_size:
                 self._launch(number, self._batch_size)
+
+    def oldest(self, number: int) -> int:
+        """Number of the frame with which the oldest window that is queued was complete, or this one."""
+        return self._queue[0].number if self._queue else number
 
     def flush(self, number: int) -> None:
         """Make passes for what is queued: one by one, because each number of windows takes memory for a CUDA graph."""
         while self._queue:
             self._launch(number, 1)
 
-    def collect(self, number: float, first: int) -> None:
+    def collect(self, number: int, first: int) -> None:
         """Give tracks the results of passes that were made before a frame; frames before ``first`` need none."""
         while self._launched and self._launched[0][0] < number:
             _, queued, wait = self._launched.popleft()

@@ -30,7 +30,7 @@ from .faces_mode import FacesMode, background_of
 from .jobs import Job, file_identity
 from .kept_input import is_pipe, kept_frames, kept_video
 from .loaded_network import LoadedNetwork
-from .modes import Mode, SideBySide
+from .modes import Deferred, Mode, SideBySide
 from .outputs import Output, StreamOutput, output_of
 from .preview import preview_part, write_comparison
 from .reports import RESTORATION, Outcome, Progress, Report, TextReport, VideoReport
@@ -252,14 +252,15 @@ class Restorer:
         self, reader: Source, mode: Mode, first: int, writer: FrameWriter, total: int | None, told: VideoReport
     ) -> None:
         """Restore the frames from a number on, and write them."""
+
+        def write_frame(make: Deferred) -> None:
+            writer.write(make())
+
         started, outcome = time.monotonic(), told.outcome
         frames = islice(reader, mode.first_frame_for(first), None)
         outcome.resumed = outcome.frames = first
         told.begin(RESTORATION, total)
-        with (
-            closing(mode.restore(frames, first)) as restored,
-            write_behind(lambda make: writer.write(make()), mode.buffered) as write,
-        ):
+        with closing(mode.restore(frames, first)) as restored, write_behind(write_frame, mode.buffered) as write:
             for number, make in enumerate(restored, first):
                 write(make)
                 outcome.frames, outcome.seconds = number + 1, time.monotonic() - started

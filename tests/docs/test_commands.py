@@ -107,7 +107,7 @@ def test_commands_in_the_text_exist():
 @pytest.mark.parametrize(
     'text, fault',
     [
-        ('basicsr restore in.mp4 -o out.mp4 --wieghts w.pth', 'required: --weights'),
+        ('basicsr restore in.mp4 -o out.mp4 --wieghts w.pth', 'unrecognized arguments: --wieghts w.pth'),
         ('basicsr restore in.mp4 -o out.mp4 --weights w.pth --colour', 'unrecognized arguments: --colour'),
         ('basicsr train -opt options/stage5.yml', 'options/stage5.yml is not an option file'),
         ('basicsr tarin -opt options/stage1.yml', 'there is no command tarin'),
