@@ -108,8 +108,8 @@ class Page:
                 [('Best', 1), ('Fast', self._restorer.net.num_frames)], value=defaults.stride, label='Quality'
             )
             with gr.Row():
-                self._preview = gr.Button(f'Preview {PREVIEW_SECONDS} seconds', min_width=140)
-                self._restore = gr.Button('Restore the video', variant='primary', min_width=140)
+                self._preview = gr.Button(f'Preview {PREVIEW_SECONDS} seconds', size='md', min_width=150)
+                self._restore = gr.Button('Restore the video', variant='primary', size='md', min_width=150)
 
     def _add_results(self) -> None:
         self._status = gr.HTML(guide(), elem_id='status', **PLAIN)
