@@ -13,7 +13,7 @@ from .server import serve
 
 __all__ = ['add_arguments', 'run']
 
-UNITS = {'MB': 10**6, 'GB': 10**9}
+UNITS = {'MB': 2**20, 'GB': 2**30}
 
 
 def add_arguments(parser: ArgumentParser) -> None:

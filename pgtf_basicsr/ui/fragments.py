@@ -31,7 +31,7 @@ def guide() -> str:
 
 def size_text(size: int) -> str:
     """A number of bytes for people: 500 MB, 4 GB."""
-    return f'{size / 1e9:g} GB' if size >= 1e9 else f'{size / 1e6:g} MB'
+    return f'{size / 2**30:.3g} GB' if size >= 2**30 else f'{size / 2**20:.3g} MB'
 
 
 def message(text: str, notes: Sequence[str] = (), *, kind: str = 'note') -> str:

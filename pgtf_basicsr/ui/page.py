@@ -122,17 +122,26 @@ class Page:
 
     def _connect(self) -> None:
         shown = [
-            *(self._upload, self._settings, self._area, self._tiles, self._faces, self._preview, self._restore),
+            *(
+                self._upload,
+                self._settings,
+                self._area,
+                self._tiles,
+                self._faces,
+                self._strength,
+                self._preview,
+                self._restore,
+            ),
             *(self._status, self._cancel, self._slider, self._player, self._download),
         ]
         chosen = [self._area, self._faces, self._fidelity, self._strength, self._stride]
         # Sessions run one thing after the other, and the page shows the progress itself.
-        options = dict(show_progress='hidden', concurrency_limit=None, api_visibility='private')
+        options: dict[str, Any] = dict(show_progress='hidden', concurrency_limit=None, api_visibility='private')
         self.blocks.load(self._open, **options)
         self.blocks.unload(self._close)
         self._upload.upload(self._take, self._upload, shown, **options)
         self._upload.clear(self._clear, None, shown, **options)
-        self._area.change(_show_choice, self._area, self._faces, **options)
+        self._area.change(self._show_choice, self._area, [self._faces, self._strength], **options)
         self._preview.click(self._try, chosen, shown, **options)
         self._restore.click(self._restore_all, chosen, shown, **options)
         self._cancel.click(self._stop, **options)
@@ -201,7 +210,8 @@ class Page:
         # Browsers pass over updates that come close together, so each is complete.
         before = self._no_results()
         while not work.future.done():
-            yield {**before, **self._busy(True), self._status: progress_bar(work.report)}
+            status = progress_bar(work.report) if work.future.running() else message('Waiting for another page…')
+            yield {**before, **self._busy(True), self._status: status}
             await asyncio.sleep(INTERVAL)
         try:
             ended = show(session, work.future.result())
@@ -221,6 +231,10 @@ class Page:
     def _no_results(self) -> Updates:
         return {part: gr.update(visible=False) for part in (self._slider, self._player, self._download)}
 
+    def _show_choice(self, area: str) -> Updates:
+        """Show what only faces have."""
+        return {part: gr.update(visible=area == FOUND) for part in (self._faces, self._strength)}
+
     def _show_faces(self, session: Session, found: Faces) -> Updates:
         session.faces = [face.number for face in found.faces]
         area = CROP if found.is_one_face or not found.faces else FOUND
@@ -229,6 +243,7 @@ class Page:
             self._settings: gr.update(visible=True),
             self._area: gr.update(value=area),
             self._tiles: tile_styles(FACES, [face.image for face in found.faces]),
+            **self._show_choice(area),
             self._faces: gr.update(choices=choices, value=session.faces, visible=area == FOUND),
             self._status: message(found.summary, found.notes, kind='done'),
         }
@@ -257,7 +272,3 @@ def _reason(error: Exception, session: Session) -> str:
         return message(str(error).replace(f'{session.folder}/', ''), kind='error')
     get_root_logger().error('What the page asked for has failed:', exc_info=error)
     return message('This has failed. The terminal that basicsr ui runs in says why.', kind='error')
-
-
-def _show_choice(area: str) -> Any:
-    return gr.update(visible=area == FOUND)

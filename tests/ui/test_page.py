@@ -1,5 +1,6 @@
 """``basicsr ui`` as a process: who is served what, and the page in a real browser, from upload to download."""
 
+import importlib.util
 import json
 import re
 import signal
@@ -19,11 +20,12 @@ from pgtf_basicsr.samples.scenes import scenes
 from pgtf_command import run_command
 
 from ..helpers.browsers import BROWSER
-from ..helpers.processes import Run
+from ..helpers.processes import Run, run
 from ..helpers.small_networks import PGTFormer, build, write
 from ..helpers.videos import audio_packets, write_video
 
-MAX_SIZE = 10**6
+needs_gradio = pytest.mark.skipif(importlib.util.find_spec('gradio') is None, reason='there is no Gradio')
+MAX_SIZE = 2**20
 FRAMES = 8
 
 
@@ -71,12 +73,12 @@ class Server:
 
 @pytest.fixture(scope='module')
 def server(weights, tmp_path_factory):
-    pytest.importorskip('gradio')
     server = Server(tmp_path_factory.mktemp('server'), weights)
     yield server
     server.end(signal.SIGTERM, 143)
 
 
+@needs_gradio
 def test_who_is_served_what(server, weights):
     # This computer alone, under its own name. Linux has 127.0.0.2 as well, where a server for all would answer.
     with socket.socket() as other, pytest.raises(ConnectionRefusedError):
@@ -125,6 +127,7 @@ def page(server):
         browser.close()
 
 
+@needs_gradio
 def test_from_upload_to_download(page, server, tmp_path):
     scene = scenes()[0]
     source = write_video(tmp_path / 'two faces.mp4', [scene.frame(n) for n in range(FRAMES)], 25, audio='aac')
@@ -167,6 +170,13 @@ def test_from_upload_to_download(page, server, tmp_path):
     page.wait_for_function("document.querySelector('#player video').videoWidth == 320")
     folder = Path(unquote(page.locator('#player video').get_attribute('src')).partition('=')[2]).parents[1]
     assert source.name in [file.name for file in folder.iterdir()]
+
+    page.get_by_role('radio', name='The whole picture').check()
+    faces.first.wait_for(state='hidden')
+    page.get_by_role('button', name='Preview').click()
+    page.get_by_text(f'Preview: {FRAMES} frames restored').wait_for()
+    assert not page.get_by_text('faces in').or_(page.get_by_text('Strength')).is_visible()
+
     assert page.hosts == {urlsplit(server.address).netloc} and page.faults == []
     page.close()
     while folder.exists():
@@ -198,8 +208,8 @@ def frames_of(path):
         return [frame.to_ndarray(format='rgb24').astype(float) for frame in container.decode(video=0)]
 
 
+@needs_gradio
 def test_nothing_stays_after_ctrl_c(weights, tmp_path):
-    pytest.importorskip('gradio')
     Server(tmp_path, weights).end(signal.SIGINT, 130)
 
 
@@ -209,15 +219,14 @@ def test_without_gradio(monkeypatch, capsys):
     assert capsys.readouterr().err == 'basicsr: the page needs Gradio: pip install "pgtf-basicsr[ui]"\n'
 
 
-def test_mistakes_are_reported_before_there_is_a_page(weights, capsys, tmp_path):
-    pytest.importorskip('gradio')
+@needs_gradio
+def test_mistakes_are_reported_before_there_is_a_page(weights, tmp_path):
     with socket.create_server(('127.0.0.1', 0)) as other:
         port = other.getsockname()[1]
-        assert run_command(['ui', '--weights', str(weights), '--port', str(port)]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(f'basicsr: cannot listen on port {port}: ') and error.count('\n') == 1
-    assert run_command(['ui', '--weights', str(tmp_path / 'none.pth'), '--port', '0']) == 2
-    assert 'none.pth' in capsys.readouterr().err.splitlines()[-1]
+        output = run(tmp_path, 'ui', '--weights', weights, '--port', port, status=2)
+    assert output.startswith(f'basicsr: cannot listen on port {port}: ') and output.count('\n') == 1
+    output = run(tmp_path, 'ui', '--weights', 'none.pth', '--port', 0, status=2)
+    assert output.startswith('basicsr: ') and 'none.pth' in output and output.count('\n') == 1
 
 
 @pytest.mark.parametrize('text', ['0GB', '4', '4TB', 'GB', '-1GB'])
