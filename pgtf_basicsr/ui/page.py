@@ -121,19 +121,9 @@ class Page:
         self._download = gr.DownloadButton('Download', visible=False, variant='primary', elem_id='download')
 
     def _connect(self) -> None:
-        shown = [
-            *(
-                self._upload,
-                self._settings,
-                self._area,
-                self._tiles,
-                self._faces,
-                self._strength,
-                self._preview,
-                self._restore,
-            ),
-            *(self._status, self._cancel, self._slider, self._player, self._download),
-        ]
+        controls = [self._upload, self._settings, self._area, self._tiles, self._faces, self._strength]
+        results = [self._status, self._cancel, self._slider, self._player, self._download]
+        shown = [*controls, self._preview, self._restore, *results]
         chosen = [self._area, self._faces, self._fidelity, self._strength, self._stride]
         # Sessions run one thing after the other, and the page shows the progress itself.
         options: dict[str, Any] = dict(show_progress='hidden', concurrency_limit=None, api_visibility='private')

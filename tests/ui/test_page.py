@@ -170,6 +170,7 @@ def test_from_upload_to_download(page, server, tmp_path):
     page.wait_for_function("document.querySelector('#player video').videoWidth == 320")
     folder = Path(unquote(page.locator('#player video').get_attribute('src')).partition('=')[2]).parents[1]
     assert source.name in [file.name for file in folder.iterdir()]
+    assert len([*folder.parent.rglob('*_restored.mp4')]) == 1
 
     page.get_by_role('radio', name='The whole picture').check()
     faces.first.wait_for(state='hidden')
