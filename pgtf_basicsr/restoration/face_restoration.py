@@ -28,7 +28,7 @@ from ..video.planes import Planes
 from .backgrounds import Background
 from .face_windows import CropResults, faces_in_view, first_frame_for_faces, restore_crops
 
-__all__ = ['MASKS', 'FaceRestorer', 'RestoredFrame', 'SampledFrame', 'restore_faces']
+__all__ = ['MASKS', 'FaceRestorer', 'RestoredFrame', 'SampledFrame', 'restore_faces', 'uses_parsing']
 
 MASKS = ('auto', 'parsing', 'ellipse')
 # Classes of CelebAMask-HQ, whose labels masks are made of.
@@ -165,7 +165,7 @@ class FaceRestorer:
         self._size, self._stride, self._batch_size, self._device = size, stride, batch_size, device
         self._strength, self._match_colours = strength, match_colours
         self._to_square = resize_matrix(float(pixel_aspect), 1)
-        self._parses = _parses(net, mask)
+        self._parses = uses_parsing(net, mask)
 
     def first_frame(self, first: int) -> int:
         """Number of the frame at which frames have to begin for results from another one on, see `face_windows`."""
@@ -247,8 +247,16 @@ class FaceRestorer:
         return compose(self._paths[index].matrix(number, self._size), self._to_square)
 
 
-def _parses(net: PGTFormer, mask: str) -> bool:
-    """Whether masks are made of face parsing."""
+def uses_parsing(net: PGTFormer, mask: str) -> bool:
+    """Whether masks are made of face parsing.
+
+    Args:
+        net (PGTFormer): The network.
+        mask (str): As of `FaceRestorer`.
+
+    Raises:
+        UserError: The mask is another word, or parsing for a network whose face parsing was not trained.
+    """
     require(mask in MASKS, f'mask must be one of {", ".join(MASKS)}, not {mask}')
     trained = net.parsing_net.num_classes == NUM_CLASSES and net.parsing_net.is_trained
     require(

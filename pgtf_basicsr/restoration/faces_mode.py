@@ -16,7 +16,7 @@ from .batches import choose_batch_size
 from .face_choice import FaceChoice
 from .face_restoration import FaceRestorer
 from .modes import BUFFERED, Deferred
-from .settings import Settings
+from .settings import PLAIN, Settings
 
 __all__ = ['FacesMode', 'background_of']
 
@@ -71,7 +71,7 @@ class FacesMode:
         return self._restorer.first_frame(frame)
 
     def faces_in(self, frame: int) -> int | None:
-        return int(self._counts[frame])
+        return int(self._counts[frame]) if frame < len(self._counts) else 0
 
     def restore(self, frames: Iterable[Frame], first: int) -> Generator[Deferred, None, None]:
         with closing(read_ahead(self._restorer.sample(frames, first), self.buffered)) as sampled:
@@ -85,7 +85,7 @@ def background_of(settings: Settings, device: torch.device) -> Background:
     Raises:
         UserError: Its weights do not fit, or its package is not installed.
     """
-    if settings.background == 'plain':
+    if settings.background == PLAIN:
         return PlainBackground(settings.scale)
     weights = settings.background_weights
     assert weights is not None  # the settings have checked it

@@ -38,9 +38,9 @@ def kept_video(source: str | Path, warn: Callable[[str], object]) -> Iterator[st
     with tempfile.TemporaryDirectory(prefix='basicsr-') as folder:
         warn(f'what comes through a pipe is kept in {folder} to be read twice; --faces crop reads it once')
         kept = Path(folder) / 'standard input'
-        pipe = Path(STANDARD_INPUT if str(source) == PIPE else source)
+        is_standard = str(source) == PIPE
         try:
-            with open(pipe, 'rb') as read, open(kept, 'wb') as written:
+            with open(0 if is_standard else source, 'rb', closefd=not is_standard) as read, open(kept, 'wb') as written:
                 shutil.copyfileobj(read, written)
         except OSError as error:
             raise UserError(

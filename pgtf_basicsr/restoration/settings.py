@@ -10,14 +10,15 @@ from ..devices import PRECISIONS
 from ..errors import require
 from .backgrounds import SCALES
 
-__all__ = ['AUTO', 'BACKGROUNDS', 'CROP', 'DETECTORS', 'MASKS', 'Settings']
+__all__ = ['AUTO', 'BACKGROUNDS', 'CROP', 'DETECTORS', 'MASKS', 'PLAIN', 'Settings']
 
 # Of `Settings.faces`, beside what `faces.selection.select_faces` takes.
 AUTO, CROP = 'auto', 'crop'
 FACES = re.compile(r'auto|crop|all|largest|\d+( *, *\d+)*', re.ASCII)
 DETECTORS = ('auto', 'centerface', 'retinaface')
 MASKS = ('auto', 'parsing', 'ellipse')
-BACKGROUNDS = ('plain', 'realesrgan')
+PLAIN = 'plain'
+BACKGROUNDS = (PLAIN, 'realesrgan')
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Settings:
     mask: str = 'auto'
     min_face: float = 16
     min_blur: float = 0
-    background: str = 'plain'
+    background: str = PLAIN
     background_weights: str | Path | None = None
     scale: int = 1
     preview: Fraction | None = None
@@ -122,7 +123,7 @@ class Settings:
             value = getattr(self, name)
             require(value in choices, f'{name} must be one of {", ".join(map(str, choices))}, not {value}')
         require(
-            self.background == 'plain' or self.background_weights is not None,
+            self.background == PLAIN or self.background_weights is not None,
             f'background {self.background} needs background-weights, a file of such a network',
         )
         require(self.preview is None or self.preview > 0, f'preview must be positive, not {self.preview}')

@@ -20,14 +20,16 @@ from ..archs import PGTFormer
 from ..errors import DataError, require
 from ..faces.analysis import Analysis, VideoFacts
 from ..files import make_folder
+from ..hub import find_weights
 from ..version import __version__
 from ..video.formats import VideoFormat
 from .background import write_behind
 from .crop_mode import CropMode, working_size
 from .face_analysis import analyse_frames, analyse_video, analysis_path
 from .face_choice import FaceChoice, choose_faces, read_shown_frames, shown_images
+from .face_restoration import uses_parsing
 from .faces_mode import FacesMode, background_of
-from .jobs import Job, file_identity
+from .jobs import Job, file_digest, file_identity
 from .kept_input import is_pipe, kept_frames, kept_video
 from .loaded_network import LoadedNetwork
 from .modes import Deferred, Mode, SideBySide
@@ -35,7 +37,7 @@ from .outputs import Output, StreamOutput, output_of
 from .preview import preview_part, write_comparison
 from .reports import RESTORATION, Outcome, Progress, Report, TextReport, VideoReport
 from .segments import FrameWriter, SegmentedWriter
-from .settings import CROP, Settings
+from .settings import CROP, PLAIN, Settings
 from .sources import PIPE, ArraysSource, Source, open_source
 
 __all__ = ['Restorer', 'restore_video']
@@ -190,6 +192,8 @@ class Restorer:
                 analysis = analyse_video(path, str(source), settings, analysis_path(target, settings), told)
                 again = partial(read_shown_frames, path, analysis, settings)
                 faces = choose_faces(analysis, settings, again, told.warn)
+            if faces is None and settings.background != PLAIN:
+                told.warn('frames that are restored as a whole have no background: it is not restored')
             if settings.preview is not None:
                 settings, faces = preview_part(path, settings, faces, told.warn)
             with open_source(path, settings, told.warn) as reader:
@@ -206,6 +210,8 @@ class Restorer:
         """Say what would be lost, and find what would fail, before faces are looked for."""
         with open_source(source, self.settings, told.warn) as reader:
             self._announce(reader, output_of(target, reader, self.settings), None, told)
+        uses_parsing(self.net, self.settings.mask)
+        background_of(self.settings, self._network.device)
 
     def _announce(self, reader: Source, output: Output, faces: FaceChoice | None, told: VideoReport) -> None:
         """Say what of the input is not kept."""
@@ -258,7 +264,7 @@ class Restorer:
 
         started, outcome = time.monotonic(), told.outcome
         frames = islice(reader, mode.first_frame_for(first), None)
-        outcome.resumed = outcome.frames = first
+        outcome.resumed = outcome.frames = first if total is None else min(first, total)
         told.begin(RESTORATION, total)
         with closing(mode.restore(frames, first)) as restored, write_behind(write_frame, mode.buffered) as write:
             for number, make in enumerate(restored, first):
@@ -288,10 +294,12 @@ class Restorer:
 
     def _describe(self, reader: Source, settings: Settings) -> dict[str, Any]:
         """What the result depends on. Devices and sizes of batches change no more than rounding."""
+        background = settings.background_weights
         versions = {'pgtf-basicsr': __version__, 'PyAV': av.__version__, 'torch': torch.__version__}
         return {
             **{f'input {name}': value for name, value in file_identity(reader.path).items()},
             **self._network.description,
             **settings.describe(),
+            'background weights': None if background is None else file_digest(find_weights(background)),
             **versions,
         }

@@ -1,8 +1,8 @@
 """``basicsr restore`` of whole videos with faces, found by the real detector in scenes with known truth."""
 
 import json
-import subprocess
-import sys
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 
@@ -23,11 +23,11 @@ from pgtf_basicsr.samples.scenes import Actor, Scene, scenes
 from pgtf_basicsr.video import VideoReader
 from pgtf_command import run_command
 
-from ..helpers.quickstart import environment
+from ..helpers.processes import Run
 from ..helpers.small_networks import PGTFormer, build, write
 from ..helpers.videos import audio_packets, frame_times, psnr, write_video
 
-LENGTH, SEGMENT = 8, 3
+LENGTH, SEGMENT = 6, 2
 CROSSING, CUT = scenes()[0], scenes()[2]
 
 
@@ -159,20 +159,32 @@ def test_an_identity_network_changes_no_sample(restorer, source, deep_source, sh
     assert frame_times(tmp_path / 'same.mkv') == pytest.approx(frame_times(video), abs=1e-3)
 
 
+def with_pipes():
+    """Let a process read and write pipes."""
+    os.dup2(os.open('in', os.O_RDONLY), 0)
+    os.dup2(os.open('out', os.O_WRONLY), 1)
+
+
 def test_the_command_through_pipes(restorer, source, weights, tmp_path):
     """In a process of its own: two passes over what can be read once, and the same frames as from file to file."""
-    command = [sys.executable, '-m', 'pgtf_basicsr', 'restore', '-', '-o', '-', '--weights', str(weights)]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), input=source.read_bytes(), capture_output=True)
-    said = done.stderr.decode()
-    assert done.returncode == 0, said
+    for name in ('in', 'out'):
+        os.mkfifo(tmp_path / name)
+    command = Run(tmp_path, 'restore', '-', '-o', '-', '--weights', weights, before=with_pipes)
+    with ThreadPoolExecutor() as threads:
+        threads.submit((tmp_path / 'in').write_bytes, source.read_bytes())
+        piped = threads.submit((tmp_path / 'out').read_bytes).result()
+    assert command.statuses() == [0], command.output()
+    said = command.output()
     assert 'is kept in ' in said and 'to be read twice' in said
     assert 'Faces of -: ' in said and '2 in view' in said and f'{LENGTH}/{LENGTH}' in said
-    assert '-: 8 frames\n    faces: 2 faces in 8 of 8 frames restored\n' in said
-    (tmp_path / 'piped.y4m').write_bytes(done.stdout)
+    assert '-: 6 frames\n    faces: 2 faces in 6 of 6 frames restored\n' in said
+    (tmp_path / 'piped.y4m').write_bytes(piped)
     restorer.restore_video(source, tmp_path / 'out.mkv')
     for piped, own in zip(planes(tmp_path / 'piped.y4m'), planes(tmp_path / 'out.mkv'), strict=True):
         assert all(map(np.array_equal, piped, own))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['out.mkv', 'out.mkv.faces.json', 'piped.y4m']
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *('in', 'out', 'out.mkv', 'out.mkv.faces.json', 'piped.y4m')
+    ]
 
 
 class Heard(TextReport):
@@ -190,6 +202,10 @@ class Killed(BaseException):
     """Stands for whatever ends a process."""
 
 
+def end(*arguments):
+    raise Killed
+
+
 class EndsIn(TextReport):
     """Ends a pass after so many frames."""
 
@@ -200,7 +216,7 @@ class EndsIn(TextReport):
     def advance(self, outcome, progress):
         super().advance(outcome, progress)
         if (progress.step, progress.frames) == self.end_at:
-            raise Killed
+            end()
 
 
 @pytest.mark.parametrize('options', [dict(), dict(stride=3, batch_size=2)], ids=['plain', 'strided batches'])
@@ -209,14 +225,17 @@ def test_killed_in_either_pass_and_resumed(restorer, source, tmp_path, monkeypat
     restorer, target = restorer.with_settings(**options), tmp_path / 'out.mkv'
     restorer.restore_video(source, tmp_path / 'whole.mkv')
     with pytest.raises(Killed):
-        restorer.restore_video(source, target, report=EndsIn(ANALYSIS, 5))
+        restorer.restore_video(source, target, report=EndsIn(ANALYSIS, 4))
     assert not list(tmp_path.glob('*out.mkv*'))
-    for frames in (5, 7):
+    for frames in (3, 5):
         with pytest.raises(Killed):
             restorer.restore_video(source, target, resume=True, report=EndsIn(RESTORATION, frames))
         assert (tmp_path / 'out.mkv.faces.json').exists() and not target.exists()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(VideoOutput, 'join', end)
+        restorer.restore_video(source, target, resume=True)
     outcome = restorer.restore_video(source, target, resume=True)
-    assert outcome.resumed >= SEGMENT and outcome.frames == LENGTH
+    assert outcome.resumed == outcome.frames == LENGTH and outcome.faces == ['2 faces in 6 of 6 frames restored']
     for resumed, whole in zip(planes(target), planes(tmp_path / 'whole.mkv'), strict=True):
         assert all(map(np.array_equal, resumed, whole))
     assert audio_packets(target) == audio_packets(tmp_path / 'whole.mkv')
@@ -226,7 +245,7 @@ def test_killed_in_either_pass_and_resumed(restorer, source, tmp_path, monkeypat
 def test_other_faces_cannot_be_resumed(restorer, source, tmp_path, monkeypatch):
     monkeypatch.setattr(VideoOutput, 'segment_frames', SEGMENT)
     with pytest.raises(Killed):
-        restorer.restore_video(source, tmp_path / 'out.mkv', report=EndsIn(RESTORATION, 7))
+        restorer.restore_video(source, tmp_path / 'out.mkv', report=EndsIn(RESTORATION, 5))
     for faces in ('1', 'crop'):
         with pytest.raises(UserError, match='out.mkv cannot be resumed: faces was .* and is now '):
             restorer.with_settings(faces=faces).restore_video(source, tmp_path / 'out.mkv', resume=True)
@@ -241,18 +260,18 @@ def test_an_analysis_is_used_again_and_can_be_edited(restorer, source, analysis,
     write_analysis(tmp_path / 'out.mkv.faces.json', replace(contents, tracks=[left]))
     monkeypatch.setattr(face_analysis, 'build_finder', fail)
     outcome = restorer.restore_video(source, tmp_path / 'out.mkv')
-    assert outcome.faces == ['1 face in 8 of 8 frames restored']
+    assert outcome.faces == ['1 face in 6 of 6 frames restored']
     of_left, of_right = changes(images(source), images(tmp_path / 'out.mkv'))
     assert of_left > 10 * of_right
 
     with pytest.raises(AssertionError, match='faces are looked for'):  # another part: made anew
-        restorer.with_settings(end=Fraction(1, 5)).restore_video(source, tmp_path / 'out.mkv')
+        restorer.with_settings(end=Fraction(1, 10)).restore_video(source, tmp_path / 'out.mkv')
     with pytest.raises(AssertionError, match='faces are looked for'):  # another search
         restorer.with_settings(detect_every=2).restore_video(source, tmp_path / 'out.mkv')
     with pytest.raises(
-        UserError, match=r'faces.json is of .*in.mp4: 320x180, \d+ bytes, not of .*, to 1/5 s; remove the file'
+        UserError, match=r'faces.json is of .*in.mp4: 320x180, \d+ bytes, not of .*, to 1/10 s; remove the file'
     ):
-        restorer.with_settings(end=Fraction(1, 5), analysis=analysis).restore_video(source, tmp_path / 'out.mkv')
+        restorer.with_settings(end=Fraction(1, 10), analysis=analysis).restore_video(source, tmp_path / 'out.mkv')
     (tmp_path / 'out.mkv.faces.json').write_text('{')
     with pytest.raises(UserError, match='is not JSON'):
         restorer.restore_video(source, tmp_path / 'out.mkv')
@@ -268,7 +287,8 @@ def test_an_analysis_is_used_again_and_can_be_edited(restorer, source, analysis,
         (['--faces', '1,7', '--analysis', 'faces.json'], 'has no face 7; its faces are 1, 2'),
         (['--strength', '2'], 'strength must be between 0 and 1, not 2.0'),
         (['--background', 'realesrgan'], 'background realesrgan needs background-weights'),
-        (['--mask', 'parsing', '--analysis', 'faces.json'], 'mask cannot be parsing: the weights have no face parsing'),
+        (['--background', 'realesrgan', '--background-weights', 'none.pth'], 'none.pth'),
+        (['--mask', 'parsing'], 'mask cannot be parsing: the weights have no face parsing'),
         (['--detector-weights', 'none.pth'], '--detector-weights: there is no file none.pth'),
         (['--preview', '2', '-o', '-'], 'a preview needs a file to write'),
         (['--preview', '0'], 'preview must be positive, not 0'),
@@ -298,7 +318,7 @@ def test_faces_are_listed(source, tmp_path, monkeypatch, capsys):
     assert run_command(['restore', str(source), '-o', 'out.mov', '--list-faces']) == 0
     table = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert table[0] == ['face', 'from', 'to', 'frames', 'pixels'] and [row[0] for row in table[1:]] == ['1', '2']
-    assert all(row[1:4] == ['0:00.0', '0:00.3', '8'] and 40 < int(row[4]) < 55 for row in table[1:])
+    assert all(row[1:4] == ['0:00.0', '0:00.2', '6'] and 40 < int(row[4]) < 55 for row in table[1:])
     assert sorted(path.name for path in tmp_path.iterdir()) == ['out.mov.faces.json', 'out.mov.faces.png']
     assert read_image('out.mov.faces.png').shape == (208, 344, 3)
 
@@ -315,17 +335,17 @@ def test_faces_are_listed(source, tmp_path, monkeypatch, capsys):
 
 
 def test_json_lines(source, weights, tmp_path, capsys):
-    arguments = ['-o', str(tmp_path / 'out.mkv'), '--weights', str(weights), '--json', '--min-face', '44']
+    arguments = ['-o', str(tmp_path / 'out.mkv'), '--weights', str(weights), '--json', '--min-face', '45']
     assert run_command(['restore', str(source), *arguments]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(event['pass'], event['frames']) for event in events if event['event'] == 'start'] == [
-        ('analysis', 8),
-        ('restoration', 8),
+        ('analysis', 6),
+        ('restoration', 6),
     ]
     progress = [event for event in events if event['event'] == 'progress']
     assert progress and all(event['faces'] in (0, 1, 2) and event['pass'] for event in progress)
     assert events[-1]['event'] == 'end' and events[-1]['error'] is None
-    assert events[-1]['faces'] == ['1 face in 8 of 8 frames restored', '1 left alone (smaller than 44 pixels)']
+    assert events[-1]['faces'] == ['1 face in 6 of 6 frames restored', '1 left alone (smaller than 45 pixels)']
 
 
 def test_folders_of_videos_and_of_images(source, weights, tmp_path, capsys):
@@ -390,7 +410,7 @@ def test_small_and_sharp_faces_are_left_alone(restorer, source, analysis, tmp_pa
     sharp = restorer.with_settings(min_blur=1.0).restore_video(source, tmp_path / 'sharp.mkv')
     assert sharp.faces == ['2 left alone (blur below 1: sharp already)']
     both = restorer.with_settings(min_blur=0.1).restore_video(source, tmp_path / 'both.mkv')
-    assert both.faces == ['2 faces in 8 of 8 frames restored']
+    assert both.faces == ['2 faces in 6 of 6 frames restored']
 
 
 def test_a_preview_begins_where_faces_are(restorer, tmp_path):
