@@ -18,6 +18,7 @@ from pgtf_basicsr.export.info.description import describe
 from pgtf_basicsr.hub import find_weights
 from pgtf_basicsr.video import VideoReader
 
+from .helpers.crops import CROP
 from .helpers.processes import run
 from .helpers.small_networks import PGTFormer, build, write
 from .helpers.videos import moving_frames, write_video
@@ -166,7 +167,7 @@ def test_restoring_fetches_once_and_says_so(tmp_path):
     source = write_video(tmp_path / 'in.mp4', moving_frames(3, 32, 32), 25)
 
     def restore(output, name, status=0, **environment):
-        return run(tmp_path, 'restore', source, '-o', output, '--weights', name, status=status, **environment)
+        return run(tmp_path, 'restore', source, '-o', output, '--weights', name, *CROP, status=status, **environment)
 
     restore('expected.mp4', weights)
     home = str(tmp_path / 'home')

@@ -1,6 +1,6 @@
 """What restored faces are pasted into: the frame itself, or the frame enlarged."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from ..checkpoints import read_checkpoint
 from ..devices import PRECISIONS
@@ -17,8 +18,8 @@ from ..images import resize, to_tensor
 from ..video.formats import VideoFormat
 from ..video.frame import Frame
 from ..video.planes import Planes, to_planes
-from .tiles import Tile, tiles
-from .transfers import fetch, send
+from .tiles import tiles
+from .transfers import send
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
@@ -27,8 +28,8 @@ __all__ = ['SCALES', 'Background', 'PlainBackground', 'RealESRGANBackground']
 
 # Of the output's width and height to the input's.
 SCALES = (1, 2, 4)
-# Pixels of a frame that go through the network at once, and those of them that tiles share on each side.
-# benchmarks/background_tiles.py has the differences and the memory of others.
+# Side of a tile in pixels of the frame, and the pixels that it sees beyond its edge. benchmarks/background_tiles.py
+# prints what others change.
 TILE, OVERLAP = 512, 32
 
 
@@ -86,7 +87,7 @@ class RealESRGANBackground:
         device (device): Where it runs.
         precision (str): Of its arithmetic, one of `devices.PRECISIONS`.
         tile (int): Side of a tile in pixels of the frame.
-        overlap (int): Pixels that a tile sees beside what is kept of it.
+        overlap (int): As of `tiles.tiles`.
 
     Raises:
         UserError: spandrel, the extra ``background``, is not installed; the file is missing, damaged or not a network
@@ -117,27 +118,20 @@ class RealESRGANBackground:
 
     def enhance(self, image: np.ndarray) -> np.ndarray:
         """Enlarge an image (H, W, 3) of RGB, uint8 or uint16 (0 to 65535); the result is of the same type."""
-        height, width = image.shape[:2]
-        scale = self._network.scale
-        result = np.empty((height * scale, width * scale, 3), image.dtype)
-        for tile, restored in fetch(self._restore(image)):
-            rows, columns = _scaled(tile.kept, scale)
-            result[rows, columns] = restored.movedim(0, -1).numpy()
-        return _enlarged(result, image, self.scale)
-
-    def _restore(self, image: np.ndarray) -> Iterator[tuple[Tile, Tensor]]:
-        """Restore what is kept of each tile, as samples of the image's type."""
-        network, largest, dtype = self._network, np.iinfo(image.dtype).max, getattr(torch, image.dtype.name)
-        (height, width), multiple_of = image.shape[:2], network.size_requirements.multiple_of
-        for tile in tiles(height, width, self._tile, self._overlap, multiple_of):
+        network, (height, width) = self._network, image.shape[:2]
+        # Of the network's pixels to one of the result, where that is a whole number: means of them are the result.
+        reduced = network.scale // self.scale if network.scale % self.scale == 0 else 1
+        scale = network.scale // reduced
+        result = torch.zeros(3, height * scale, width * scale, device=self._device)
+        for tile in tiles(height, width, self._tile, self._overlap, network.size_requirements.multiple_of):
             seen = send(to_tensor(image[tile.seen]), self._device)
-            inner = tuple(
-                slice(kept.start - seen.start, kept.stop - seen.start) for seen, kept in zip(tile.seen, tile.kept)
-            )
-            rows, columns = _scaled(inner, network.scale)
             with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
-                restored = network(seen[None])[0, :, rows, columns]
-            yield tile, (restored.float() * largest).round().to(dtype)
+                restored = network(seen[None])[0]
+            rows, columns = (slice(part.start * scale, part.stop * scale) for part in tile.seen)
+            down, across = (send(torch.from_numpy(share.repeat(scale)), self._device) for share in tile.shares)
+            result[:, rows, columns] += avg_pool2d(restored.float(), reduced) * down[:, None] * across
+        samples = (result * np.iinfo(image.dtype).max).round().to(getattr(torch, image.dtype.name))
+        return _enlarged(samples.movedim(0, -1).contiguous().cpu().numpy(), image, self.scale)
 
 
 def _valid(scale: int) -> int:
@@ -147,10 +141,6 @@ def _valid(scale: int) -> int:
 
 def _enlarged(image: np.ndarray, original: np.ndarray, scale: int) -> np.ndarray:
     return resize(image, (original.shape[1] * scale, original.shape[0] * scale))
-
-
-def _scaled(parts: tuple[slice, ...], scale: int) -> tuple[slice, ...]:
-    return tuple(slice(part.start * scale, part.stop * scale) for part in parts)
 
 
 def _load(path: Path, precision: str) -> 'ImageModelDescriptor[Any]':
@@ -189,7 +179,7 @@ def _keep_bits(net: nn.Module, dtype: torch.dtype) -> None:
     """Let the first and last convolution compute in fp32 within autocast: bf16 would leave 8 bits of the image."""
     convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
     for convolution, result in (convolutions[0], dtype), (convolutions[-1], torch.float32):
-        convolution.forward = partial(_in_fp32, convolution.forward, result)
+        convolution.forward = partial(_in_fp32, convolution.forward, result)  # type: ignore[method-assign]
 
 
 def _in_fp32(forward: Callable[[Tensor], Tensor], dtype: torch.dtype, features: Tensor) -> Tensor:

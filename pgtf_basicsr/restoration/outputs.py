@@ -34,7 +34,7 @@ class VideoOutput:
     Args:
         path (Path): The file.
         source (Source): What it is restored from.
-        settings (Settings): The codec, and which part of the source.
+        settings (Settings): The codec, the size, and which part of the source.
 
     Attributes:
         format (VideoFormat): What frames to write are to be in.
@@ -54,8 +54,9 @@ class VideoOutput:
         require(path.resolve() != source.path.resolve(), f'{path} is the input itself: choose another output')
         require(not path.is_dir(), f'cannot write {path}: there is a folder of that name')
         self.path, self._source = path, source
+        self._size = _size(source, settings)
         self._encoding = choose_encoding(
-            path.suffix, source.format, source.width, source.height, settings.codec, settings.crf, settings.lossless
+            path.suffix, source.format, *self._size, settings.codec, settings.crf, settings.lossless
         )
         self.format = self._encoding.format
         others = source.path if source.path.is_file() else None
@@ -70,7 +71,7 @@ class VideoOutput:
     def open_segment(self, path: Path) -> SegmentWriter:
         """Create the writer of a segment."""
         source = self._source
-        return SegmentWriter(path, self._encoding, source.width, source.height, source.rate, source.time_base)
+        return SegmentWriter(path, self._encoding, *self._size, source.rate, source.time_base)
 
     def join(self, segments: Sequence[Path]) -> None:
         """Write the file.
@@ -128,6 +129,7 @@ class StreamOutput:
 
     Args:
         source (Source): What it is restored from.
+        settings (Settings): The size.
 
     Attributes: As of `VideoOutput`.
     """
@@ -137,8 +139,8 @@ class StreamOutput:
     changed: tuple[str, ...] = ()
     dropped = ('YUV4MPEG2 holds frames at a constant rate and nothing else: no sound, no tags',)
 
-    def __init__(self, source: Source):
-        self._source = source
+    def __init__(self, source: Source, settings: Settings):
+        self._source, self._size = source, _size(source, settings)
         self.format = y4m_format(source.format)
 
     @contextmanager
@@ -151,7 +153,7 @@ class StreamOutput:
         source = self._source
         require(sys.stdout is not None, 'cannot write standard output: it is closed')
         with naming(self.path), open(sys.stdout.fileno(), 'wb', closefd=False) as file:
-            yield Y4MWriter(file, self.format, source.width, source.height, source.rate)
+            yield Y4MWriter(file, self.format, *self._size, source.rate)
 
 
 Output: TypeAlias = VideoOutput | ImagesOutput | StreamOutput
@@ -169,8 +171,14 @@ def output_of(target: str | Path, source: Source, settings: Settings) -> Output:
         UserError: It cannot hold what it would have to.
     """
     if str(target) == PIPE:
-        return StreamOutput(source)
+        return StreamOutput(source, settings)
     path = Path(target)
     if not path.suffix or str(target).endswith(os.sep):
         return ImagesOutput(path, source)
     return VideoOutput(path, source, settings)
+
+
+def _size(source: Source, settings: Settings) -> tuple[int, int]:
+    """Width and height of the output's frames."""
+    width, height = source.width * settings.scale, source.height * settings.scale
+    return 2 * width if settings.side_by_side else width, height
