@@ -96,7 +96,8 @@ class Restorer:
 
         Args:
             weights, option_file: As of `Restorer`.
-            device, precision, **settings: As of `settings.Settings`.
+            device, precision: As of `settings.Settings`.
+            **settings: As of `settings.Settings`.
 
         Raises:
             UserError: As of `Restorer`; or a setting is out of range.
