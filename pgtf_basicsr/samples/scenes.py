@@ -121,9 +121,8 @@ def scenes() -> list[Scene]:
 
 def two_faces(length: int) -> Scene:
     """Both portraits in one frame, each moving about its place, as a whole video to restore."""
-    return Scene(
-        'two faces', length, [Actor('collins', 0, _swaying(90, 95, 96, 0)), Actor('hopper', 1, _swaying(225, 90, 96, 2))]
-    )
+    actors = [Actor('collins', 0, _swaying(90, 95, 96, 0)), Actor('hopper', 1, _swaying(225, 90, 96, 2))]
+    return Scene('two faces', length, actors)
 
 
 @dataclass
