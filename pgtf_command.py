@@ -18,6 +18,7 @@ COMMANDS = {
     'train': ("train by an option file, in BasicSR's loop", 'pgtf_basicsr.training.command'),
     'test': ('restore and score datasets by an option file', 'pgtf_basicsr.testing.command'),
     'restore': ('restore a video of a face', 'pgtf_basicsr.restoration.command'),
+    'ui': ('restore videos by a page in the browser', 'pgtf_basicsr.ui.command'),
     'evaluate': ('score ready-made clips, such as those of other methods', 'pgtf_basicsr.evaluation.command'),
     'compare': ('compare the results of several tests or evaluations', 'pgtf_basicsr.evaluation.comparison.command'),
     'demo': ('train the four stages in small and restore a video', 'pgtf_basicsr.samples.demo.command'),

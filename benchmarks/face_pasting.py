@@ -27,8 +27,8 @@ from pgtf_basicsr.faces.sampling import sample_crop
 from pgtf_basicsr.faces.sharpness import face_size
 from pgtf_basicsr.faces.transforms import compose, crop_scale, resize_matrix
 from pgtf_basicsr.samples.portraits import portraits
-from pgtf_basicsr.video.color import plane_samples
 from pgtf_basicsr.video.formats import VideoFormat
+from pgtf_basicsr.video.layouts import plane_samples
 
 # Planes that are RGB themselves, so that nothing but pasting is measured.
 RGB = VideoFormat(depth=16, chroma='rgb')

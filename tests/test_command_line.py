@@ -132,6 +132,7 @@ AN_ARGUMENT = {
     'train': '--auto_resume',
     'test': '--force_yml',
     'restore': '--fidelity',
+    'ui': '--max-size',
     'evaluate': '--degraded',
     'compare': '--names',
     'demo': 'FOLDER',

@@ -13,6 +13,7 @@ from pgtf_basicsr import config
 from pgtf_basicsr.models.resumable_model import cpu_state_dict
 from pgtf_basicsr.models.video_face_model import VideoFaceModel
 
+from .helpers.crops import CROP
 from .helpers.processes import free_port, run
 from .helpers.quickstart import QUICKSTART, SMALL, basicsr, changed, stage_options, write_data, write_options
 
@@ -201,6 +202,7 @@ def test_restore_with_trained_weights(project):
         project,
         'restore',
         video,
+        *CROP,
         '-o',
         'restored.mp4',
         '--weights',

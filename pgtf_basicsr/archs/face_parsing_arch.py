@@ -56,7 +56,12 @@ class FaceParsingNet(Pretrained, BiSeNet):
 
     def features(self, frames: Tensor, size: Sequence[int]) -> Tensor:
         """Compute the three heads at ``size``, concatenated; (N, 3, H, W) -> (N, 3 * num_classes, *size)."""
-        return torch.cat([resize(head, size) for head in self.heads(frames)], dim=1)
+        return joined(self.heads(frames), size)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it was trained, or trained weights were loaded: training moves the statistics of BatchNorm."""
+        return any(bool(mean.any()) for name, mean in self.named_buffers() if name.endswith('running_mean'))
 
     def heads(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the logits of the three heads, each at its own size (H / 8, H / 8, H / 16)."""
@@ -64,6 +69,11 @@ class FaceParsingNet(Pretrained, BiSeNet):
         shallow, context8, context16 = self.cp(normalised.to(self.conv_out.conv_out.weight.dtype))
         main, _ = self.conv_out(self.ffm(shallow, context8))
         return main, self.conv_out16(context8)[0], self.conv_out32(context16)[0]
+
+
+def joined(heads: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+    """Concatenate heads (N, C, h, w) at ``size``; see :meth:`FaceParsingNet.features`."""
+    return torch.cat([resize(head, size) for head in heads], dim=1)
 
 
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:

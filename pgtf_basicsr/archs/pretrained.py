@@ -7,7 +7,6 @@ network in their metadata, see `checkpoints`, so that the file alone is a checkp
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,12 +21,11 @@ from ..config.signatures import parameters_of
 from ..config.value_types import as_in_yaml
 from ..errors import UserError, require
 from ..files import make_folder, replacing
+from ..hub import WEIGHTS, fetch_folder
 
 __all__ = ['Pretrained', 'build_with_weights']
 
-CONFIG, WEIGHTS = 'config.json', 'model.safetensors'
-# What the Hugging Face Hub calls a model: owner/name.
-HUB_ID = re.compile(r'[\w-][\w.-]*/[\w.-]+(?<!\.pth)(?<!\.pt)(?<!\.safetensors)')
+CONFIG = 'config.json'
 
 Network = TypeVar('Network', bound=nn.Module)
 
@@ -85,8 +83,9 @@ class Pretrained(nn.Module):
         """
         path = Path(path_or_hub_id).expanduser()
         if not path.exists():
-            path = _download(
+            path = fetch_folder(
                 os.fspath(path_or_hub_id),
+                [CONFIG, WEIGHTS],
                 revision=revision,
                 cache_dir=cache_dir,
                 token=token,
@@ -169,26 +168,6 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise UserError(f'{path} cannot be read as JSON: {_in_one_line(error)}') from error
     require(isinstance(config, dict), f"{path} must hold the network's arguments, {{name: value}}")
     return config
-
-
-def _download(hub_id: str, **options: Any) -> Path:
-    """Fetch the two files of a model of the Hub into its cache, unless they are there."""
-    if not HUB_ID.fullmatch(hub_id):
-        raise UserError(f'there is no file or folder {hub_id} (looked for {Path(hub_id).expanduser().absolute()})')
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise UserError(
-            f'there is no file or folder {hub_id}; to look for it on the Hugging Face Hub, install the extra hub: '
-            'pip install "pgtf-basicsr[hub]"'
-        ) from error
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=[CONFIG, WEIGHTS], **options))
-    except Exception as error:  # of the client, of HTTP or of the connection
-        raise UserError(
-            f'there is no file or folder {hub_id}, and it cannot be fetched from the Hugging Face Hub: '
-            f'{_in_one_line(error)}'
-        ) from error
 
 
 def _in_one_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ from ..archs.loading import find_network, load_network
 from ..checkpoints import read_checkpoint
 from ..errors import UserError, require
 from ..files import replacing
+from ..hub import find_weights
 from .comparison import Run, check_outputs
 from .graph_files import check_packages, run_onnx, run_torch_export, write_onnx, write_torch_export
 from .graphs import Graph, graph_of
@@ -53,7 +54,8 @@ def export(
     """Write the network of a file of weights for another program.
 
     Args:
-        weights (str | Path): A file that `checkpoints.read_checkpoint` reads.
+        weights (str | Path): A file that `checkpoints.read_checkpoint` reads, or one on the Hub, see
+            `hub.find_weights`.
         output (str | Path): The file to write. Its suffix is the format: ``.safetensors`` and ``.pth`` hold weights,
             ``.pt2`` (torch.export) and ``.onnx`` the traced network with its weights.
         option_file (str | Path, optional): Option file whose ``network_g`` is the network. Default: the network that
@@ -87,7 +89,7 @@ def export(
             not given, f'--size and --fidelity are for {" and ".join(GRAPH_FORMATS)}; {output.suffix} holds weights'
         )
 
-    checkpoint = read_checkpoint(weights)
+    checkpoint = read_checkpoint(find_weights(weights))
     network, name = find_network(checkpoint, option_file)
     net = load_network(checkpoint, network, name, param_key)
     metadata = {'network': network} | ({'checkpoint': checkpoint.origin} if checkpoint.origin else {})

@@ -9,6 +9,7 @@ import numpy as np
 
 from .crop_paths import CropPath, crop_paths
 from .detection import DetectorChoice, FaceDetector
+from .sharpness import FACE_WIDTH
 from .squares import FaceSquare, face_square
 from .tracks import follow_faces
 
@@ -27,10 +28,13 @@ class VideoFacts:
 
     Attributes:
         name (str): Name of the file.
-        width (int): Width of the frames in pixels.
+        width (int): Width of the frames in pixels, which are square here.
         height (int): Height of the frames in pixels.
-        frames (int): Number of frames.
+        frames (int): Number of frames; 0 before they are counted.
         rate (float): Frames per second.
+        bytes (int, optional): Size of the file.
+        start (str, optional): Time from which it was read, in seconds, as a fraction.
+        end (str, optional): Time up to which it was read.
     """
 
     name: str
@@ -38,6 +42,9 @@ class VideoFacts:
     height: int
     frames: int
     rate: float
+    bytes: int | None = None
+    start: str | None = None
+    end: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,11 @@ class FaceTrack:
     def last(self) -> int:
         """Number of the last frame where it was found."""
         return next(reversed(self.detections))
+
+    @property
+    def width(self) -> float:
+        """Median width of the face in pixels."""
+        return FACE_WIDTH * float(np.median([square.size for square in self.detections.values()]))
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,14 @@ class Analysis:
         """Paths of crops by a track's number, see `crop_paths`."""
         max_fill = max(self.max_fill, 2 * self.detect_every - 1)
         return {track.id: crop_paths(track.detections, *self.span(track), max_fill) for track in self.tracks}
+
+    def counts(self, tracks: Iterable[FaceTrack]) -> np.ndarray:
+        """Number of faces of some tracks in view in each frame, (frames,)."""
+        counts = np.zeros(self.video.frames, int)
+        for track in tracks:
+            for path in self.paths[track.id]:
+                counts[path.first : path.last + 1] += 1
+        return counts
 
     def span(self, track: FaceTrack) -> tuple[int, int]:
         """First and last frame of a track: a shot that begins between two searched frames has it from its beginning."""

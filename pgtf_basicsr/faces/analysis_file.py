@@ -16,6 +16,7 @@ A row is the `FaceSquare` of a frame. A track or a row may be removed: what is l
 
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -96,14 +97,23 @@ def check_video(analysis: Analysis, path: str | Path, video: VideoFacts) -> None
     """Check that an analysis, read from ``path``, is of a video; its name may have changed.
 
     Raises:
-        UserError: Its frames have another size, or it has another number of them.
+        UserError: Its file or its frames have another size, another part of it was read, or it has another number of
+            frames, if they were counted.
     """
-    of = analysis.video
-    if (of.width, of.height, of.frames) != (video.width, video.height, video.frames):
+    of = replace(analysis.video, frames=analysis.video.frames if video.frames else 0)
+    if replace(of, name=video.name, rate=video.rate) != video:
         raise UserError(
-            f'the analysis {path} is of {of.name}, {of.width}x{of.height}, {of.frames} frames; {video.name} is '
-            f'{video.width}x{video.height}, {video.frames} frames; remove the file to analyse the video anew'
+            f'the analysis {path} is of {_summary(of)}, not of {_summary(video)}; remove the file to analyse the '
+            'video anew'
         )
+
+
+def _summary(video: VideoFacts) -> str:
+    parts = [f'{video.name}: {video.width}x{video.height}']
+    parts += [f'{video.frames} frames'] if video.frames else []
+    parts += [f'{video.bytes} bytes'] if video.bytes else []
+    parts += [f'{name} {value} s' for name, value in (('from', video.start), ('to', video.end)) if value]
+    return ', '.join(parts)
 
 
 class _Part(BaseModel):
@@ -116,6 +126,9 @@ class _Video(_Part):
     height: _Positive
     frames: _Number
     rate: Annotated[float, Gt(0)]
+    bytes: _Number | None = None
+    start: str | None = None
+    end: str | None = None
 
 
 class _Track(_Part):

@@ -34,7 +34,7 @@ def match_colour(restored: np.ndarray, crop: np.ndarray, mask: np.ndarray) -> np
         _statistics(_coarse(image), weights / total) for image in (crop, restored)
     )
     gain = np.sqrt((variance + NOISE) / (restored_variance + NOISE))
-    return (restored - restored_mean) * gain + mean
+    return cv2.transform(restored, np.column_stack([np.diag(gain), mean - restored_mean * gain]))
 
 
 def _coarse(image: np.ndarray) -> np.ndarray:

@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
-__all__ = ['FACE_LABELS', 'ellipse_mask', 'face_probability', 'parsing_mask', 'steady']
+__all__ = ['FACE_LABELS', 'STEADY_REACH', 'at_crop_size', 'ellipse_mask', 'face_probability', 'parsing_mask', 'steady']
 
-# Labels of CelebAMask-HQ that are pasted: skin, brows, eyes, ears, nose, mouth and lips. Hair, hats, earrings, glasses
-# with the eyes behind them, which have no label then, and hands, which are background, stay as they are in the frame.
-FACE_LABELS = (1, 2, 3, 4, 5, 7, 8, 10, 11, 12, 13)
+# Labels of CelebAMask-HQ that are pasted: skin, brows, eyes, glasses, ears, nose, mouth and lips. Glasses are among
+# them because the network restores them, and eyes behind them have no other label: they must not stay blurred in a face
+# that is sharp. Hair, hats, earrings, and hands, which are background, stay as they are in the frame.
+FACE_LABELS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13)
+# Frames to each side over which the parsing is minimised, and then averaged.
+STEADY_REACH = 2
 
 # Centre and half axes of a face with its edge, as fractions of a crop that is aligned to the FFHQ template.
 CENTRE = np.array([0.5, 0.55])
@@ -24,8 +28,9 @@ HALF_AXES = np.array([0.4, 0.44])
 # Widths of the edge as fractions of the crop: of an ellipse, which crosses skin, hair and background as it comes, and
 # of a parsed face, which ends where the face does.
 ELLIPSE_EDGE, PARSED_EDGE = 0.12, 0.03
-# Change of a mask from pixel to pixel of the frame at most, with something left for crops that are turned.
-STEEPEST = 0.08
+# Change of a mask from pixel to pixel along a side of its crop at most: less than a tenth across corners as well, which
+# is along a side of the frame in a crop that is turned.
+STEEPEST = 0.07
 # Blur of what is parsed, as a fraction of the crop: borders of labels jitter from frame to frame.
 PARSING_BLUR = 1 / 128
 
@@ -55,10 +60,12 @@ def face_probability(logits: Tensor, labels: Sequence[int] = FACE_LABELS) -> Ten
     Returns:
         Tensor: (..., H, W) in [0, 1].
     """
-    return logits.float().softmax(-3)[..., list(labels), :, :].sum(-3)
+    probabilities = logits.float().softmax(-3)
+    # Indices in a list would be copied to a GPU, and waited for.
+    return torch.stack([probabilities.select(-3, label) for label in labels]).sum(0)
 
 
-def steady(probabilities: Iterable[np.ndarray], reach: int = 2) -> Iterator[np.ndarray]:
+def steady(probabilities: Iterable[np.ndarray], reach: int = STEADY_REACH) -> Iterator[np.ndarray]:
     """Steady the parsing of a face over time: its minimum over neighbouring frames, then the average of those.
 
     The minimum lets nothing that moves before the face be averaged away: in no frame is the result greater than the
@@ -72,6 +79,14 @@ def steady(probabilities: Iterable[np.ndarray], reach: int = 2) -> Iterator[np.n
         ndarray: (H, W), one for each frame.
     """
     return _sliding(_sliding(probabilities, reach, np.min), reach, np.mean)
+
+
+def at_crop_size(probability: np.ndarray, size: int) -> np.ndarray:
+    """Enlarge a probability (h, w) to (size, size), corners on corners, as a parsing network enlarges its heads."""
+    height, width = probability.shape
+    matrix = np.array([[(width - 1) / (size - 1), 0, 0], [0, (height - 1) / (size - 1), 0]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(probability, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def parsing_mask(probability: np.ndarray, scale: float) -> np.ndarray:

@@ -11,19 +11,22 @@ def sample_crop(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
 
     Args:
         image (ndarray): (H, W, 3) uint8, uint16 or float32.
-        matrix (ndarray): (2, 3) transform from pixels of the image to pixels of the crop, a similarity.
+        matrix (ndarray): (2, 3) transform from pixels of the image to pixels of the crop: a similarity, after pixels
+            that are not square have been made so.
         size (int): Side of the crop in pixels.
 
     Returns:
         ndarray: (size, size, 3) of the image's type. What lies outside of the image is its reflection.
     """
-    shrinking = 1 / np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    shrinking = 1 / np.hypot(*matrix[:, :2])
     # warpAffine samples without averaging: detail that the crop cannot hold would alias.
-    sigma = 0.5 * np.sqrt(max(shrinking**2 - 1, 0))
-    left, top, right, bottom = _needed(matrix, size, int(np.ceil(4 * sigma)) + 3, image.shape[:2])
+    sigmas = 0.5 * np.sqrt(np.maximum(shrinking**2 - 1, 0))
+    left, top, right, bottom = _needed(matrix, size, int(np.ceil(4 * sigmas.max())) + 3, image.shape[:2])
     part = image[top:bottom, left:right].astype(np.float32)
-    if sigma > 0:
-        part = cv2.GaussianBlur(part, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    if sigmas.any():
+        # OpenCV takes 0 for the other one's value.
+        across, down = np.maximum(sigmas, 1e-6)
+        part = cv2.GaussianBlur(part, (0, 0), across, sigmaY=down, borderType=cv2.BORDER_REFLECT)
     placed = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ (left, top)])
     crop = cv2.warpAffine(part, placed, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
     if image.dtype == np.float32:

@@ -6,7 +6,7 @@ import numpy as np
 from .alignment import FFHQ_SIZE, align_to_template
 from .transforms import crop_scale, warp
 
-__all__ = ['blur', 'face_size', 'needs_restoration', 'sharpness']
+__all__ = ['FACE_WIDTH', 'blur', 'face_size', 'needs_restoration', 'sharpness']
 
 ALIGNED_SIZE = 256
 # Width of a face as a fraction of the image that is aligned to the FFHQ template.

@@ -1,6 +1,7 @@
-"""``basicsr restore``: from a bad video of a face to a good one."""
+"""``basicsr restore``: from a bad video to a good one."""
 
 import re
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from dataclasses import fields
 from fractions import Fraction
@@ -11,9 +12,11 @@ from ..devices import PRECISIONS, memory_advice
 from ..errors import require
 from ..video.deinterlacing import DEINTERLACE
 from ..video.encoding import CODECS, SUFFIXES
+from .backgrounds import SCALES
+from .face_listing import face_table, list_faces
 from .folders import restore_folder
 from .reports import JsonReport, TextReport
-from .settings import Settings
+from .settings import BACKGROUNDS, DETECTORS, MASKS, Settings
 from .sources import PIPE, holds_frames
 from .whole_video import Restorer
 
@@ -26,9 +29,7 @@ TIME = re.compile(r'(\d+:){0,2}\d+(\.\d+)?', re.ASCII)
 def add_arguments(parser: ArgumentParser) -> None:
     """Add what `run` needs to an argparse parser."""
     parser.add_argument(
-        'input',
-        help='a video of one face, cropped to it; a folder of its frames, or of such videos; or -, which reads a video '
-        'from standard input',
+        'input', help='a video; a folder of its frames, or of videos; or -, which reads a video from standard input'
     )
     parser.add_argument(
         '-o',
@@ -37,7 +38,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help=f'the video to write ({", ".join(SUFFIXES)}); a folder, for its frames, or for the videos of a folder; or '
         '-, which writes the video to standard output as YUV4MPEG2',
     )
-    parser.add_argument('--weights', required=True, help='a .pth or .safetensors file of a PGTFormer')
+    parser.add_argument(
+        '--weights',
+        help='a .pth or .safetensors file of a PGTFormer, or OWNER/NAME or OWNER/NAME/FILE on the Hugging Face Hub; '
+        'needed for all but --list-faces',
+    )
     add_network_option(parser)
     parser.add_argument(
         '--fidelity',
@@ -69,7 +74,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         help='number format: bf16 and fp16 are faster where the hardware supports them (default: %(default)s)',
     )
     parser.add_argument(
-        '--size', type=int, help="short side at which the network works, in pixels (default: the network's own)"
+        '--size',
+        type=int,
+        help='pixels of the crop of a face in the network, or of the short side of frames that are restored as a whole '
+        "(default: the network's own)",
     )
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
     parser.add_argument('--codec', choices=list(CODECS), help=f'(default: {DEFAULT_CODECS})')
@@ -92,6 +100,23 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar='N',
         help='frames per second of a folder of images, such as 30000/1001 (default: 25)',
     )
+    _add_faces(parser)
+    parser.add_argument(
+        '--scale',
+        type=int,
+        choices=SCALES,
+        default=Settings.scale,
+        help='width and height of the output in those of the input (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--preview',
+        type=parse_time,
+        metavar='SECONDS',
+        help='restore so many seconds, from --start or from the first face on, and write an image before and after',
+    )
+    parser.add_argument(
+        '--side-by-side', action='store_true', help='show the input to the left of what was restored, in one video'
+    )
     parser.add_argument(
         '--resume',
         action='store_true',
@@ -107,15 +132,104 @@ def run(args: Namespace) -> None:
     names = [field.name for field in fields(Settings)]
     settings = Settings(**{name: getattr(args, name) for name in names})
     require(not (args.json and args.output == PIPE), '--json and -o - would both write to standard output')
-    restorer = Restorer(args.weights, args.opt, settings)
     report = JsonReport() if args.json else TextReport()
     source = Path(args.input)
+    is_folder = args.input != PIPE and source.is_dir() and not holds_frames(source)
+    if args.list_faces:
+        require(not is_folder, '--list-faces takes one video, not a folder of them')
+        _list_faces(args, settings, report)
+        return
+    require(args.weights is not None, '--weights is missing: restoring needs the weights of a PGTFormer')
+    restorer = Restorer(args.weights, args.opt, settings)
     with memory_advice('a lower --batch, a smaller --size, or --precision bf16 or fp16'):
-        if args.input != PIPE and source.is_dir() and not holds_frames(source):
+        if is_folder:
             require(args.output != PIPE, '-o - takes one video, not a folder of them')
             restore_folder(restorer, source, Path(args.output), args.resume, report)
         else:
-            restorer.restore(args.input, args.output, args.resume, report)
+            restorer.restore_video(args.input, args.output, args.resume, report)
+
+
+def _add_faces(parser: ArgumentParser) -> None:
+    faces = parser.add_argument_group('faces')
+    faces.add_argument(
+        '--faces',
+        default=Settings.faces,
+        metavar='WHICH',
+        help='all; largest; numbers such as 1,3, see --list-faces; crop, which restores frames as a whole, of a video '
+        'that is cropped to one face; or auto: crop for what is so cropped, all for the rest (default: %(default)s)',
+    )
+    faces.add_argument(
+        '--list-faces',
+        action='store_true',
+        help='find the faces, show them as a table and in an image beside the output, and end',
+    )
+    faces.add_argument(
+        '--analysis',
+        metavar='FILE',
+        help='the faces that were found, to be read or written; may be edited (default: OUTPUT.faces.json)',
+    )
+    faces.add_argument(
+        '--detect-every',
+        type=int,
+        default=Settings.detect_every,
+        metavar='N',
+        help='detect faces in every so-manieth frame (default: %(default)s)',
+    )
+    faces.add_argument('--detector', choices=DETECTORS, default=Settings.detector, help='(default: %(default)s)')
+    faces.add_argument('--detector-weights', metavar='FILE', help='of RetinaFace')
+    faces.add_argument(
+        '--min-face',
+        type=float,
+        default=Settings.min_face,
+        metavar='PIXELS',
+        help='leave faces alone that are less wide (default: %(default)g)',
+    )
+    faces.add_argument(
+        '--min-blur',
+        type=float,
+        default=Settings.min_blur,
+        metavar='BLUR',
+        help='leave faces alone that are sharp: a sharp one of 200 pixels has 0.4, one out of focus 0.7 '
+        '(default: %(default)g, which restores all)',
+    )
+    faces.add_argument(
+        '--mask',
+        choices=MASKS,
+        default=Settings.mask,
+        help='what of a crop is pasted: auto is parsing where the weights have face parsing (default: %(default)s)',
+    )
+    faces.add_argument(
+        '--strength',
+        type=float,
+        default=Settings.strength,
+        help='how much of the change of a face is pasted, from 0 to 1 (default: %(default)g)',
+    )
+    faces.add_argument(
+        '--match-colour',
+        type=_on_or_off,
+        default=Settings.match_colour,
+        metavar='on|off',
+        help='give faces the colours of their surroundings (default: on)',
+    )
+    faces.add_argument(
+        '--background',
+        choices=BACKGROUNDS,
+        default=Settings.background,
+        help='what faces are pasted into: the frame, or the frame as Real-ESRGAN restores it (default: %(default)s)',
+    )
+    faces.add_argument(
+        '--background-weights', metavar='FILE', help='of Real-ESRGAN, or of another network that spandrel knows'
+    )
+
+
+def _list_faces(args: Namespace, settings: Settings, report: JsonReport | TextReport) -> None:
+    faces = list_faces(args.input, args.output, settings, report)
+    if isinstance(report, JsonReport):
+        report.list_faces(args.input, faces)
+    elif faces:
+        sys.stdout.write(f'{face_table(faces)}\n')
+    else:
+        sys.stdout.write(f'no face was found in {args.input}\n')
 
 
 def parse_time(text: str) -> Fraction:
@@ -130,6 +244,12 @@ def parse_time(text: str) -> Fraction:
 
 def _default_crf() -> str:
     return ', '.join(f'{codec.crf} for {name}' for name, codec in CODECS.items() if codec.crf is not None)
+
+
+def _on_or_off(text: str) -> bool:
+    if text not in ('on', 'off'):
+        raise ArgumentTypeError(f'must be on or off, not {text}')
+    return text == 'on'
 
 
 def _rate(text: str) -> Fraction:

@@ -36,6 +36,7 @@ def restore_folder(restorer: Restorer, source: Path, target: Path, resume: bool,
     require(not target.is_file(), f'{target} is a file: a folder of videos needs a folder to write to')
     require(target.resolve() != source.resolve(), f'{target} is the input itself: choose another output')
     refuse_rate('each video of ' + str(source), restorer.settings)
+    require(restorer.settings.analysis is None, 'an analysis is of one video, not of a folder of them')
     outcomes = []
     for video, output in _targets(source, target, restorer.settings.codec):
         if resume and output.exists() and not job_folder(output).exists():
@@ -43,7 +44,7 @@ def restore_folder(restorer: Restorer, source: Path, target: Path, resume: bool,
             report.end(outcomes[-1])
             continue
         try:
-            outcomes.append(restorer.restore(video, output, resume, report))
+            outcomes.append(restorer.restore_video(video, output, resume, report))
         except Exception as error:  # whatever is wrong with one video, the others continue
             reason = str(error) if isinstance(error, UserError) else f'{type(error).__name__}: {error}'
             outcomes.append(Outcome(str(video), str(output), error=reason.splitlines()[0]))

@@ -117,7 +117,7 @@ class Job:
 
     def frame(self, number: int) -> Path:
         """Path of a frame, whether it is kept or not."""
-        return self.folder / FRAMES / f'{number:08d}.npz'
+        return self.folder / FRAMES / f'{number:08d}.planes.npz'
 
     def finish_segment(self, path: Path) -> None:
         """Note that the next segment is finished; its frames are no longer needed."""

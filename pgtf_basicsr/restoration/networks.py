@@ -13,6 +13,7 @@ from ..archs.loading import find_network, type_of
 from ..checkpoints import read_checkpoint
 from ..devices import is_out_of_memory
 from ..errors import require
+from ..hub import find_weights
 
 __all__ = ['batch_that_fits', 'fit_size', 'load_network']
 
@@ -26,7 +27,8 @@ def load_network(weights: str | Path, option_file: str | Path | None = None) -> 
     """Build the network that the weights belong to, in eval mode, with the weights loaded.
 
     Args:
-        weights (str | Path): A file that `checkpoints.read_checkpoint` reads.
+        weights (str | Path): A file that `checkpoints.read_checkpoint` reads, or one on the Hub, see
+            `hub.find_weights`.
         option_file (str | Path, optional): Option file whose `network_g` is the network. Default: the network that
             the weights name, or else the published one.
 
@@ -37,7 +39,7 @@ def load_network(weights: str | Path, option_file: str | Path | None = None) -> 
         UserError: A file is missing or unreadable, the network cannot be built or is not one that restores, or the
             weights do not fit it.
     """
-    checkpoint = read_checkpoint(weights)
+    checkpoint = read_checkpoint(find_weights(weights))
     network, name = find_network(checkpoint, option_file)
     require(
         type_of(network) == 'PGTFormer',

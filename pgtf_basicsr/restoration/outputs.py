@@ -11,8 +11,9 @@ from ..errors import require
 from ..images import write_image
 from ..video import VideoReader
 from ..video.encoding import choose_encoding
-from ..video.formats import hdr_warning
-from ..video.frame import Frame
+from ..video.fields import PROGRESSIVE
+from ..video.formats import VideoFormat, hdr_warning
+from ..video.frame import PlanarFrame
 from ..video.joining import join_segments
 from ..video.segment_writer import SegmentWriter, segment_suffix
 from ..video.streams import plan_streams
@@ -34,9 +35,10 @@ class VideoOutput:
     Args:
         path (Path): The file.
         source (Source): What it is restored from.
-        settings (Settings): The codec, and which part of the source.
+        settings (Settings): The codec, the size, and which part of the source.
 
     Attributes:
+        format (VideoFormat): What frames to write are to be in.
         segment_suffix (str): Suffix of segments.
         segment_frames (int): Frames of a segment.
         kept (tuple[str, ...]): What is kept of the source beside the frames, a phrase each.
@@ -53,9 +55,13 @@ class VideoOutput:
         require(path.resolve() != source.path.resolve(), f'{path} is the input itself: choose another output')
         require(not path.is_dir(), f'cannot write {path}: there is a folder of that name')
         self.path, self._source = path, source
+        self._size = _size(source, settings)
+        wanted = _format(source, settings)
+        self._field_order = wanted.field_order
         self._encoding = choose_encoding(
-            path.suffix, source.format, source.width, source.height, settings.codec, settings.crf, settings.lossless
+            path.suffix, wanted, *self._size, settings.codec, settings.crf, settings.lossless
         )
+        self.format = self._encoding.format
         others = source.path if source.path.is_file() else None
         self._plan = plan_streams(others, path, settings.start, settings.end)._replace(start=settings.start)
         self.segment_suffix = segment_suffix(self._encoding)
@@ -63,12 +69,13 @@ class VideoOutput:
         self.kept, self.dropped = self._plan.kept, self._plan.dropped
         if others is None and isinstance(source, VideoReader) and source.has_others:
             self.dropped = (PIPED,)
-        self.changed = (*self._encoding.notes, *self._plan.changed, *([hdr] if hdr else []))
+        mixed = ('fields become parts of progressive frames by --scale',) if wanted != source.format else ()
+        self.changed = (*mixed, *self._encoding.notes, *self._plan.changed, *([hdr] if hdr else []))
 
     def open_segment(self, path: Path) -> SegmentWriter:
         """Create the writer of a segment."""
         source = self._source
-        return SegmentWriter(path, self._encoding, source.width, source.height, source.rate, source.time_base)
+        return SegmentWriter(path, self._encoding, *self._size, source.rate, source.time_base)
 
     def join(self, segments: Sequence[Path]) -> None:
         """Write the file.
@@ -77,8 +84,7 @@ class VideoOutput:
             UserError: It cannot be written.
         """
         source = self._source
-        color = self._encoding.format.color
-        join_segments(segments, self.path, self._plan, source.rate, color, source.format.field_order)
+        join_segments(segments, self.path, self._plan, source.rate, self.format.color, self._field_order)
 
 
 class ImagesOutput:
@@ -86,6 +92,7 @@ class ImagesOutput:
 
     Args:
         path (Path): The folder.
+        source (Source): What it is restored from.
 
     Attributes: As of `VideoOutput`.
 
@@ -98,8 +105,9 @@ class ImagesOutput:
     changed: tuple[str, ...] = ()
     dropped = ('a folder of images holds frames alone: no sound, no times, no tags',)
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, source: Source):
         self.path = path
+        self.format = VideoFormat(8 if source.format.depth == 8 else 16, 'rgb')
         is_empty = path.is_dir() and not os.listdir(path)
         require(is_empty or not path.exists(), f'{path} is not an empty folder: name a new one')
 
@@ -116,9 +124,9 @@ class ImagesOutput:
     class _Image(NamedTuple):
         path: Path
 
-        def write(self, frame: Frame) -> None:
+        def write(self, frame: PlanarFrame) -> None:
             """Write the image."""
-            write_image(self.path, frame.image)
+            write_image(self.path, frame.planes.to_rgb())
 
 
 class StreamOutput:
@@ -126,6 +134,7 @@ class StreamOutput:
 
     Args:
         source (Source): What it is restored from.
+        settings (Settings): The size.
 
     Attributes: As of `VideoOutput`.
     """
@@ -135,9 +144,9 @@ class StreamOutput:
     changed: tuple[str, ...] = ()
     dropped = ('YUV4MPEG2 holds frames at a constant rate and nothing else: no sound, no tags',)
 
-    def __init__(self, source: Source):
-        self._source = source
-        self._format = y4m_format(source.format)
+    def __init__(self, source: Source, settings: Settings):
+        self._source, self._size = source, _size(source, settings)
+        self.format = y4m_format(_format(source, settings))
 
     @contextmanager
     def open(self) -> Iterator[FrameWriter]:
@@ -149,7 +158,7 @@ class StreamOutput:
         source = self._source
         require(sys.stdout is not None, 'cannot write standard output: it is closed')
         with naming(self.path), open(sys.stdout.fileno(), 'wb', closefd=False) as file:
-            yield Y4MWriter(file, self._format, source.width, source.height, source.rate)
+            yield Y4MWriter(file, self.format, *self._size, source.rate)
 
 
 Output: TypeAlias = VideoOutput | ImagesOutput | StreamOutput
@@ -167,8 +176,19 @@ def output_of(target: str | Path, source: Source, settings: Settings) -> Output:
         UserError: It cannot hold what it would have to.
     """
     if str(target) == PIPE:
-        return StreamOutput(source)
+        return StreamOutput(source, settings)
     path = Path(target)
     if not path.suffix or str(target).endswith(os.sep):
-        return ImagesOutput(path)
+        return ImagesOutput(path, source)
     return VideoOutput(path, source, settings)
+
+
+def _size(source: Source, settings: Settings) -> tuple[int, int]:
+    """Width and height of the output's frames."""
+    width, height = source.width * settings.scale, source.height * settings.scale
+    return 2 * width if settings.side_by_side else width, height
+
+
+def _format(source: Source, settings: Settings) -> VideoFormat:
+    """The source's format, but for fields, which are not enlarged one by one."""
+    return source.format if settings.scale == 1 else source.format._replace(field_order=PROGRESSIVE)

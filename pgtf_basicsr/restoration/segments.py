@@ -14,7 +14,9 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import replacing
-from ..video.frame import Frame
+from ..video.formats import VideoFormat
+from ..video.frame import PlanarFrame
+from ..video.planes import Planes
 from .jobs import Job
 
 __all__ = ['FrameWriter', 'SegmentedWriter', 'first_frame_for', 'naming']
@@ -27,7 +29,7 @@ SECONDS_AT_RISK = 50
 class FrameWriter(Protocol):
     """What takes frames one after the other."""
 
-    def write(self, frame: Frame) -> None:
+    def write(self, frame: PlanarFrame) -> None:
         """Append a frame."""
 
 
@@ -38,16 +40,23 @@ class SegmentedWriter:
         job (Job): Gets each segment when it is finished.
         target (Path): What messages call the output.
         open_segment (Callable): Makes the writer of a segment, a context manager, from its path.
+        format (VideoFormat): The format of the frames.
     """
 
-    def __init__(self, job: Job, target: Path, open_segment: Callable[[Path], AbstractContextManager[FrameWriter]]):
-        self._job, self._target, self._open_segment = job, target, open_segment
+    def __init__(
+        self,
+        job: Job,
+        target: Path,
+        open_segment: Callable[[Path], AbstractContextManager[FrameWriter]],
+        format: VideoFormat,
+    ):
+        self._job, self._target, self._open_segment, self._format = job, target, open_segment, format
         self._count, self._began = 0, time.monotonic()
 
     def __enter__(self) -> 'SegmentedWriter':
         try:
             for path in self._job.frames:
-                self._append(_load_frame(path))
+                self._append(_load_frame(path, self._format))
         except BaseException:
             self.__exit__(*sys.exc_info())
             raise
@@ -62,7 +71,7 @@ class SegmentedWriter:
             if exc_type is None:
                 self._job.finish_segment(self._path)
 
-    def write(self, frame: Frame) -> None:
+    def write(self, frame: PlanarFrame) -> None:
         """Append a frame.
 
         Raises:
@@ -80,7 +89,7 @@ class SegmentedWriter:
         """Whether a whole segment would take longer than what a kill may cost."""
         return (time.monotonic() - self._began) / (self._count + 1) > SECONDS_AT_RISK / self._job.segment_frames
 
-    def _append(self, frame: Frame) -> None:
+    def _append(self, frame: PlanarFrame) -> None:
         if not self._count:
             self._begin()
         self._writer.write(frame)
@@ -98,14 +107,15 @@ class SegmentedWriter:
             self._resources = stack.pop_all()
 
 
-def _save_frame(path: Path, frame: Frame) -> None:
+def _save_frame(path: Path, frame: PlanarFrame) -> None:
     with open(path, 'wb') as file:
-        np.savez(file, image=frame.image, times=[str(frame.time), str(frame.duration)])
+        np.savez(file, *frame.planes.samples, times=[str(frame.time), str(frame.duration)])
 
 
-def _load_frame(path: Path) -> Frame:
+def _load_frame(path: Path, format: VideoFormat) -> PlanarFrame:
     with np.load(path) as saved:
-        return Frame(saved['image'], *map(Fraction, map(str, saved['times'])))
+        samples = tuple(saved[f'arr_{index}'] for index in range(3))
+        return PlanarFrame(Planes(samples, format), *map(Fraction, map(str, saved['times'])))
 
 
 def first_frame_for(frame: int, num_frames: int, stride: int, batch_size: int) -> int:

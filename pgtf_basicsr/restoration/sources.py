@@ -1,9 +1,12 @@
 """Where a video to restore comes from: a file, a folder of images, or another program."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
+
+import numpy as np
 
 from ..errors import DataError, require
 from ..files import list_visible
@@ -11,11 +14,12 @@ from ..images import is_image_file
 from ..video import VideoReader
 from ..video.codecs import is_video_file
 from ..video.completeness import missing_end
+from ..video.formats import VideoFormat
 from ..video.frame import Frame
 from ..video.image_folder import RATE, ImageFolderReader
 from .settings import Settings
 
-__all__ = ['PIPE', 'Source', 'holds_frames', 'open_source', 'refuse_rate']
+__all__ = ['PIPE', 'STANDARD_INPUT', 'ArraysSource', 'Source', 'holds_frames', 'open_source', 'refuse_rate']
 
 # What stands for standard input and output on the command line.
 PIPE = '-'
@@ -45,6 +49,38 @@ class ImagesInRange(ImageFolderReader):
 
 
 Source: TypeAlias = VideoReader | ImagesInRange
+
+
+class ArraysSource:
+    """Frames in memory, to be iterated over as often as what holds them.
+
+    Args:
+        arrays (Iterable[ndarray]): (H, W, 3) uint8 RGB, of the size of the first; one at least.
+        rate (Fraction): Frames per second.
+
+    Attributes: As of `ImageFolderReader`.
+    """
+
+    def __init__(self, arrays: Iterable[np.ndarray], rate: Fraction):
+        iterator = iter(arrays)
+        first = next(iterator)
+        self._arrays = chain([first], iterator) if iterator is arrays else arrays
+        self.rate, self.pixel_aspect = rate, Fraction(1)
+        self.height, self.width = first.shape[:2]
+        self.format = VideoFormat(depth=8, chroma='rgb')
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Iterate over the frames.
+
+        Raises:
+            ValueError: One is of another size or type.
+        """
+        for number, array in enumerate(self._arrays):
+            if array.dtype != np.uint8 or array.shape != (self.height, self.width, 3):
+                raise ValueError(
+                    f'frame {number} is {array.dtype} {array.shape}, not uint8 ({self.height}, {self.width}, 3)'
+                )
+            yield Frame(array, number / self.rate, 1 / self.rate)
 
 
 def open_source(source: str | Path, settings: Settings, on_damage: Callable[[str], None]) -> Source:

@@ -1,14 +1,15 @@
-"""Restoration of whole videos of one face, in bounded memory."""
+"""Restoration of whole videos, in bounded memory."""
 
+import copy
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
+from dataclasses import replace
 from fractions import Fraction
-from functools import cached_property, partial
-from itertools import islice, repeat
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
 import numpy as np
@@ -16,28 +17,30 @@ import torch
 from basicsr.utils import get_root_logger
 
 from ..archs import PGTFormer
-from ..archs.inference import for_inference
-from ..config.packaged.files import find_option_file
-from ..devices import PRECISIONS, find_device
 from ..errors import DataError, require
+from ..faces.analysis import Analysis, VideoFacts
 from ..files import make_folder
-from ..images import resize, round_to, to_tensor
+from ..hub import find_weights
 from ..version import __version__
-from ..video.frame import Frame
-from .background import read_ahead, write_behind
+from ..video.formats import VideoFormat
+from .background import write_behind
+from .crop_mode import CropMode, working_size
+from .face_analysis import analyse_frames, analyse_video, analysis_path
+from .face_choice import FaceChoice, choose_faces, read_shown_frames, shown_images
+from .face_restoration import uses_parsing
+from .faces_mode import FacesMode, background_of
 from .jobs import Job, file_digest, file_identity
-from .networks import batch_that_fits, fit_size, load_network
+from .kept_input import is_pipe, kept_frames, kept_video
+from .loaded_network import LoadedNetwork
+from .modes import Deferred, Mode, SideBySide
 from .outputs import Output, StreamOutput, output_of
-from .reports import Outcome, Report, TextReport
-from .segments import FrameWriter, SegmentedWriter, first_frame_for
-from .settings import Settings
-from .sources import Source, open_source
-from .streaming import restore_frames
+from .preview import preview_part, write_comparison
+from .reports import RESTORATION, Outcome, Progress, Report, TextReport, VideoReport
+from .segments import FrameWriter, SegmentedWriter
+from .settings import CROP, PLAIN, Settings
+from .sources import PIPE, ArraysSource, Source, open_source
 
 __all__ = ['Restorer', 'restore_video']
-
-# Frames read ahead and frames to be written, at least: decoders and encoders take several at a time.
-BUFFERED = 4
 
 
 def restore_video(
@@ -49,177 +52,255 @@ def restore_video(
     report: Report | None = None,
     **settings: Any,
 ) -> Outcome:
-    """Restore a video of one cropped face.
+    """Restore a video.
 
     Args:
-        source, target, resume, report: As of `Restorer.restore`.
+        source, target, resume, report: As of `Restorer.restore_video`.
         weights, option_file: As of `Restorer`.
         **settings: As of `settings.Settings`.
 
     Raises:
         UserError: A file is missing, unreadable or does not fit, or an argument is out of range.
     """
-    return Restorer(weights, option_file, Settings(**settings)).restore(source, target, resume, report)
+    return Restorer(weights, option_file, Settings(**settings)).restore_video(source, target, resume, report)
 
 
 class Restorer:
     """Restores videos with one network, which is loaded when it is first needed.
 
     Args:
-        weights (str | Path): A file that `checkpoints.read_checkpoint` reads.
+        weights (str | Path): A file that `checkpoints.read_checkpoint` reads, or one on the Hub, see
+            `hub.find_weights`.
         option_file (str | Path, optional): Option file whose `network_g` is the network. Default: the network that
             the weights name, or else the published one.
         settings (Settings): How videos are restored and written.
 
     Raises:
-        UserError: This machine has no such device.
+        UserError: This machine has no such device, or weights on the Hub cannot be fetched.
     """
 
     def __init__(self, weights: str | Path, option_file: str | Path | None, settings: Settings):
-        self.weights, self.option_file, self.settings = Path(weights), option_file, settings
-        self.device = find_device(settings.device)
-        _warn_if_emulated(settings.precision, self.device)
+        self._weights, self._option_file, self.settings = weights, option_file, settings
+        self._network = LoadedNetwork(weights, option_file, settings.device, settings.precision)
 
-    def restore(
+    @classmethod
+    def from_checkpoint(
+        cls,
+        weights: str | Path,
+        option_file: str | Path | None = None,
+        device: str = 'auto',
+        precision: str = 'fp32',
+        **settings: Any,
+    ) -> 'Restorer':
+        """Make a restorer from a file of weights, or from weights on the Hub.
+
+        Args:
+            weights, option_file: As of `Restorer`.
+            device, precision: As of `settings.Settings`.
+            **settings: As of `settings.Settings`.
+
+        Raises:
+            UserError: As of `Restorer`; or a setting is out of range.
+        """
+        return cls(weights, option_file, Settings(device=device, precision=precision, **settings))
+
+    def with_settings(self, **changes: Any) -> 'Restorer':
+        """Make a restorer with other settings, which shares the network that is loaded, if it fits.
+
+        Raises:
+            UserError: A setting is out of range.
+        """
+        other = copy.copy(self)
+        other.settings = replace(self.settings, **changes)
+        if (other.settings.device, other.settings.precision) != (self.settings.device, self.settings.precision):
+            other = Restorer(self._weights, self._option_file, other.settings)
+        return other
+
+    def analyse(self, source: str | Path, report: Report | None = None) -> Analysis:
+        """Find the faces of a video: the first of the two passes, without the network.
+
+        Args:
+            source (str | Path): The video.
+            report (Report, optional): Takes what is to be reported. Default: a `TextReport`.
+
+        Returns:
+            Analysis: Its faces. If `Settings.analysis` names a file, they are read from there, or written there.
+
+        Raises:
+            UserError: A file is missing, unreadable or does not fit.
+        """
+        kept = None if self.settings.analysis is None else Path(self.settings.analysis)
+        told = VideoReport(report or TextReport(), Outcome(str(source), str(kept)))
+        with told, kept_video(source, told.warn) as path:
+            return analyse_video(path, str(source), self.settings, kept, told)
+
+    def restore(self, frames: Iterable[np.ndarray], rate: float | Fraction = 25) -> Iterator[np.ndarray]:
+        """Restore frames in memory, a few of them at a time.
+
+        Args:
+            frames (Iterable[ndarray]): (H, W, 3) uint8 RGB, all of one size. Unless `Settings.faces` is crop they are
+                gone through twice; what can be gone through once only, such as a generator, is kept in a temporary
+                file meanwhile.
+            rate (float | Fraction): Frames per second.
+
+        Yields:
+            ndarray: (H, W, 3) uint8 RGB, one for each frame, `Settings.scale` times as wide and high.
+
+        Raises:
+            UserError: A file is missing, unreadable or does not fit.
+            ValueError: Frames are of another type, or their size changes.
+        """
+        settings = self.settings
+        with nullcontext(frames) if settings.faces == CROP else kept_frames(frames) as kept:
+            source, faces = ArraysSource(kept, Fraction(rate)), None
+            if settings.faces != CROP:
+                facts = VideoFacts('the video', source.width, source.height, 0, float(rate))
+                analysis = analyse_frames(source, facts, settings, lambda frames, faces: None)
+                again = partial(shown_images, source, analysis)
+                faces = choose_faces(analysis, settings, again, get_root_logger().warning)
+            mode = self._mode(source, source.format, faces)
+            with closing(mode.restore(source, 0)) as restored:
+                for make in restored:
+                    yield make().planes.to_rgb()
+
+    def restore_video(
         self, source: str | Path, target: str | Path, resume: bool = False, report: Report | None = None
     ) -> Outcome:
         """Restore a video.
 
-        The output has the input's size, number and times of frames, colours and other streams. The network sees the
-        frames resized: their shape is kept, the short side is `Settings.size`, and both sides are multiples of the
-        network's stride. A few frames are in memory at a time.
+        The output has the input's number and times of frames, colours and other streams; and its size, unless
+        `Settings.scale` says otherwise. A few frames are in memory at a time.
 
         Args:
             source (str | Path): The video to restore.
             target (str | Path): The video to write. Its folder is made if needed. The file appears when it is
-                complete.
+                complete. The faces that were found are kept beside it.
             resume (bool): Continue what an earlier run has begun and not finished.
-            report (Report, optional): Takes what is to be reported. Default: a `TextReport`.
+            report (Report, optional): Takes what is to be reported: how many frames are done, for example. Default: a
+                `TextReport`.
 
         Raises:
             UserError: A file is missing, unreadable or does not fit, or an argument is out of range.
         """
-        report = report or TextReport()
-        outcome = Outcome(str(source), str(target))
-        try:
-            with open_source(source, self.settings, partial(report.warn, outcome)) as reader:
-                self._restore(reader, output_of(target, reader, self.settings), resume, report, outcome)
-        except BaseException as error:
-            outcome.error = (str(error) or type(error).__name__).splitlines()[0]
-            raise
-        finally:
-            report.end(outcome)
-        return outcome
+        settings = self.settings
+        require(not (resume and is_pipe(source)), 'what comes through a pipe cannot be resumed')
+        require(settings.preview is None or str(target) != PIPE, 'a preview needs a file to write')
+        told = VideoReport(report or TextReport(), Outcome(str(source), str(target)))
+        with told, nullcontext(source) if settings.faces == CROP else kept_video(source, told.warn) as path:
+            faces = None
+            if settings.faces != CROP:
+                self._check(path, target, told)
+                analysis = analyse_video(path, str(source), settings, analysis_path(target, settings), told)
+                again = partial(read_shown_frames, path, analysis, settings)
+                faces = choose_faces(analysis, settings, again, told.warn)
+            if faces is None and settings.background != PLAIN:
+                told.warn('frames that are restored as a whole have no background: it is not restored')
+            if settings.preview is not None:
+                settings, faces = preview_part(path, settings, faces, told.warn)
+            with open_source(path, settings, told.warn) as reader:
+                output = output_of(target, reader, settings)
+                self._announce(reader, output, faces, told)
+                self._restore(reader, output, faces, settings, resume, told)
+            if settings.preview is not None:
+                largest = None if faces is None else faces.largest
+                number = told.outcome.frames // 2 if largest is None else largest
+                write_comparison(path, output.path, settings, number)
+        return told.outcome
 
-    def _restore(self, reader: Source, output: Output, resume: bool, report: Report, outcome: Outcome) -> None:
-        size = self._working_size(reader)  # checked before anything is written
+    def _check(self, source: str | Path, target: str | Path, told: VideoReport) -> None:
+        """Say what would be lost, and find what would fail, before faces are looked for."""
+        with open_source(source, self.settings, told.warn) as reader:
+            self._announce(reader, output_of(target, reader, self.settings), None, told)
+        uses_parsing(self.net, self.settings.mask)
+        background_of(self.settings, self._network.device)
+
+    def _announce(self, reader: Source, output: Output, faces: FaceChoice | None, told: VideoReport) -> None:
+        """Say what of the input is not kept."""
+        working_size(self.net, reader, self.settings)
+        outcome = told.outcome
         outcome.kept, outcome.dropped = output.kept, output.dropped
         outcome.changed = (*reader.warnings, *output.changed)
+        outcome.faces = () if faces is None else faces.summary
         for message in (*outcome.dropped, *outcome.changed):
-            report.warn(outcome, message)
+            told.warn(message)
+
+    def _restore(
+        self,
+        reader: Source,
+        output: Output,
+        faces: FaceChoice | None,
+        settings: Settings,
+        resume: bool,
+        told: VideoReport,
+    ) -> None:
+        mode = self._mode(reader, output.format, faces)
+        if settings.side_by_side:
+            mode = SideBySide(mode, settings.scale)
+        total = reader.num_frames if faces is None else len(faces.counts)
         if isinstance(output, StreamOutput):
             with output.open() as writer:
-                self._write_frames(reader, size, 0, writer, report, outcome)
+                self._write_frames(reader, mode, 0, writer, total, told)
             return
         make_folder(output.path.parent)
-        require(not (resume and reader.path.is_fifo()), 'what comes through a pipe cannot be resumed')
-        job = Job(output.path, output.segment_suffix, self._describe(reader), resume, output.segment_frames)
+        description = {**self._describe(reader, settings), 'faces': CROP if faces is None else faces.digest}
+        job = Job(output.path, output.segment_suffix, description, resume, output.segment_frames)
         with job:
             try:
                 first = job.num_frames
-                with SegmentedWriter(job, output.path, output.open_segment) as writer:
-                    self._write_frames(reader, size, first, writer, report, outcome)
+                with SegmentedWriter(job, output.path, output.open_segment, output.format) as writer:
+                    self._write_frames(reader, mode, first, writer, total, told)
                 output.join(job.segments)
             except BaseException as error:
                 if job.num_frames and not isinstance(error, DataError):
-                    report.warn(outcome, f'{output.path} is not finished: {job.kept}; --resume continues it')
+                    told.warn(f'{output.path} is not finished: {job.kept}; --resume continues it')
                 raise
 
     def _write_frames(
-        self, reader: Source, size: tuple[int, int], first: int, writer: FrameWriter, report: Report, outcome: Outcome
+        self, reader: Source, mode: Mode, first: int, writer: FrameWriter, total: int | None, told: VideoReport
     ) -> None:
         """Restore the frames from a number on, and write them."""
-        stride, started = self.settings.stride, time.monotonic()
-        batch_size = self.settings.batch_size
-        if batch_size == 'auto':
-            batch_size = batch_that_fits(partial(self._restore_blank, size), self.device)
-        begin = first_frame_for(first, self._network.num_frames, stride, batch_size)
-        # One thread decodes and one encodes while the network works. Torch is called from this thread alone: in
-        # another it would start a second set of CPU threads.
-        buffered = max(BUFFERED, batch_size * stride)
-        frames = read_ahead(_resized(islice(reader, begin, None), size), buffered)
-        places: deque[tuple[Fraction, Fraction]] = deque()
-        restored = restore_frames(
-            self._network, _tensors(frames, places), stride, batch_size, self.device, fidelity=self.settings.fidelity
-        )
 
-        dtype = np.dtype(np.uint8 if reader.format.depth == 8 else np.uint16)
+        def write_frame(make: Deferred) -> None:
+            writer.write(make())
 
-        def write_frame(item: tuple[np.ndarray, Fraction, Fraction]) -> None:
-            image = resize(item[0].transpose(1, 2, 0), (reader.width, reader.height))
-            writer.write(Frame(round_to(image, dtype), *item[1:]))
-
-        outcome.resumed = outcome.frames = first
-        report.begin(outcome, reader.num_frames)
-        with closing(frames), write_behind(write_frame, buffered) as write:
-            for number, image in enumerate(restored, begin):
-                place = places.popleft()
-                if number < first:
-                    continue
-                write((image.float().numpy(), *place))
+        started, outcome = time.monotonic(), told.outcome
+        frames = islice(reader, mode.first_frame_for(first), None)
+        outcome.resumed = outcome.frames = first if total is None else min(first, total)
+        told.begin(RESTORATION, total)
+        with closing(mode.restore(frames, first)) as restored, write_behind(write_frame, mode.buffered) as write:
+            for number, make in enumerate(restored, first):
+                write(make)
                 outcome.frames, outcome.seconds = number + 1, time.monotonic() - started
-                report.advance(outcome)
+                told.advance(Progress(RESTORATION, outcome.frames, outcome.seconds, mode.faces_in(number)))
 
-    def _restore_blank(self, size: tuple[int, int], windows: int) -> None:
-        """Restore as many blank frames as two passes of that many windows need: in the second a graph is recorded."""
-        blank, stride = torch.zeros(3, *reversed(size)), self.settings.stride
-        frames = repeat(blank, self._network.num_frames + (2 * windows - 1) * stride)
-        fidelity = self.settings.fidelity
-        deque(restore_frames(self._network, frames, stride, windows, self.device, fidelity=fidelity), maxlen=0)
+    def _mode(self, source: Source | ArraysSource, format: VideoFormat, faces: FaceChoice | None) -> Mode:
+        net, device, settings = self.net, self._network.device, self.settings
+        if faces is None:
+            return CropMode(net, device, source, format, settings)
+        background = background_of(settings, device)
+        return FacesMode(net, device, faces, source.pixel_aspect, format, settings, background)
 
-    @cached_property
-    def _network(self) -> PGTFormer:
-        net = load_network(self.weights, self.option_file)
-        stride = self.settings.stride
+    @property
+    def net(self) -> PGTFormer:
+        """The network, on its device.
+
+        Raises:
+            UserError: A file is missing, unreadable or does not fit, or the network does not allow the stride.
+        """
+        net, stride = self._network.net, self.settings.stride
         require(
             stride <= net.num_frames, f'stride must be {net.num_frames} at most, the frames of a window, not {stride}'
         )
-        return cast(PGTFormer, for_inference(net.to(self.device), PRECISIONS[self.settings.precision]))
+        return net
 
-    @cached_property
-    def _network_description(self) -> dict[str, Any]:
-        option_file = None if self.option_file is None else file_digest(Path(find_option_file(self.option_file)))
-        return {'weights': file_digest(self.weights), 'option file': option_file}
-
-    def _working_size(self, reader: Source) -> tuple[int, int]:
-        net = self._network
-        short_side = net.image_size if self.settings.size is None else self.settings.size
-        return fit_size(reader.width * reader.pixel_aspect, reader.height, short_side, net.requirements)
-
-    def _describe(self, reader: Source) -> dict[str, Any]:
+    def _describe(self, reader: Source, settings: Settings) -> dict[str, Any]:
         """What the result depends on. Devices and sizes of batches change no more than rounding."""
+        background = settings.background_weights
         versions = {'pgtf-basicsr': __version__, 'PyAV': av.__version__, 'torch': torch.__version__}
         return {
             **{f'input {name}': value for name, value in file_identity(reader.path).items()},
-            **self._network_description,
-            **self.settings.describe(),
+            **self._network.description,
+            **settings.describe(),
+            'background weights': None if background is None else file_digest(find_weights(background)),
             **versions,
         }
-
-
-def _resized(frames: Iterable[Frame], size: tuple[int, int]) -> Iterator[Frame]:
-    return (frame._replace(image=resize(frame.image, size)) for frame in frames)
-
-
-def _tensors(frames: Iterable[Frame], places: deque[tuple[Fraction, Fraction]]) -> Iterator[torch.Tensor]:
-    """Convert frames for the network, and note when each is shown."""
-    for frame in frames:
-        places.append((frame.time, frame.duration))
-        yield to_tensor(frame.image)
-
-
-def _warn_if_emulated(precision: str, device: torch.device) -> None:
-    if precision != 'fp32' and device.type == 'cpu' and torch.backends.cpu.get_cpu_capability() == 'AVX2':
-        get_root_logger().warning(
-            f'This processor has no {precision} arithmetic: {precision} will take many times longer than fp32.'
-        )

@@ -2,13 +2,13 @@
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import TypeVar
 
 from torch import Tensor
 
-__all__ = ['blend', 'sliding_windows', 'strided_windows']
+__all__ = ['blend', 'blend_weights', 'sliding_windows', 'strided_windows', 'weighted_mean']
 
 Frame = TypeVar('Frame')
 
@@ -66,8 +66,7 @@ def strided_windows(frames: Iterable[Frame], num_frames: int, stride: int) -> It
 def blend(windows: Iterable[tuple[int, Iterable[Tensor]]], num_frames: int) -> Iterator[Tensor]:
     """Blend frames of overlapping windows into one stream, from one window to the next by a raised cosine.
 
-    Position i of T has the weight sin^2(pi (i + 1/2) / T) over the sum of the weights of all windows that
-    have this frame. A frame of a single window stays as it is.
+    A frame is the mean of all windows that have it, weighted by `blend_weights`.
 
     Args:
         windows (Iterable): Pairs of the index of the first frame, and T frames (tensors); indices grow.
@@ -76,20 +75,26 @@ def blend(windows: Iterable[tuple[int, Iterable[Tensor]]], num_frames: int) -> I
     Yields:
         Tensor: A frame, as soon as the next window starts behind it.
     """
-    weights = [math.sin(math.pi * (i + 0.5) / num_frames) ** 2 for i in range(num_frames)]
+    weights = blend_weights(num_frames)
     pending: deque[list[tuple[float, Tensor]]] = deque()
     done = 0
     for first, window in windows:
         while done < first:
-            yield _weighted_mean(pending.popleft())
+            yield weighted_mean(pending.popleft())
             done += 1
         pending.extend([] for _ in range(first + num_frames - done - len(pending)))
         for versions, version in zip(pending, zip(weights, window)):
             versions.append(version)
-    yield from map(_weighted_mean, pending)
+    yield from map(weighted_mean, pending)
 
 
-def _weighted_mean(versions: list[tuple[float, Tensor]]) -> Tensor:
+def blend_weights(num_frames: int) -> list[float]:
+    """Weights of the T frames of a window: sin^2(pi (i + 1/2) / T) at position i."""
+    return [math.sin(math.pi * (i + 0.5) / num_frames) ** 2 for i in range(num_frames)]
+
+
+def weighted_mean(versions: Sequence[tuple[float, Tensor]]) -> Tensor:
+    """Average versions of a frame, each with its weight; a single one stays as it is."""
     if len(versions) == 1:
         return versions[0][1]
     weighted = [weight * frame for weight, frame in versions]

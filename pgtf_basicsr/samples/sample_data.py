@@ -8,6 +8,7 @@ The folder holds
     ROOT/test/GT, ROOT/test/landmarks       held-out clips: other paths, or the end of the video
     ROOT/test/aligned/<clip>.mp4            the held-out face as a video, the ground truth of
     ROOT/test/degraded/<clip>.mp4           the same degraded, input for `basicsr restore`
+    ROOT/test/two_faces.mp4                 both portraits in one degraded frame (of the portraits only)
     ROOT/sample_data.json                   what was asked for
 """
 
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.clips import frame_name, write_landmarks
-from ..data.degradation import DegradationRanges
+from ..data.degradation import Degradation, DegradationRanges
 from ..data.vfhq_dataset import VFHQDataset
 from ..errors import UserError
 from ..faces.transforms import centre_square, warp
@@ -29,12 +30,16 @@ from ..images import to_image, write_image
 from ..video import VideoReader, VideoWriter
 from .portraits import FacePath, portraits
 from .sample_folder import replacing_data, require_even, require_positive
+from .scenes import two_faces
 
 __all__ = ['SAMPLE_DEGRADATION', 'SampleSummary', 'write_sample_data', 'write_video_data']
 
 # Eq. 8 for faces of 48 pixels.
 SAMPLE_DEGRADATION = DegradationRanges(sigma=(0.5, 1.5), scale=(2, 3))
+# For those of 96 pixels, which are still to be found.
+SCENE_DEGRADATION = DegradationRanges(sigma=(1, 2), scale=(3, 4))
 FRAME_RATE = Fraction(25)
+SCENE_FRAMES = 50
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ def write_sample_data(
                 landmarks = [path.landmarks_at(time) for time in times]
                 _write_clip(partial / split, f'{face.name}_{index:03d}', frames, landmarks)
         _write_test_videos(partial / 'test', video_size, seed)
+        _write_scene(partial / 'test' / 'two_faces.mp4', seed)
     return _summary(root)
 
 
@@ -179,11 +185,21 @@ def _write_test_videos(test: Path, size: int, seed: int) -> None:
     for clip in map(clips.__getitem__, range(len(clips))):
         for key, folder in (('gt', 'aligned'), ('lq', 'degraded')):
             (test / folder).mkdir(exist_ok=True)
-            frames = to_image(clip[key])
-            # A low rate factor, so that the degradation shows and not this file's own compression.
-            with VideoWriter(test / folder / f'{clip["folder"]}.mp4', FRAME_RATE, size, size, crf=8) as writer:
-                for frame in frames:
-                    writer.write(frame)
+            _write_video(test / folder / f'{clip["folder"]}.mp4', to_image(clip[key]))
+
+
+def _write_scene(path: Path, seed: int) -> None:
+    scene = two_faces(SCENE_FRAMES)
+    frames = np.stack([scene.frame(number) for number in range(scene.length)])
+    _write_video(path, Degradation(SCENE_DEGRADATION)(frames, np.random.default_rng(seed)))
+
+
+def _write_video(path: Path, frames: np.ndarray) -> None:
+    """Write frames (T, H, W, 3) with a low rate factor, so that degradation shows and not this file's compression."""
+    height, width = frames.shape[1:3]
+    with VideoWriter(path, FRAME_RATE, width, height, crf=8) as writer:
+        for frame in frames:
+            writer.write(frame)
 
 
 def _summary(root: str | Path) -> SampleSummary:

@@ -12,7 +12,7 @@ from ..faces.sampling import sample_crop
 from ..faces.squares import FaceSquare, face_square
 from .portraits import Portrait, portraits
 
-__all__ = ['Actor', 'Scene', 'TrackScore', 'scenes', 'score_tracks']
+__all__ = ['Actor', 'Scene', 'TrackScore', 'scenes', 'score_tracks', 'two_faces']
 
 # Half axes of the ellipse of a portrait that is shown, and its feathered rim, in sides of the square.
 _ELLIPSE, _RIM = (0.37, 0.5), 0.1
@@ -119,6 +119,12 @@ def scenes() -> list[Scene]:
     ]
 
 
+def two_faces(length: int) -> Scene:
+    """Both portraits in one frame, each moving about its place, as a whole video to restore."""
+    actors = [Actor('collins', 0, _swaying(90, 95, 96, 0)), Actor('hopper', 1, _swaying(225, 90, 96, 2))]
+    return Scene('two faces', length, actors)
+
+
 @dataclass
 class TrackScore:
     """What tracking made of a scene, against the truth.
@@ -171,6 +177,15 @@ def score_tracks(scene: Scene, analysis: Analysis) -> TrackScore:
 
 def _moving(x: float, y: float, speed_x: float, speed_y: float, size: float) -> Callable[[int], FaceSquare]:
     return lambda number: FaceSquare(x + speed_x * number, y + speed_y * number, size, 0)
+
+
+def _swaying(x: float, y: float, size: float, phase: float) -> Callable[[int], FaceSquare]:
+    return lambda number: FaceSquare(
+        x + 18 * math.sin(number / 9 + phase),
+        y + 8 * math.sin(number / 7 + phase),
+        size * (1 + 0.05 * math.sin(number / 11)),
+        4 * math.sin(number / 8 + phase),
+    )
 
 
 def _away(place: Callable[[int], FaceSquare], first: int, end: int) -> Callable[[int], FaceSquare | None]:

@@ -43,7 +43,7 @@ class AviHeaders:
         with open(path, 'r+b') as file:
             places = list(_stream_headers(file))
             units = {index: Fraction(*_read(file, places[index] + SCALE, 2)) for index in self._starts}
-            frames = ceil((self._starts[video] - min(0, *self._starts.values())) / units[video])
+            frames = ceil((self._starts[video] - min(Fraction(0), *self._starts.values())) / units[video])
             later = frames * units[video] - self._starts[video]
             for index, start in self._starts.items():
                 _write(file, places[index] + START, round((start + later) / units[index]))

@@ -5,8 +5,7 @@ Samples that nothing changed come back as they were, at every depth, range and s
 more than 8 bits by up to two code values.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import av
@@ -15,10 +14,11 @@ import numpy as np
 
 from .chroma import LEFT, ChromaLocation, enlarge, shrink
 from .codecs import SWSCALE_FLAGS
-from .formats import VideoFormat, chroma_location, is_full_range, is_rgb
+from .formats import VideoFormat, chroma_location, depth_of, is_full_range, is_rgb
+from .layouts import planar_samples
 from .repacking import repack
 
-__all__ = ['plane_samples', 'to_rgb', 'to_uint8', 'to_yuv', 'ycbcr_equation']
+__all__ = ['planes_to_rgb', 'rgb_to_planes', 'to_rgb', 'to_uint8', 'ycbcr_equation']
 
 # Shares of red and blue in luma, by the matrix's code point. One that is not stated is taken as BT.601's, as by FFmpeg.
 BT601 = (0.299, 0.114)
@@ -34,8 +34,6 @@ LUMA_SHARES = {
 }
 # Lines that are converted at a time, and those beside them that chroma filters look at: both multiples of 4.
 BAND, MARGIN = 128, 16
-# Formats whose planes are read as they are: little-endian, without alpha.
-PLANAR = re.compile(r'(yuvj?4\d\dp|gray|gbrp)(9le|1\dle)?$')
 
 
 def to_rgb(frame: av.VideoFrame, location: ChromaLocation | None = None) -> np.ndarray:
@@ -52,16 +50,12 @@ def to_rgb(frame: av.VideoFrame, location: ChromaLocation | None = None) -> np.n
     Raises:
         av.FFmpegError: FFmpeg cannot convert its colours.
     """
-    depth = max(component.bits for component in frame.format.components)
-    rgb = is_rgb(frame)
-    if (rgb and depth <= 8) or (not rgb and frame.colorspace not in LUMA_SHARES):
-        return repack(frame, format='rgb24' if depth <= 8 else 'rgb48le', interpolation=SWSCALE_FLAGS).to_ndarray()
-    planar = _as_planar(frame, depth)
-    depth = planar.format.components[0].bits
-    planes = [plane_samples(plane, depth) for plane in planar.planes]
+    depth, rgb = depth_of(frame), is_rgb(frame)
+    if (rgb and depth == 8) or (not rgb and frame.colorspace not in LUMA_SHARES):
+        return repack(frame, format='rgb24' if depth == 8 else 'rgb48le', interpolation=SWSCALE_FLAGS).to_ndarray()
+    planes = planar_samples(frame)
     if rgb:
-        green, blue, red = planes
-        return _rounded(cv2.merge([red, green, blue]) * np.float32(65535 / (2**depth - 1)), np.uint16)
+        return _merged(planes, depth)
     matrix, offset = ycbcr_equation(frame.colorspace, depth, is_full_range(frame))
     if len(planes) == 1:  # gray
         planes += [np.full_like(planes[0], offset[1])] * 2
@@ -75,42 +69,43 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     return image if image.dtype == np.uint8 else _rounded(image * np.float32(255 / 65535), np.uint8)
 
 
-def to_yuv(image: np.ndarray, format: VideoFormat) -> av.VideoFrame:
-    """Convert RGB to a frame to encode.
+def rgb_to_planes(image: np.ndarray, format: VideoFormat) -> tuple[np.ndarray, ...]:
+    """Convert RGB to the planes of a frame, see `planes.to_planes`.
 
     Args:
         image (ndarray): (H, W, 3), uint8 or uint16 (0 to 65535).
-        format (VideoFormat): Depth, subsampling, range, matrix and chroma location of the frame.
+        format (VideoFormat): Depth, subsampling, range, matrix and chroma location of the planes.
     """
     if format.depth == 8:
         image = to_uint8(image)
-    if format.pixel_format == 'bgr0':
-        return repack(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'rgb24'), format='bgr0')
-    frame = av.VideoFrame(image.shape[1], image.shape[0], format.pixel_format)
-    planes = [plane_samples(plane, format.depth) for plane in frame.planes]
-    for band in _bands(len(image)):
-        for plane, samples in zip(planes, _rgb_to_planes(image[band.first : band.last], format)):
-            lines, seen, inner = band.of(plane, len(image))
+    if format.chroma == 'rgb' and np.iinfo(image.dtype).max == 2**format.depth - 1:
+        red, green, blue = cv2.split(image)
+        return green, blue, red
+    height, width = image.shape[:2]
+    shapes = [(height, width), *[format.chroma_shape(height, width)] * 2]
+    planes = tuple(np.empty(shape, np.uint8 if format.depth == 8 else np.uint16) for shape in shapes)
+    for band in _bands(height):
+        for plane, samples in zip(planes, _full_planes(image[band.first : band.last], format)):
+            lines, seen, inner = band.of(plane, height)
             reduced = shrink(samples, seen.stop - seen.start, plane.shape[1], format.chroma_location)
             plane[lines] = _rounded(reduced[inner], np.uint16, 2**format.depth - 1)
-    if format.chroma != 'rgb':
-        frame.colorspace = format.color.matrix
-    frame.color_range = format.color_range
-    return frame
+    return planes
 
 
-def plane_samples(plane: av.video.plane.VideoPlane, depth: int) -> np.ndarray:
-    """View the samples of a plane.
+def planes_to_rgb(planes: Sequence[np.ndarray], format: VideoFormat) -> np.ndarray:
+    """Convert the planes of a frame to RGB, see `planes.Planes.to_rgb`.
 
     Args:
-        plane (VideoPlane): Plane of a frame with little-endian samples.
-        depth (int): Bits of a sample.
+        planes (Sequence[ndarray]): Y, Cb and Cr, or G, B and R: (h, w) uint8, or uint16 of more than 8 bits.
+        format (VideoFormat): What they mean.
 
     Returns:
-        ndarray: (H, W), uint8 or uint16, without what pads its lines, writable if the frame is new.
+        ndarray: (H, W, 3), uint8, or uint16 (0 to 65535) where samples have more than 8 bits.
     """
-    samples = np.frombuffer(memoryview(plane), np.dtype('<u2' if depth > 8 else 'u1'))
-    return samples.reshape(plane.height, -1)[:, : plane.width]
+    if format.chroma == 'rgb':
+        return _merged(planes, format.depth)
+    matrix, offset = ycbcr_equation(format.color.matrix, format.depth, format.full_range)
+    return _ycbcr_to_rgb(planes, matrix, offset, format.chroma_location)
 
 
 class _Band(NamedTuple):
@@ -138,7 +133,7 @@ def _bands(height: int) -> Iterator[_Band]:
 
 
 def _ycbcr_to_rgb(
-    planes: list[np.ndarray], matrix: np.ndarray, offset: np.ndarray, location: ChromaLocation
+    planes: Sequence[np.ndarray], matrix: np.ndarray, offset: np.ndarray, location: ChromaLocation
 ) -> np.ndarray:
     height, width = planes[0].shape
     image = np.empty((height, width, 3), planes[0].dtype)
@@ -152,7 +147,7 @@ def _ycbcr_to_rgb(
     return image
 
 
-def _rgb_to_planes(image: np.ndarray, format: VideoFormat) -> list[np.ndarray]:
+def _full_planes(image: np.ndarray, format: VideoFormat) -> list[np.ndarray]:
     """Make the planes of a frame, all of them at full resolution."""
     if format.chroma == 'rgb':
         red, green, blue = cv2.split(image * np.float32((2**format.depth - 1) / np.iinfo(image.dtype).max))
@@ -160,6 +155,15 @@ def _rgb_to_planes(image: np.ndarray, format: VideoFormat) -> list[np.ndarray]:
     matrix, offset = ycbcr_equation(format.color.matrix, format.depth, format.full_range)
     affine = np.column_stack([matrix / np.iinfo(image.dtype).max, offset])
     return list(cv2.split(cv2.transform(image.astype(np.float32), affine)))
+
+
+def _merged(planes: Sequence[np.ndarray], depth: int) -> np.ndarray:
+    """Make an image of planes G, B and R."""
+    green, blue, red = planes
+    image = cv2.merge([red, green, blue])
+    if depth in (8, 16):
+        return image
+    return _rounded(image * np.float32(65535 / (2**depth - 1)), np.uint16)
 
 
 def ycbcr_equation(matrix: int, depth: int, full_range: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -174,20 +178,6 @@ def ycbcr_equation(matrix: int, depth: int, full_range: bool) -> tuple[np.ndarra
     scale = [largest] * 3 if full_range else [219 * step, 224 * step, 224 * step]
     offset = [0 if full_range else 16 * step, 128 * step, 128 * step]
     return ycbcr * np.array(scale)[:, None], np.array(offset)
-
-
-def _as_planar(frame: av.VideoFrame, depth: int) -> av.VideoFrame:
-    """Lay out the samples of a frame in planes, at the same depth and subsampling."""
-    if PLANAR.match(frame.format.name):
-        return frame
-    suffix = f'{min(depth, 16)}le' if depth > 8 else ''
-    if is_rgb(frame):
-        return repack(frame, format=f'gbrp{suffix}', interpolation=SWSCALE_FLAGS)
-    if len(frame.format.components) < 3:
-        return repack(frame, format=f'gray{suffix}', interpolation=SWSCALE_FLAGS)
-    across, down = 64 // frame.format.chroma_width(64), 64 // frame.format.chroma_height(64)
-    layout = {(1, 1): '444', (2, 1): '422', (2, 2): '420', (1, 2): '440', (4, 1): '411', (4, 4): '410'}[across, down]
-    return repack(frame, format=f'yuv{layout}p{suffix}', interpolation=SWSCALE_FLAGS)
 
 
 def _rounded(values: np.ndarray, dtype: type[np.integer], largest: int | None = None) -> np.ndarray:

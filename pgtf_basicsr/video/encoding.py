@@ -8,7 +8,7 @@ from typing import NamedTuple
 import av
 
 from ..errors import UserError
-from .chroma import LEFT, LOCATIONS, TOP_LEFT, ChromaLocation
+from .chroma import CENTER, LEFT, LOCATIONS, TOP_LEFT, ChromaLocation
 from .fields import PROGRESSIVE
 from .formats import MasteringDisplay, VideoFormat
 
@@ -142,6 +142,8 @@ HDR_OPTIONS = {
     'x265-params': ('master-display', 'max-cll', 10000, 50000),
     'svtav1-params': ('mastering-display', 'content-light', 1, 1),
 }
+# Where chroma samples stay in files that do not state it. Elsewhere they are in turned frames.
+COMMON_LOCATIONS = (LEFT, CENTER, TOP_LEFT)
 # Code point of samples that are RGB themselves.
 RGB_MATRIX = 0
 PIXEL_FORMAT = re.compile(r'yuv(?P<chroma>420|422|444)p(?P<depth>\d+)?(le)?$')
@@ -284,8 +286,10 @@ def _fit(
         notes.append(f'full range becomes limited range, {codec.title} knows no other')
     if depth < source.depth:
         notes.append(f'{source.depth} bits become {depth}')
-    full_range = wanted.full_range and codec.full_range
-    return wanted._replace(chroma=chroma, depth=depth, full_range=full_range), tuple(notes)
+    written = wanted._replace(chroma=chroma, depth=depth, full_range=wanted.full_range and codec.full_range)
+    if written.chroma_location not in (*codec.locations, *COMMON_LOCATIONS):
+        written = written._replace(chroma_location=LEFT)
+    return written, tuple(notes)
 
 
 def _ratio(chroma: str) -> str:

@@ -15,21 +15,27 @@ from .repacking import repack
 
 __all__ = [
     'BT709',
+    'NOT_STATED',
     'Color',
     'ContentLight',
     'MasteringDisplay',
     'VideoFormat',
     'chroma_location',
+    'depth_of',
     'format_of',
     'hdr_warning',
     'is_full_range',
     'is_rgb',
     'plain_format',
+    'subsampling_of',
 ]
 
+# Code point of colours that a file does not state.
 NOT_STATED = 2
 # Names of the transfer functions of HDR, by their code points.
 HDR_TRANSFERS = {16: 'PQ', 18: 'HLG'}
+# Width and height of a luma plane over those of the other planes.
+SUBSAMPLING = {'420': (2, 2), '422': (2, 1), '444': (1, 1), 'rgb': (1, 1)}
 # The subsampling that is written, by width and height of a luma plane over those of a chroma plane. 4:1:1 (DV) and
 # 4:1:0 become what every player knows, 4:4:0 what loses nothing.
 WRITTEN_CHROMA = {(1, 1): '444', (2, 1): '422', (2, 2): '420', (1, 2): '444', (4, 1): '420', (4, 4): '420'}
@@ -104,6 +110,16 @@ class VideoFormat(NamedTuple):
         return f'yuv{self.chroma}p{suffix}'
 
     @property
+    def subsampling(self) -> tuple[int, int]:
+        """Width and height of the first plane over those of the others."""
+        return SUBSAMPLING[self.chroma]
+
+    def chroma_shape(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the planes after the first one, which has these."""
+        across, down = self.subsampling
+        return -(-height // down), -(-width // across)
+
+    @property
     def color_range(self) -> int:
         """FFmpeg's code of the range."""
         return FULL_RANGE if self.full_range else LIMITED_RANGE
@@ -111,11 +127,10 @@ class VideoFormat(NamedTuple):
 
 def format_of(frame: av.VideoFrame, context: av.VideoCodecContext) -> VideoFormat:
     """Describe a stream by its first frame and its decoder."""
-    depth = max([8, *(component.bits for component in frame.format.components)])
     light = _side_data(frame, 'CONTENT_LIGHT_LEVEL')
     mastering = _side_data(frame, 'MASTERING_DISPLAY_METADATA')
     format = VideoFormat(
-        depth=min(depth, 16),
+        depth=depth_of(frame),
         mastering_display=_mastering_display(mastering) if mastering else None,
         content_light=ContentLight(*struct.unpack_from('II', light)) if light else None,
         pixel_aspect=context.sample_aspect_ratio or Fraction(1),
@@ -123,14 +138,23 @@ def format_of(frame: av.VideoFrame, context: av.VideoCodecContext) -> VideoForma
     )
     if is_rgb(frame):
         return format._replace(chroma='rgb', color=Color(1, context.color_primaries, context.color_trc))
-    factors = 64 // frame.format.chroma_width(64), 64 // frame.format.chroma_height(64)
     gray = len(frame.format.components) < 3
     return format._replace(
-        chroma='420' if gray else WRITTEN_CHROMA[factors],
+        chroma='420' if gray else WRITTEN_CHROMA[subsampling_of(frame)],
         full_range=is_full_range(frame),
         color=Color(context.colorspace or NOT_STATED, context.color_primaries, context.color_trc),
         chroma_location=chroma_location(frame),
     )
+
+
+def depth_of(frame: av.VideoFrame) -> int:
+    """Bits per sample of a frame, from 8 to 16: fewer are taken as 8, more as 16."""
+    return min(max([8, *(component.bits for component in frame.format.components)]), 16)
+
+
+def subsampling_of(frame: av.VideoFrame) -> tuple[int, int]:
+    """Width and height of the luma plane of a frame over those of a chroma plane."""
+    return 64 // frame.format.chroma_width(64), 64 // frame.format.chroma_height(64)
 
 
 def plain_format(width: int, height: int, color: Color = BT709) -> VideoFormat:

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from ..errors import DataError, UserError
-from ..files import replacing
-from ..images import is_image_file, read_deep_image, write_image
+from ..errors import DataError
+from ..images import is_image_file, read_deep_image
 from .formats import VideoFormat
 from .frame import Frame
 
-__all__ = ['ImageFolderReader', 'ImageFolderWriter', 'frame_files', 'natural_key']
+__all__ = ['ImageFolderReader', 'frame_files', 'natural_key']
 
 # Frames per second of a folder that comes without.
 RATE = Fraction(25)
@@ -78,31 +77,3 @@ class ImageFolderReader:
                     f'{file} is {image.shape[1]}x{image.shape[0]}, the images before it are {self.width}x{self.height}'
                 )
             yield Frame(image, number * self.time_base, self.time_base)
-
-
-class ImageFolderWriter:
-    """Frames as PNG files of a folder, numbered from 00000000.png on: of 16 bits where frames have more than 8.
-
-    Each file appears under its name once it is complete.
-
-    Args:
-        path (Path): The folder, which must exist.
-        first (int): Number of the first frame.
-    """
-
-    def __init__(self, path: Path, first: int = 0):
-        self.path, self._number = path, first
-
-    def write(self, frame: Frame) -> None:
-        """Append a frame.
-
-        Raises:
-            UserError: The file cannot be written, for example because the disk is full.
-        """
-        target = self.path / f'{self._number:08d}.png'
-        try:
-            with replacing(target) as file:
-                write_image(file, frame.image)
-        except OSError as error:
-            raise UserError(f'cannot write {target}: {error.strerror}') from error
-        self._number += 1

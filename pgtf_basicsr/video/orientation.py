@@ -6,6 +6,7 @@ import av
 import numpy as np
 from av.sidedata.sidedata import Type
 
+from .chroma import ChromaLocation
 from .fields import BOTTOM_FIRST, PROGRESSIVE, TOP_FIRST
 
 __all__ = ['Orientation', 'orientation_of']
@@ -28,13 +29,30 @@ class Orientation(NamedTuple):
 
     def upright(self, image: np.ndarray) -> np.ndarray:
         """Turn and mirror an image (H, W, 3); the result is contiguous."""
+        return np.ascontiguousarray(self.turned(image))
+
+    def turned(self, image: np.ndarray) -> np.ndarray:
+        """View an image (H, W, 3) or a plane (H, W) turned and mirrored."""
         if self.transposed:
             image = image.swapaxes(0, 1)
         if self.mirrored:
             image = image[:, ::-1]
         if self.upside_down:
             image = image[::-1]
-        return np.ascontiguousarray(image)
+        return image
+
+    def chroma_location(self, location: ChromaLocation, width: int, height: int) -> ChromaLocation:
+        """Find where the chroma samples of a turned 4:2:0 frame lie. Not all such places have names.
+
+        Args:
+            location (ChromaLocation): Where they lie before it is turned.
+            width (int): Width of the turned frame in pixels.
+            height (int): Height of the turned frame in pixels.
+        """
+        x, y = (location.y, location.x) if self.transposed else location
+        return ChromaLocation(
+            _opposite(x, width) if self.mirrored else x, _opposite(y, height) if self.upside_down else y
+        )
 
     def field_order(self, field_order: int) -> int:
         """Which field of an upright frame comes first, a code of `fields`; what becomes of rows as columns is none."""
@@ -59,6 +77,11 @@ def orientation_of(frame: av.VideoFrame) -> Orientation:
     a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(matrix), np.int32)[:5])
     transposed = abs(b) + abs(c) > abs(a) + abs(d)
     return Orientation(transposed, (c if transposed else a) < 0, (b if transposed else d) < 0)
+
+
+def _opposite(position: float, length: int) -> float:
+    """Place of chroma samples along a side that is swapped. Of an odd length, the last sample has no second pixel."""
+    return 1 - length % 2 - position
 
 
 # Counter-clockwise turns by 0, 90, 180 and 270 degrees, without mirroring.

@@ -13,13 +13,15 @@ import av
 import numpy as np
 
 from ..errors import DataError
+from .chroma import LOCATIONS
 from .clock import Clock, FrameTimes, Packet, packet_time
 from .color import to_rgb, to_uint8
 from .completeness import missing_end
 from .copying import own_tags
 from .damage import DamageLog
+from .decoded import DecodedFrame
 from .deinterlacing import Deinterlacer
-from .formats import format_of
+from .formats import format_of, is_rgb
 from .frame import Frame
 from .opening import MAX_PIXELS, open_video
 from .orientation import orientation_of
@@ -61,7 +63,8 @@ class VideoReader:
         time_base (Fraction): Unit of the times of the frames, in seconds.
         num_frames (int | None): Number of frames that the container states; None if it states none, or if a range is
             read. A video that was trimmed without encoding it again has fewer.
-        format (VideoFormat): What the file states about its samples and colours.
+        format (VideoFormat): What the file states about its samples and colours. Of turned frames, it is what holds
+            for them when they are upright, as far as their chroma location has a name.
         color (Color): Its colours.
         pixel_aspect (Fraction): Width of a pixel over its height.
         has_others (bool): Whether the file holds more than the video: other streams, chapters or tags.
@@ -120,6 +123,11 @@ class VideoReader:
         if self._orientation.transposed:
             self.width, self.height = self.height, self.width
             self.pixel_aspect = 1 / self.pixel_aspect
+            self.format = self.format._replace(pixel_aspect=1 / self.format.pixel_aspect)
+        self._chroma_location = self.format.chroma_location
+        turned = self._orientation.chroma_location(self._chroma_location, self.width, self.height)
+        if self.format.chroma == '420' and turned in LOCATIONS.values():
+            self.format = self.format._replace(chroma_location=turned)
         self.format = self.format._replace(field_order=self._orientation.field_order(self.format.field_order))
         self._frames = self._upright(chain([first], decoded))
         self._has_begun = True
@@ -169,9 +177,11 @@ class VideoReader:
         try:
             for number, (frame, time, duration) in enumerate(decoded):
                 image = self._to_image(frame, number)
+                # The image of RGB samples loses nothing.
+                decoded_frame = None if is_rgb(frame) else DecodedFrame(frame, self._orientation, self._chroma_location)
                 if previous is not None:
-                    yield Frame(previous.image, previous.time, time - previous.time)
-                previous = Frame(image, time, duration)
+                    yield previous._replace(duration=time - previous.time)
+                previous = Frame(image, time, duration, decoded_frame)
         except DataError:
             if previous is not None:
                 yield previous
@@ -181,7 +191,7 @@ class VideoReader:
 
     def _to_image(self, frame: av.VideoFrame, number: int) -> np.ndarray:
         try:
-            image = self._orientation.upright(to_rgb(frame, self.format.chroma_location))
+            image = self._orientation.upright(to_rgb(frame, self._chroma_location))
         except av.FFmpegError as error:
             raise DataError(
                 f'{self.path} has colours that cannot be converted to RGB: '

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from .codecs import REPRODUCIBLE
-from .color import to_yuv
 from .formats import plain_format
 from .opening import open_output
+from .planes import to_planes
 from .writer import add_video_stream
 
 __all__ = ['SeekableVideoWriter']
@@ -41,7 +41,7 @@ class SeekableVideoWriter:
 
     def write(self, frame: np.ndarray) -> None:
         """Append a frame (H, W, 3) uint8 RGB."""
-        encoded = to_yuv(frame, self._format)
+        encoded = to_planes(frame, self._format).to_frame()
         encoded.pts, encoded.time_base = self._count, self._stream.codec_context.time_base
         self._count += 1
         self._container.mux(self._stream.encode(encoded))

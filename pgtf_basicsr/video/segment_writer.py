@@ -9,10 +9,9 @@ import av
 import cv2
 
 from ..errors import UserError
-from .color import to_yuv
 from .encoding import Encoding, state_format
 from .fields import state_fields
-from .frame import Frame
+from .frame import PlanarFrame
 
 __all__ = ['SegmentWriter', 'segment_suffix']
 
@@ -75,19 +74,22 @@ class SegmentWriter:
         except (OSError, av.FFmpegError) as failure:
             raise self._failure(failure) from failure
 
-    def write(self, frame: Frame) -> None:
+    def write(self, frame: PlanarFrame) -> None:
         """Append a frame.
 
         Raises:
-            ValueError: Its size is another one, or its time is not a multiple of the time base.
+            ValueError: Its size or format is another one, or its time is not a multiple of the time base.
             UserError: The file cannot be written, for example because the disk is full.
         """
-        if frame.image.shape != (self._height, self._width, 3):
-            raise ValueError(f'expected ({self._height}, {self._width}, 3), got {frame.image.shape}')
+        shape = frame.planes.samples[0].shape
+        if shape != (self._height, self._width):
+            raise ValueError(f'expected ({self._height}, {self._width}), got {shape}')
+        if frame.planes.format != self._encoding.format:
+            raise ValueError(f'expected {self._encoding.format}, got {frame.planes.format}')
         units = frame.time / self._time_base
         if units.denominator != 1:
             raise ValueError(f'{frame.time} s is not a multiple of {self._time_base} s')
-        encoded = to_yuv(frame.image, self._encoding.format)
+        encoded = frame.planes.to_frame()
         encoded.pts, encoded.time_base = units.numerator, self._time_base
         self._count += 1
         try:

@@ -278,11 +278,11 @@ class _Planner:
             return {}
         rates = {}
         for index in indices:
-            first, *others = self._packets.get(index, [])[:2] or [None]
-            if first and others and (_codec(self._source.streams[index]) or '').startswith('adpcm'):
-                seconds = (others[0].dts - first.dts) * first.time_base
-                if len(first.data) == len(others[0].data) and seconds > 0:
-                    rates[index] = round(8 * len(first.data) / seconds)
+            samples = self._packets.get(index, [])
+            if len(samples) > 1 and (_codec(self._source.streams[index]) or '').startswith('adpcm'):
+                seconds = (samples[1].dts - samples[0].dts) * samples[0].time_base
+                if seconds > 0:
+                    rates[index] = round(8 * len(samples[0].data) / seconds)
         return rates
 
     def _phrase(self, stream: Stream) -> str:

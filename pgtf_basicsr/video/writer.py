@@ -11,11 +11,11 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import temporary_beside
-from .codecs import LIMITED_RANGE
-from .color import to_yuv
+from .codecs import LIMITED_RANGE, REPRODUCIBLE
 from .formats import BT709, Color, plain_format
 from .joining import join_segments
 from .opening import open_output
+from .planes import to_planes
 from .streams import plan_streams
 
 __all__ = ['VideoWriter', 'add_video_stream']
@@ -30,7 +30,7 @@ class VideoWriter:
     Until then the frames go to a file beside it. If the block raises, that file is removed, and an earlier file at
     `path` stays as it was. H.264 in 4:2:0 needs an even width and height, so frames of other sizes are written in
     4:4:4: the size is always the one given. The range is limited (16 to 235): FFmpeg's conversion to full range would
-    shift the colours.
+    shift the colours. The same frames give the same bytes.
 
     Args:
         path (str | Path): File with the suffix .mp4, .m4v, .mov or .mkv. Its folder must exist.
@@ -82,6 +82,8 @@ class VideoWriter:
                 stack.push(self._join)
                 self._container = stack.enter_context(open_output(self._segment, 'nut', EXACT_TIMES))
                 options = {'crf': str(self._crf)}
+                if self._codec == 'libx264':
+                    options |= {'threads': '1', **REPRODUCIBLE}
                 self._stream = add_video_stream(
                     self._container, self._codec, self.rate, self.width, self.height, options, self._color
                 )
@@ -116,7 +118,7 @@ class VideoWriter:
         """
         if frame.shape != (self.height, self.width, 3) or frame.dtype != np.uint8:
             raise ValueError(f'expected uint8 ({self.height}, {self.width}, 3), got {frame.dtype} {tuple(frame.shape)}')
-        encoded = to_yuv(frame, plain_format(self.width, self.height, self._color))
+        encoded = to_planes(frame, plain_format(self.width, self.height, self._color)).to_frame()
         time = self._num_frames / self.rate if time is None else time
         encoded.pts, encoded.time_base = round(time / self._time_base), self._time_base
         self._num_frames += 1

@@ -6,13 +6,10 @@ Reading it needs nothing of its own: FFmpeg's demuxer, FORMAT, takes any file ob
 from fractions import Fraction
 from typing import BinaryIO
 
-import numpy as np
-
 from .chroma import CENTER, LEFT, TOP_LEFT
-from .color import plane_samples, to_yuv
 from .fields import BOTTOM_FIRST, PROGRESSIVE, TOP_FIRST
 from .formats import VideoFormat
-from .frame import Frame
+from .frame import PlanarFrame
 
 __all__ = ['FORMAT', 'Y4MWriter', 'y4m_format']
 
@@ -47,7 +44,7 @@ class Y4MWriter:
     """
 
     def __init__(self, file: BinaryIO, format: VideoFormat, width: int, height: int, rate: Fraction):
-        self._file, self._format = file, format
+        self._file = file
         aspect = format.pixel_aspect
         file.write(
             f'YUV4MPEG2 W{width} H{height} F{rate.numerator}:{rate.denominator} I{FIELD_ORDERS[format.field_order]} '
@@ -55,16 +52,15 @@ class Y4MWriter:
             f'XCOLORRANGE={"FULL" if format.full_range else "LIMITED"}\n'.encode()
         )
 
-    def write(self, frame: Frame) -> None:
-        """Append a frame.
+    def write(self, frame: PlanarFrame) -> None:
+        """Append a frame, whose planes are of the format.
 
         Raises:
             OSError: It cannot be written; BrokenPipeError where the reader has gone.
         """
-        encoded = to_yuv(frame.image, self._format)
         self._file.write(b'FRAME\n')
-        for plane in encoded.planes:
-            self._file.write(np.ascontiguousarray(plane_samples(plane, self._format.depth)).data)
+        for samples in frame.planes.samples:
+            self._file.write(samples.data)
 
 
 def _colour_space(format: VideoFormat) -> str:

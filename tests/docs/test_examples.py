@@ -1,6 +1,9 @@
 """Code in the documentation: Python that is run as it stands, and YAML whose types and arguments exist."""
 
+import os
+import tempfile
 import traceback
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import pytest
@@ -16,6 +19,8 @@ from pgtf_basicsr.config.signatures import arguments_of
 from ..helpers.documents import OWN_TESTS, PAGES, blocks_of
 from ..helpers.processes import CONTEXT
 from ..helpers.quickstart import stage_options
+from ..helpers.small_networks import PGTFormer, build, write
+from ..helpers.videos import moving_frames, write_video
 
 # Pages, or words of a block, whose Python is compiled alone, and why.
 NOT_RUN = {'CONTRIBUTING.md': 'parts of files, with imports of their own', 'train_pipeline': 'a training'}
@@ -62,9 +67,23 @@ def run_pages(sender):
     faults = []
     for page, blocks in PYTHON.items():
         names = given(page)
-        for block in blocks:
-            faults += run_block(block, names)
+        with tempfile.TemporaryDirectory() as folder, inside(folder) if 'images' in names else nullcontext():
+            for block in blocks:
+                faults += run_block(block, names)
     sender.send(faults)
+
+
+@contextmanager
+def inside(folder):
+    """Run a block in a folder with a video and weights."""
+    before = os.getcwd()
+    os.chdir(folder)
+    write('net_g_latest.pth', PGTFormer, params=build(PGTFormer).state_dict())
+    write_video('holiday.mov', moving_frames(3, 96, 64), 25)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def run_block(block, names):
@@ -87,7 +106,7 @@ def given(page):
         clip = torch.rand(1, 3, 3, 32, 32)
         names.update(state=archs.PGTFormer().state_dict(), lq=clip, gt=clip)
     elif page == 'docs/restoration.md':
-        names.update(net=archs.PGTFormer(), frames=torch.rand(4, 3, 32, 32))
+        names.update(net=archs.PGTFormer(), frames=torch.rand(4, 3, 32, 32), images=moving_frames(2, 48, 32))
     return names
 
 

@@ -4,7 +4,6 @@ import base64
 import json
 import math
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 
@@ -15,6 +14,8 @@ import pytest
 from pgtf_basicsr.evaluation.page import write_page
 from pgtf_basicsr.evaluation.results import ClipResult, DatasetResult, MetricInfo
 
+from ..helpers.browsers import BROWSER
+
 HOSTILE = '</script><img src=x onerror=alert(1)>'
 METRICS = {
     'psnr': MetricInfo('PSNR', 'dB'),
@@ -23,7 +24,6 @@ METRICS = {
 }
 # Of each clip, for run A, run B and the degraded input.
 PSNR = {HOSTILE: (30.0, 31.0, 20.0), 'Clip+a': (math.inf, 28.5, 22.0), 'clip 10%': (math.nan, 25.25, 21.0)}
-BROWSER = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
 
 
 def run_result(name, column, pictures=None):

@@ -110,7 +110,7 @@ def test_a_file_that_is_no_analysis_is_refused(tmp_path, text, message):
 
 def test_the_analysis_of_another_video_is_refused(analysis):
     check_video(analysis, 'faces.json', replace(VIDEO, name='renamed.mov'))
-    with pytest.raises(UserError, match=r'faces.json is of holiday "one".mov, 320x240, 100 frames; .* is 640x240'):
+    with pytest.raises(UserError, match=r'faces.json is of holiday "one".mov: 320x240, 100 frames, not of .*: 640x240'):
         check_video(analysis, 'faces.json', replace(VIDEO, width=640))
 
 

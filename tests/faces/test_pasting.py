@@ -13,8 +13,10 @@ from pgtf_basicsr.faces.pasting import RestoredCrop, paste_faces
 from pgtf_basicsr.faces.transforms import compose, crop_scale, move_about_centre, transform_points
 from pgtf_basicsr.samples.portraits import portraits
 from pgtf_basicsr.video.chroma import LOCATIONS
-from pgtf_basicsr.video.color import plane_samples, to_rgb, to_yuv
+from pgtf_basicsr.video.color import to_rgb
 from pgtf_basicsr.video.formats import Color, VideoFormat
+from pgtf_basicsr.video.layouts import plane_samples
+from pgtf_basicsr.video.planes import to_planes
 
 SIZE = 192
 LEFT, TOP_LEFT, CENTER = (LOCATIONS[name] for name in ('left', 'topleft', 'center'))
@@ -109,12 +111,11 @@ def reached(face, plane, format):
 
 @pytest.mark.parametrize('format', FORMATS, ids=names)
 def test_an_identity_network_changes_no_sample(format):
-    frame = to_yuv(portrait(), format)
-    planes = planes_of(frame, format)
+    portrayed = to_planes(portrait(), format)
+    planes, image = portrayed.samples, portrayed.to_rgb()
     # Code values that are no colour, as decoders give them.
     planes[0][100:120, 100:120] = np.arange(20) * (2**format.depth - 1) // 19
     before = [plane.copy() for plane in planes]
-    image = to_rgb(frame, format.chroma_location)
     image = image.astype(np.float32) / np.iinfo(image.dtype).max
     for index in range(6):
         matrix = crop_matrix(150 + 5.3 * index, 120.4 - 3.7 * index, 90 + 40 * index, 4 * index)
@@ -146,7 +147,7 @@ def test_an_identity_network_changes_nothing_from_file_to_file(codec, pixel_form
 
     format = VideoFormat(depth, '420', chroma_location=LEFT)
     moving = [np.roll(portrait(), 3 * index, axis=1) for index in range(5)]
-    decoded = read(write(planes_of(to_yuv(image, format), format) for image in moving))
+    decoded = read(write(to_planes(image, format).samples for image in moving))
     pasted = []
     for index, frame in enumerate(decoded):
         planes = planes_of(frame, format)
@@ -189,7 +190,7 @@ def test_what_is_pasted_lies_where_it_belongs_in_its_colours(format, side, degre
 @pytest.mark.parametrize('format', FORMATS, ids=names)
 def test_samples_outside_the_masks_are_not_touched(format):
     rng = np.random.default_rng(0)
-    planes = planes_of(to_yuv(portrait(), format), format)
+    planes = to_planes(portrait(), format).samples
     before = [plane.copy() for plane in planes]
     # One in the middle, one that reaches beyond the frame, one that is not in it.
     matrices = [crop_matrix(101.3, 120, 120, 7), crop_matrix(300, 20.6, 160), crop_matrix(-300, 50, 100)]
@@ -229,7 +230,7 @@ def test_a_constant_shift_shows_no_seam(kind, side):
 @pytest.mark.parametrize('strength', [0.5, 1])
 def test_the_larger_of_two_faces_covers_the_other(strength):
     format = VideoFormat(10, '420', chroma_location=LEFT)
-    original = planes_of(to_yuv(portrait(), format), format)
+    original = to_planes(portrait(), format).samples
     faces = []
     for matrix, color in ((crop_matrix(130, 120, 120), (0.9, 0.5, 0.2)), (crop_matrix(180, 120, 170), (0.1, 0.5, 0.8))):
         crop = np.full((SIZE, SIZE, 3), 0.5, np.float32)
@@ -264,7 +265,7 @@ def test_strength_scales_the_change():
 
 def test_detail_that_the_frame_cannot_hold_does_not_alias():
     format = VideoFormat(8, '420', chroma_location=LEFT)
-    planes = planes_of(to_yuv(np.full((240, 320, 3), 128, np.uint8), format), format)
+    planes = to_planes(np.full((240, 320, 3), 128, np.uint8), format).samples
     before = [plane.copy() for plane in planes]
     y, x = np.mgrid[:SIZE, :SIZE]
     crop = np.full((SIZE, SIZE, 3), 0.5, np.float32)

@@ -9,11 +9,11 @@ import torch
 
 from pgtf_basicsr import config
 from pgtf_basicsr.archs import PGTFormer
-from pgtf_basicsr.restoration import whole_video
-from pgtf_basicsr.restoration.whole_video import restore_video
+from pgtf_basicsr.restoration import batches
 from pgtf_basicsr.video import VideoReader
 from pgtf_command import run_command
 
+from ..helpers.crops import CROP, restore_crop
 from ..helpers.quickstart import QUICKSTART, SMALL, stage_options, write_data, write_options
 from ..helpers.small_networks import SWIN_PGTFORMER
 from ..helpers.videos import moving_frames, psnr, write_video
@@ -48,8 +48,8 @@ def frames_of(path):
 def test_restore(project, precision, stride, device, measured):
     if device.type == 'cpu' and precision == 'fp16':
         pytest.skip('takes long on a CPU')
-    restore_video('in.mp4', 'cpu.mp4', 'net.pth', device='cpu', stride=stride, crf=0)
-    restore_video('in.mp4', 'gpu.mp4', 'net.pth', device=device.type, stride=stride, crf=0, precision=precision)
+    restore_crop('in.mp4', 'cpu.mp4', 'net.pth', device='cpu', stride=stride, crf=0)
+    restore_crop('in.mp4', 'gpu.mp4', 'net.pth', device=device.type, stride=stride, crf=0, precision=precision)
     likeness = [psnr(a, b) for a, b in zip(frames_of('cpu.mp4'), frames_of('gpu.mp4'), strict=True)]
     assert len(likeness) == 10
     measured('PSNR in dB', min(likeness), at_least=FRAMES[precision])
@@ -115,7 +115,7 @@ def refused(capsys, *arguments):
     return line
 
 
-RESTORE = ('restore', 'in.mp4', '-o', 'out/out.mp4', '--weights', 'net.pth', '--size', '512')
+RESTORE = ('restore', 'in.mp4', '-o', 'out/out.mp4', '--weights', 'net.pth', '--size', '512', *CROP)
 
 
 def test_restore_names_the_options_that_take_less_memory(project, gpu, capsys):
@@ -139,19 +139,19 @@ def peak(batch_size, device):
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)
-    restore_video('in.mp4', 'out.mp4', 'net.pth', batch_size=batch_size, size=512, stride=3, device='cuda')
+    restore_crop('in.mp4', 'out.mp4', 'net.pth', batch_size=batch_size, size=512, stride=3, device='cuda')
     return torch.cuda.max_memory_allocated(device) - before
 
 
 def test_batches_fit_into_the_memory_that_is_free(project, gpu, capsys, monkeypatch, measured):
     write_video(project / 'in.mp4', moving_frames(30, 40, 32), 25)
-    device, chosen, choose = torch.cuda.current_device(), [], whole_video.batch_that_fits
+    device, chosen, choose = torch.cuda.current_device(), [], batches.batch_that_fits
 
     def noted(*arguments):
         chosen.append(choose(*arguments))
         return chosen[-1]
 
-    monkeypatch.setattr(whole_video, 'batch_that_fits', noted)
+    monkeypatch.setattr(batches, 'batch_that_fits', noted)
     # What libraries allocate once is allocated.
     peak(8, device)
     one, eight = peak(1, device), peak(8, device)

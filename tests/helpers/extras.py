@@ -5,4 +5,4 @@ import sys
 
 def assert_not_imported():
     """Fail where one of them has been imported."""
-    assert not {'huggingface_hub', 'spandrel'} & set(sys.modules)
+    assert not {'gradio', 'huggingface_hub', 'spandrel'} & set(sys.modules)

@@ -12,6 +12,7 @@ import pytest
 from pgtf_basicsr.restoration.command import parse_time
 from pgtf_command import run_command
 
+from ..helpers.crops import CROP
 from ..helpers.litter import litter
 from ..helpers.quickstart import environment
 from ..helpers.small_networks import PGTFormer, build, write
@@ -33,7 +34,7 @@ def restore(weights, capsys):
     """Run ``basicsr restore``, which must end with a status; returns what it wrote to standard output and error."""
 
     def run(*arguments, status=0):
-        command = ['restore', *map(str, arguments), '--weights', str(weights), '--size', '16']
+        command = ['restore', *map(str, arguments), '--weights', str(weights), '--size', '16', *CROP]
         assert run_command(command) == status
         return capsys.readouterr()
 
@@ -182,7 +183,7 @@ def write_subtitled(path, frames):
 
 def test_from_one_program_to_another(source, weights, tmp_path):
     """Standard output is the video alone, standard input need not be seekable."""
-    arguments = ['--weights', str(weights), '--size', '16']
+    arguments = ['--weights', str(weights), '--size', '16', *CROP]
 
     said = ''
 
@@ -214,7 +215,7 @@ def test_from_one_program_to_another(source, weights, tmp_path):
 )
 def test_pipes_that_are_none(source, weights, tmp_path, redirected, message):
     shutil.copy(source, tmp_path / 'in.mp4')
-    command = f'{sys.executable} -m pgtf_basicsr restore --weights {weights} --size 16 {redirected}'
+    command = f'{sys.executable} -m pgtf_basicsr restore --weights {weights} --size 16 --faces crop {redirected}'
     done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.endswith(message) and 'Traceback' not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ['in.mp4']

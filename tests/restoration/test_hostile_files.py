@@ -28,7 +28,7 @@ def restore_all(folder, seeds):
     from pgtf_basicsr.restoration.whole_video import Restorer
 
     torch.set_num_threads(1)
-    restorer = Restorer(folder / 'net_g.pth', None, Settings(size=16))
+    restorer = Restorer(folder / 'net_g.pth', None, Settings(size=16, faces='crop'))
     with open(folder / 'outcomes.jsonl', 'a') as outcomes:
         for seed in seeds:
             name, data = hostile_file(seed)
@@ -40,7 +40,7 @@ def restore_all(folder, seeds):
             signal.alarm(SECONDS)
             try:
                 error = None
-                restorer.restore(source, target)
+                restorer.restore_video(source, target)
             except UserError as refusal:
                 error = str(refusal)
             except Exception as fault:

@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from pgtf_basicsr.restoration import whole_video
-from pgtf_basicsr.restoration.whole_video import restore_video
+from pgtf_basicsr.restoration import crop_mode
 
+from ..helpers.crops import restore_crop
 from ..helpers.small_networks import PGTFormer, build, write
 
 SIZE, LENGTH = 64, 6
@@ -70,10 +70,10 @@ def read(path):
 @pytest.mark.parametrize('pixels, color_range', FORMATS, ids=[f'{name}-{range_}' for name, range_ in FORMATS])
 def test_samples_and_times(tmp_path, monkeypatch, pixels, color_range, suffix, codec):
     weights = write(tmp_path / 'net_g.pth', PGTFormer, params=build(PGTFormer).state_dict())
-    monkeypatch.setattr(whole_video, 'restore_frames', lambda net, frames, *args, **options: iter(frames))
+    monkeypatch.setattr(crop_mode, 'restore_frames', lambda net, frames, *args, **options: iter(frames))
     expected = write_source(tmp_path / 'in.mkv', pixels, color_range)
     options = dict(codec=codec, lossless=codec != 'ffv1', size=SIZE)
-    restore_video(tmp_path / 'in.mkv', tmp_path / f'out{suffix}', weights, **options)
+    restore_crop(tmp_path / 'in.mkv', tmp_path / f'out{suffix}', weights, **options)
     found = read(tmp_path / f'out{suffix}')
     assert [time for _, time in found] == pytest.approx([time for _, time in expected], abs=1e-3)
     for plane in range(3):

@@ -9,6 +9,7 @@ import signal
 import time
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from pgtf_basicsr.errors import UserError
@@ -16,8 +17,8 @@ from pgtf_basicsr.restoration import segments
 from pgtf_basicsr.restoration.jobs import Job, job_folder
 from pgtf_basicsr.restoration.outputs import VideoOutput
 from pgtf_basicsr.restoration.reports import TextReport
-from pgtf_basicsr.restoration.whole_video import restore_video
 
+from ..helpers.crops import CROP, restore_crop
 from ..helpers.processes import Run
 from ..helpers.small_networks import PGTFormer, build, write
 from ..helpers.videos import audio_packets, decoded, moving_frames, write_video
@@ -56,8 +57,8 @@ class EndsAfter(TextReport):
         super().__init__()
         self.frames = frames
 
-    def advance(self, outcome):
-        super().advance(outcome)
+    def advance(self, outcome, progress):
+        super().advance(outcome, progress)
         if outcome.frames == self.frames:
             raise Killed
 
@@ -78,13 +79,13 @@ def assert_equal_videos(a, b):
 def test_a_resumed_restoration_equals_one_that_was_never_interrupted(source, weights, tmp_path, options):
     """`test_segments` has all strides and sizes of batches."""
     target = tmp_path / 'out.mkv'
-    restore_video(source, tmp_path / 'whole.mkv', weights, size=16, **options)
+    restore_crop(source, tmp_path / 'whole.mkv', weights, size=16, **options)
     for frames in (5, 8):
         with pytest.raises(Killed):
-            restore_video(source, target, weights, resume=True, report=EndsAfter(frames), size=16, **options)
+            restore_crop(source, target, weights, resume=True, report=EndsAfter(frames), size=16, **options)
         assert not target.exists()
     kept = len(list((job_folder(target) / 'segments').glob('0*')))
-    outcome = restore_video(source, target, weights, resume=True, size=16, **options)
+    outcome = restore_crop(source, target, weights, resume=True, size=16, **options)
     assert outcome.resumed == SEGMENT * kept > 0
     assert_equal_videos(target, tmp_path / 'whole.mkv')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['out.mkv', 'whole.mkv']
@@ -96,7 +97,7 @@ def begun(source, weights, tmp_path_factory):
     target = tmp_path_factory.mktemp('begun') / 'out.mp4'
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         patch.setattr(VideoOutput, 'segment_frames', SEGMENT)
-        restore_video(source, target, weights, report=EndsAfter(11), size=16)
+        restore_crop(source, target, weights, report=EndsAfter(11), size=16)
     assert len(list((job_folder(target) / 'segments').glob('0*.nut'))) >= 2
     return target
 
@@ -105,7 +106,7 @@ def refusal(source, target, weights, **options):
     """Why a restoration is refused; nothing of the job has changed then."""
     before = {path: path.read_bytes() for path in job_folder(target).rglob('*') if path.is_file()}
     with pytest.raises(UserError) as caught:
-        restore_video(source, target, weights, **{'size': 16, **options})
+        restore_crop(source, target, weights, **{'size': 16, **options})
     assert {path: path.read_bytes() for path in job_folder(target).rglob('*') if path.is_file()} == before
     assert '\n' not in str(caught.value)
     return str(caught.value)
@@ -154,7 +155,7 @@ def test_two_processes_do_not_restore_the_same(source, weights, tmp_path):
         Job(target, '.nut', {}, resume=False),
         pytest.raises(UserError, match='another process is restoring .*out.mp4'),
     ):
-        restore_video(source, target, weights, size=16)
+        restore_crop(source, target, weights, size=16)
 
 
 def test_where_frames_take_long_each_is_kept(source, weights, tmp_path, monkeypatch):
@@ -162,22 +163,30 @@ def test_where_frames_take_long_each_is_kept(source, weights, tmp_path, monkeypa
     monkeypatch.setattr(segments, 'SECONDS_AT_RISK', 0)
     monkeypatch.setattr(VideoOutput, 'segment_frames', 5)
     target = tmp_path / 'out.mkv'
-    restore_video(source, tmp_path / 'whole.mkv', weights, size=16)
+    restore_crop(source, tmp_path / 'whole.mkv', weights, size=16)
     for frames, least in ((5, 2), (9, 5)):
         with pytest.raises(Killed):
-            restore_video(source, target, weights, resume=True, report=EndsAfter(frames), size=16)
+            restore_crop(source, target, weights, resume=True, report=EndsAfter(frames), size=16)
         kept = list((job_folder(target) / 'frames').iterdir())
         assert least <= 5 * len(list((job_folder(target) / 'segments').iterdir())) + len(kept) <= frames
     assert kept
-    outcome = restore_video(source, target, weights, resume=True, size=16)
+    outcome = restore_crop(source, target, weights, resume=True, size=16)
     assert outcome.resumed >= 6 and outcome.frames == 13
     assert_equal_videos(target, tmp_path / 'whole.mkv')
     assert not job_folder(target).exists()
 
 
+def test_frames_that_earlier_versions_kept_are_restored_again(tmp_path):
+    kept = job_folder(tmp_path / 'out.mkv') / 'frames' / '00000000.npz'
+    kept.parent.mkdir(parents=True)
+    np.savez(kept, image=np.zeros((32, 48, 3), np.uint8), times=['0', '1/25'])
+    with Job(tmp_path / 'out.mkv', '.nut', {}, resume=True) as job:
+        assert job.num_frames == 0 and not kept.exists()
+
+
 def test_an_ended_restoration_without_a_segment_leaves_nothing(source, weights, tmp_path):
     with pytest.raises(Killed):
-        restore_video(source, tmp_path / 'out.mp4', weights, report=EndsAfter(1), size=16)
+        restore_crop(source, tmp_path / 'out.mp4', weights, report=EndsAfter(1), size=16)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -186,6 +195,7 @@ def start(folder, source, weights, *arguments, **options):
         folder,
         'restore',
         source,
+        *CROP,
         '-o',
         'out.mkv',
         '--weights',
@@ -201,7 +211,7 @@ def start(folder, source, weights, *arguments, **options):
 @pytest.mark.slow
 def test_killed_ten_times_and_resumed(source, weights, tmp_path):
     """At random points: reading, restoring, finishing a segment, joining."""
-    restore_video(source, tmp_path / 'whole.mkv', weights, size=16)
+    restore_crop(source, tmp_path / 'whole.mkv', weights, size=16)
     began = time.monotonic()
     assert start(tmp_path, source, weights).statuses() == [0]
     seconds = time.monotonic() - began
@@ -242,7 +252,7 @@ def test_signals_keep_finished_segments_and_nothing_half_written(source, weights
 
 def test_a_full_disk_can_be_resumed(source, weights, tmp_path):
     """Limits on a file's size stand for the end of the disk: not even a description, a segment, or the whole fits."""
-    restore_video(source, tmp_path / 'whole.mkv', weights, size=16, codec='ffv1')
+    restore_crop(source, tmp_path / 'whole.mkv', weights, size=16, codec='ffv1')
     largest = (tmp_path / 'whole.mkv').stat().st_size // 5
     for limit in (500, largest // 2, 2 * largest):
         command = start(tmp_path, source, weights, '--codec', 'ffv1', '--resume', limits={resource.RLIMIT_FSIZE: limit})

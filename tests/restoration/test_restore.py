@@ -17,13 +17,13 @@ from safetensors.torch import save_file
 from pgtf_basicsr.archs import TSVQGAN, PGTFormer
 from pgtf_basicsr.archs.input_requirements import InputRequirements
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.restoration import whole_video
+from pgtf_basicsr.restoration import crop_mode, loaded_network, whole_video
 from pgtf_basicsr.restoration.command import add_arguments, run
 from pgtf_basicsr.restoration.networks import fit_size, load_network
-from pgtf_basicsr.restoration.whole_video import restore_video
 from pgtf_basicsr.video import VideoReader, VideoWriter
 from pgtf_basicsr.video.segment_writer import SegmentWriter
 
+from ..helpers.crops import CROP, restore_crop
 from ..helpers.processes import Run
 from ..helpers.small_networks import SWIN_AUTOENCODER, SWIN_PGTFORMER
 from ..helpers.videos import audio_packets, frame_times, moving_frames, psnr, write_video
@@ -67,7 +67,7 @@ def frames_of(path):
 
 def test_output_has_the_count_rate_size_and_audio_of_the_input(source, weights, tmp_path, capfd):
     target = tmp_path / 'new folder' / 'out.mp4'
-    restore_video(source, target, weights)
+    restore_crop(source, target, weights)
     with VideoReader(target) as reader:
         assert (reader.width, reader.height, reader.rate) == (40, 32, NTSC)
         assert len(list(reader)) == 10
@@ -77,7 +77,7 @@ def test_output_has_the_count_rate_size_and_audio_of_the_input(source, weights, 
 
 
 def test_frames_are_those_of_the_network(source, weights, network, tmp_path):
-    restore_video(source, tmp_path / 'out.mp4', weights, fidelity=0.5, crf=0)
+    restore_crop(source, tmp_path / 'out.mp4', weights, fidelity=0.5, crf=0)
     clip = torch.from_numpy(np.stack(frames_of(source))).permute(0, 3, 1, 2).float() / 255
     restored = frames_of(tmp_path / 'out.mp4')
     for index in range(len(restored)):
@@ -91,9 +91,11 @@ def test_frames_are_those_of_the_network(source, weights, network, tmp_path):
 @pytest.mark.parametrize('precision', ['bf16', 'fp16'])
 def test_half_precision_restores_nearly_the_same(precision, source, weights, tmp_path):
     """Nearly: of random weights some codes differ."""
-    restore_video(source, tmp_path / 'single.mp4', weights, crf=0)
+    restore_crop(source, tmp_path / 'single.mp4', weights, crf=0)
     command = Run(
-        tmp_path, 'restore', source, '-o', 'half.mp4', '--weights', weights, '--crf', 0, '--precision', precision
+        tmp_path,
+        *('restore', source, '-o', 'half.mp4', '--weights', weights, '--crf', 0, '--precision', precision),
+        *CROP,
     )
     assert command.statuses() == [0], command.output()
     warned = f'has no {precision} arithmetic' in command.output()
@@ -104,7 +106,7 @@ def test_half_precision_restores_nearly_the_same(precision, source, weights, tmp
 
 def test_batches_do_not_change_the_result(source, weights, tmp_path):
     for batch_size in (1, 4):
-        restore_video(source, tmp_path / f'{batch_size}.mp4', weights, batch_size=batch_size)
+        restore_crop(source, tmp_path / f'{batch_size}.mp4', weights, batch_size=batch_size)
     for one, four in zip(frames_of(tmp_path / '1.mp4'), frames_of(tmp_path / '4.mp4')):
         assert np.abs(one.astype(int) - four).max() <= 8
 
@@ -114,7 +116,7 @@ def test_any_size_goes_through(weights, tmp_path, width, height):
     with VideoWriter(tmp_path / 'in.mkv', 25, width, height) as writer:
         for frame in moving_frames(2, width, height):
             writer.write(frame)
-    restore_video(tmp_path / 'in.mkv', tmp_path / 'out.mp4', weights)
+    restore_crop(tmp_path / 'in.mkv', tmp_path / 'out.mp4', weights)
     assert [frame.shape for frame in frames_of(tmp_path / 'out.mp4')] == [(height, width, 3)] * 2
 
 
@@ -184,7 +186,7 @@ def test_bad_option_files_are_named(weights, tmp_path, text, complaint):
 )
 def test_bad_arguments_are_refused_before_anything_is_written(source, weights, tmp_path, options, complaint):
     with pytest.raises(UserError, match=complaint):
-        restore_video(source, tmp_path / 'new' / 'out.mp4', weights, **options)
+        restore_crop(source, tmp_path / 'new' / 'out.mp4', weights, **options)
     assert not (tmp_path / 'new').exists()
 
 
@@ -193,7 +195,7 @@ def test_the_input_is_not_overwritten(source, weights, tmp_path):
     (tmp_path / 'link.mp4').symlink_to(source)
     for target in (source, tmp_path / 'link.mp4'):
         with pytest.raises(UserError, match='is the input itself'):
-            restore_video(source, target, weights)
+            restore_crop(source, target, weights)
     assert source.read_bytes() == before
 
 
@@ -202,7 +204,7 @@ def test_a_video_that_breaks_off_leaves_nothing_behind(weights, tmp_path):
     source.write_bytes(source.read_bytes()[:-1000])
     (tmp_path / 'out').mkdir()
     with pytest.raises(UserError, match='in.mp4 breaks off'):
-        restore_video(source, tmp_path / 'out' / 'out.mp4', weights)
+        restore_crop(source, tmp_path / 'out' / 'out.mp4', weights)
     assert not list((tmp_path / 'out').iterdir())
 
 
@@ -225,6 +227,7 @@ def test_command_line(source, weights, tmp_path):
                 '0',
                 '--device',
                 'cpu',
+                *CROP,
                 '--crf',
                 '30',
             ]
@@ -240,15 +243,17 @@ def test_threads_do_not_change_a_byte(weights, tmp_path, monkeypatch, width, hei
     write, written = SegmentWriter.write, []
 
     def noted(writer, frame):
-        written.append(frame.image.copy())
+        written.append(frame.planes.samples)
         write(writer, frame)
 
     monkeypatch.setattr(SegmentWriter, 'write', noted)
-    restore_video(source, tmp_path / 'out.mp4', weights, batch_size=batch_size)
-    monkeypatch.setattr(whole_video, 'read_ahead', lambda iterable, size: (item for item in iterable))
+    restore_crop(source, tmp_path / 'out.mp4', weights, batch_size=batch_size)
+    monkeypatch.setattr(crop_mode, 'read_ahead', lambda iterable, size: (item for item in iterable))
     monkeypatch.setattr(whole_video, 'write_behind', lambda write, size: nullcontext(write))
-    restore_video(source, tmp_path / 'plain.mp4', weights, batch_size=batch_size)
-    assert len(written) == 24 and np.array_equal(written[:12], written[12:])
+    restore_crop(source, tmp_path / 'plain.mp4', weights, batch_size=batch_size)
+    assert len(written) == 24
+    for ours, plain in zip(written[:12], written[12:]):
+        assert all(map(np.array_equal, ours, plain))
     assert audio_packets(tmp_path / 'out.mp4') == audio_packets(tmp_path / 'plain.mp4')
     assert frame_times(tmp_path / 'out.mp4') == frame_times(tmp_path / 'plain.mp4')
     assert len(frame_times(tmp_path / 'out.mp4')) == 12
@@ -270,7 +275,7 @@ def test_a_few_frames_are_under_way(weights, tmp_path, monkeypatch):
 
     monkeypatch.setattr(VideoReader, '__iter__', counted_reading)
     monkeypatch.setattr(SegmentWriter, 'write', counted_writing)
-    restore_video(source, tmp_path / 'out.mp4', weights, size=16)
+    restore_crop(source, tmp_path / 'out.mp4', weights, size=16)
     assert len(most) == 40 and max(most) <= 16 and not under_way
 
 
@@ -283,12 +288,12 @@ def test_a_network_that_fails_leaves_the_output_as_it_was(source, weights, netwo
 
     calls, failing = [], copy.deepcopy(network)
     failing.encoder.conv_in.register_forward_pre_hook(fail_at_the_fifth)
-    monkeypatch.setattr(whole_video, 'load_network', lambda *args: failing)
+    monkeypatch.setattr(loaded_network, 'load_network', lambda *args: failing)
     target = tmp_path / 'out' / 'out.mp4'
     target.parent.mkdir()
     target.write_bytes(b'earlier')
     with pytest.raises(error, match='the network'):
-        restore_video(source, target, weights)
+        restore_crop(source, target, weights)
     assert list(target.parent.iterdir()) == [target] and target.read_bytes() == b'earlier'
 
 
@@ -298,7 +303,7 @@ def test_a_video_that_changes_its_size_leaves_nothing_behind(weights, tmp_path):
     source.write_bytes(b''.join(part.read_bytes() for part in parts))
     (tmp_path / 'out').mkdir()
     with pytest.raises(UserError, match='in.h264 changes from 32x32 to 48x32 at frame 20'):
-        restore_video(source, tmp_path / 'out' / 'out.mp4', weights)
+        restore_crop(source, tmp_path / 'out' / 'out.mp4', weights)
     assert not list((tmp_path / 'out').iterdir())
 
 
@@ -310,6 +315,7 @@ def test_a_full_disk_ends_it_in_one_line(weights, tmp_path):
         tmp_path,
         'restore',
         source,
+        *CROP,
         '-o',
         'out/out.mp4',
         '--weights',
@@ -338,7 +344,7 @@ def leave_little_memory():
 def test_too_little_memory_ends_it_in_one_line(source, weights, tmp_path):
     command = Run(
         tmp_path,
-        *('restore', source, '-o', 'out/out.mp4', '--weights', weights, '--size', 4096, '--device', 'cpu'),
+        *('restore', source, '-o', 'out/out.mp4', '--weights', weights, '--size', 4096, '--device', 'cpu', *CROP),
         before=leave_little_memory,
     )
     assert command.statuses() == [2], command.output()
@@ -350,7 +356,7 @@ def test_too_little_memory_ends_it_in_one_line(source, weights, tmp_path):
 @pytest.mark.timeout(120)
 def test_ctrl_c_ends_it_with_nothing_half_written(weights, tmp_path):
     source = write_video(tmp_path / 'in.mp4', moving_frames(600, 64, 64), 25)
-    command = Run(tmp_path, 'restore', source, '-o', 'out/out.mp4', '--weights', weights)
+    command = Run(tmp_path, 'restore', source, '-o', 'out/out.mp4', '--weights', weights, *CROP)
     command.wait_for('frame/s')
     command.signal(signal.SIGINT)
     assert command.statuses() == [130]

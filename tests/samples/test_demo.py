@@ -30,9 +30,9 @@ def test_a_failing_step_is_named(tmp_path):
     output = run(tmp_path, 'demo', 'demo', status=2)
     assert f'Writes datasets/, experiments/, tb_logger/ and results/ in {tmp_path / "demo"}\n' in output
     assert output.endswith(
-        '\n[1/10] basicsr sample-data datasets/sample\n'
+        '\n[1/11] basicsr sample-data datasets/sample\n'
         'basicsr: datasets/sample is not empty and holds no sample data; name a new or empty folder\n'
-        'basicsr: the demo ends at step 1 of 10, which ended with status 2: sample-data datasets/sample\n'
+        'basicsr: the demo ends at step 1 of 11, which ended with status 2: sample-data datasets/sample\n'
     )
     assert os.listdir(tmp_path / 'demo') == ['datasets']
 
@@ -40,7 +40,7 @@ def test_a_failing_step_is_named(tmp_path):
 def test_ctrl_c_ends_it_with_its_step(tmp_path):
     """As in a terminal, which sends it to all processes."""
     demo = Run(tmp_path, 'demo', before=os.setsid)
-    demo.wait_for('[1/10]')
+    demo.wait_for('[1/11]')
     while not (tmp_path / 'pgtf_demo/datasets/sample').exists() and demo.processes[0].is_alive():
         time.sleep(0.01)
     group = demo.processes[0].pid
@@ -48,4 +48,4 @@ def test_ctrl_c_ends_it_with_its_step(tmp_path):
     assert demo.statuses() == [130]
     with pytest.raises(ProcessLookupError):
         os.killpg(group, 0)
-    assert '[2/10]' not in demo.output() and 'Traceback' not in demo.output() and 'ends at' not in demo.output()
+    assert '[2/11]' not in demo.output() and 'Traceback' not in demo.output() and 'ends at' not in demo.output()

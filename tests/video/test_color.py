@@ -6,8 +6,9 @@ import pytest
 from av.filter import Graph
 
 from pgtf_basicsr.video.chroma import CENTER, LEFT, LOCATIONS, enlarge, shrink
-from pgtf_basicsr.video.color import to_rgb, to_uint8, to_yuv
+from pgtf_basicsr.video.color import to_rgb, to_uint8
 from pgtf_basicsr.video.formats import Color, VideoFormat, chroma_location
+from pgtf_basicsr.video.planes import to_planes
 
 from ..helpers.samples import colourful, frame_of, samples, views, ycbcr
 
@@ -43,7 +44,7 @@ def test_conversion_follows_the_equations(depth, matrix, full_range):
     assert np.abs(rgb / largest - image).max() < 1.5 / (2**depth * 219 / 256) + 0.51 / largest
     assert np.abs((rgb / largest - image).mean((0, 1))).max() < 0.1 / 2**depth
     rounded = (image * largest).round().astype(rgb.dtype)
-    found = samples(to_yuv(rounded, format))
+    found = to_planes(rounded, format).samples
     for plane, expected in zip(found, ycbcr(rounded / largest, depth, full_range, matrix)):
         assert np.abs(plane - expected).max() < 0.53
         assert abs((plane - expected).mean()) < 0.05
@@ -58,7 +59,7 @@ def test_samples_come_back(depth, chroma, location, full_range):
     planes = ycbcr(colourful(1, 64, 48), depth, full_range, 1)
     frame = located(frame_of(planes, format.pixel_format, 1, full_range), location)
     frame.colorspace, frame.color_range = 1, 2 if full_range else 1
-    back = to_yuv(to_rgb(frame), format)
+    back = to_planes(to_rgb(frame), format).to_frame()
     assert (back.format.name, back.color_range) == (frame.format.name, frame.color_range)
     assert_unchanged(samples(frame), samples(back), depth, chroma)
 
@@ -103,7 +104,7 @@ def test_odd_sizes_keep_their_chroma():
     for plane, values in zip(odd.planes, samples(whole)):
         np.frombuffer(plane, '<u2').reshape(plane.height, -1)[:, : plane.width] = values[: plane.height, : plane.width]
     odd.colorspace = odd.color_range = 1
-    back = samples(to_yuv(to_rgb(odd, LEFT), format_for(10, '420', False, location=LEFT)))
+    back = to_planes(to_rgb(odd, LEFT), format_for(10, '420', False, location=LEFT)).samples
     assert back[0].shape == (31, 47) and back[1].shape == (16, 24)
     for a, b in zip(samples(odd), back):
         assert np.abs(a - b)[:-1, :-1].max() <= 1
@@ -153,6 +154,6 @@ def test_tall_frames_have_no_seams(pixel_format, location):
     step = 2 ** (16 if largest > 255 else 8) / largest
     assert np.abs(to_rgb(frame, location).astype(int) - to_rgb(whole)).max() <= 1.5 * step + 1
     if pixel_format == 'yuv420p':
-        back = to_yuv(to_rgb(whole), format_for(8, '420', False, location=location))
-        for plane, values in zip(views(back)[1:], chroma):
+        back = to_planes(to_rgb(whole), format_for(8, '420', False, location=location))
+        for plane, values in zip(back.samples[1:], chroma):
             assert np.abs(plane - values).max() <= 1

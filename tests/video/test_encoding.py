@@ -12,7 +12,8 @@ from pgtf_basicsr.video.chroma import LEFT, TOP_LEFT
 from pgtf_basicsr.video.color import to_rgb
 from pgtf_basicsr.video.encoding import CODECS, SUFFIXES, choose_encoding
 from pgtf_basicsr.video.formats import Color, ContentLight, MasteringDisplay, VideoFormat, format_of, hdr_warning
-from pgtf_basicsr.video.frame import Frame
+from pgtf_basicsr.video.frame import PlanarFrame
+from pgtf_basicsr.video.planes import to_planes
 from pgtf_basicsr.video.segment_writer import SegmentWriter, segment_suffix
 
 from ..helpers.samples import colourful, frame_of, samples, ycbcr
@@ -35,7 +36,7 @@ HDR = VideoFormat(10, '420', False, Color(9, 9, 16), TOP_LEFT, DISPLAY, ContentL
 def write_segment(path, encoding, images, width=64, height=48):
     with SegmentWriter(path, encoding, width, height, Fraction(30), TIME_BASE) as writer:
         for image, time in zip(images, TIMES):
-            writer.write(Frame(image, time, Fraction(1, 30)))
+            writer.write(PlanarFrame(to_planes(image, encoding.format), time, Fraction(1, 30)))
     return path
 
 
@@ -234,10 +235,16 @@ def test_a_full_disk_is_named(tmp_path):
         write_segment(tmp_path / 'full.nut', encoding, images)
 
 
+def gray_frame(width, height, format, time=Fraction(0)):
+    return PlanarFrame(to_planes(np.full((height, width, 3), 128, np.uint8), format), time, Fraction(1, 30))
+
+
 def test_segments_take_only_their_own_frames(tmp_path):
     encoding = choose_encoding('.mkv', VideoFormat(), 64, 48)
     with SegmentWriter(tmp_path / 's.nut', encoding, 64, 48, Fraction(30), TIME_BASE) as writer:
         with pytest.raises(ValueError, match='expected'):
-            writer.write(Frame(np.zeros((64, 48, 3), np.uint8), Fraction(0), Fraction(1, 30)))
+            writer.write(gray_frame(48, 64, encoding.format))
+        with pytest.raises(ValueError, match='expected VideoFormat'):
+            writer.write(gray_frame(64, 48, encoding.format._replace(depth=10)))
         with pytest.raises(ValueError, match='not a multiple'):
-            writer.write(Frame(np.zeros((48, 64, 3), np.uint8), Fraction(1, 7), Fraction(1, 30)))
+            writer.write(gray_frame(64, 48, encoding.format, Fraction(1, 7)))

@@ -12,7 +12,8 @@ import pytest
 from pgtf_basicsr.video.chroma import CENTER, LEFT, TOP_LEFT
 from pgtf_basicsr.video.color import to_rgb
 from pgtf_basicsr.video.formats import VideoFormat, chroma_location
-from pgtf_basicsr.video.frame import Frame
+from pgtf_basicsr.video.frame import PlanarFrame
+from pgtf_basicsr.video.planes import to_planes
 from pgtf_basicsr.video.y4m import FORMAT, Y4MWriter, y4m_format
 
 from ..helpers.samples import colourful, frame_of, samples, ycbcr
@@ -55,7 +56,7 @@ def test_samples_arrive_as_they_are(depth, chroma, full_range):
     pipe = Pipe()
     writer = Y4MWriter(pipe, y4m_format(format), 66, 48, RATE)
     for index, frame in enumerate(before):
-        writer.write(Frame(to_rgb(frame, LEFT), index / RATE, 1 / RATE))
+        writer.write(PlanarFrame(to_planes(to_rgb(frame, LEFT), y4m_format(format)), index / RATE, 1 / RATE))
     with av.open(Pipe(pipe.contents), 'r', format=FORMAT) as container:
         stream = container.streams.video[0]
         after = list(container.decode(stream))
@@ -66,11 +67,15 @@ def test_samples_arrive_as_they_are(depth, chroma, full_range):
         assert all(np.abs(old - new).max() <= 1 for old, new in zip(samples(a), samples(b)))
 
 
+def black_frame(size, format):
+    return PlanarFrame(to_planes(np.zeros((size, size, 3), np.uint8), format), Fraction(0), 1 / RATE)
+
+
 @pytest.mark.parametrize('location', [LEFT, CENTER, TOP_LEFT])
 def test_the_chroma_location_and_pixel_aspect_are_stated(location):
     pipe = Pipe()
     format = y4m_format(VideoFormat(chroma_location=location, pixel_aspect=Fraction(16, 11)))
-    Y4MWriter(pipe, format, 16, 16, RATE).write(Frame(np.zeros((16, 16, 3), np.uint8), Fraction(0), 1 / RATE))
+    Y4MWriter(pipe, format, 16, 16, RATE).write(black_frame(16, format))
     with av.open(Pipe(pipe.contents), 'r', format=FORMAT) as container:
         assert chroma_location(next(container.decode(video=0))) == location
         assert container.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
@@ -84,8 +89,6 @@ def test_a_reader_that_leaves_ends_it():
     reader = subprocess.Popen([sys.executable, '-c', 'pass'], stdin=subprocess.PIPE)
     reader.wait()
     with pytest.raises(BrokenPipeError):
-        Y4MWriter(reader.stdin, VideoFormat(), 512, 512, RATE).write(
-            Frame(np.zeros((512, 512, 3), np.uint8), Fraction(0), 1 / RATE)
-        )
+        Y4MWriter(reader.stdin, VideoFormat(), 512, 512, RATE).write(black_frame(512, VideoFormat()))
     with pytest.raises(BrokenPipeError):
         reader.stdin.close()

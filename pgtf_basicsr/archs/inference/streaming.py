@@ -14,6 +14,7 @@ from torch import Tensor
 from ..blocks import Decoder, Encoder
 from ..blocks.autoencoder import SwinLevel
 from ..blocks.frames import join_frames, per_frame, select_frames
+from ..face_parsing_arch import joined
 from ..pgtformer_arch import PGTFormer
 from ..ts_vqgan_arch import TSVQGAN
 from .arranged_regulator import regulate_frames
@@ -34,15 +35,17 @@ class FrameFeatures:
         encoded (Tensor): Input of the encoder's first level with Swin layers, (1, C, H', W').
         levels (dict[int, Tensor]): The encoder's features of finer levels that a regulator uses, (1, C, H', W').
         parsing (Tensor | None): Features of the face parsing network, (1, C, h, w).
+        logits (Tensor | None): Of its main head, at that one's size, (1, num_classes, h', w'): masks of faces use them.
     """
 
     encoded: Tensor
     levels: dict[int, Tensor]
     parsing: Tensor | None = None
+    logits: Tensor | None = None
 
     def tensors(self) -> list[Tensor]:
         """List all features, for :meth:`of`."""
-        return [self.encoded, *self.levels.values(), *([] if self.parsing is None else [self.parsing])]
+        return [self.encoded, *self.levels.values(), *(x for x in (self.parsing, self.logits) if x is not None)]
 
     @classmethod
     def of(cls, tensors: Sequence[Tensor], levels: Sequence[int]) -> 'FrameFeatures':
@@ -121,10 +124,12 @@ class PGTFormerStream(TSVQGANStream):
         self.net.requirements.check_frame(frame, type(self.net).__name__)
         encoded, levels = encode_frame(self.net.encoder, frame)
         size = [side // self.net.requirements.multiple_of for side in frame.shape[2:]]
+        heads = self.net.parsing_net.heads(frame)
         return FrameFeatures(
             encoded,
             {size: feature for size, feature in levels.items() if size in self.net.regulated_levels},
-            self.net.parsing_net.features(frame, size),
+            joined(heads, size),
+            heads[0],
         )
 
     def restore(self, features: list[FrameFeatures], output_frames: slice = slice(None)) -> Tensor:

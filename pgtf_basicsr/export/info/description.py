@@ -14,6 +14,7 @@ from ...archs.loading import find_network, load_network, type_of
 from ...archs.published_names import own_state_dict
 from ...checkpoints import Checkpoint, read_checkpoint, read_torch_file
 from ...errors import UserError, require
+from ...hub import find_weights
 from ..graph_files import METADATA, check_packages
 from .tensors import Listed, nested_tensors
 
@@ -43,10 +44,13 @@ class Description:
 def describe(path: str | Path) -> Description:
     """Describe a file: ``.pth``, ``.safetensors``, a training state, a network exported to ``.pt2`` or ``.onnx``.
 
+    Args:
+        path (str | Path): The file, or weights on the Hub, see `hub.find_weights`.
+
     Raises:
         UserError: It is missing, damaged, or nothing of these.
     """
-    path = Path(path)
+    path = find_weights(path)
     require(not path.is_dir(), f'{path} is a folder, not a file')
     require(path.is_file(), f'there is no file {path} (looked for {path.absolute()})')
     describe_one = DESCRIBED.get(path.suffix, _describe_weights)

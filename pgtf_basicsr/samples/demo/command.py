@@ -26,6 +26,8 @@ STEPS = (
     'test -opt quickstart/test_stage4.yml',
     'restore datasets/sample/test/degraded/collins_000.mp4 -o results/quickstart_restored.mp4 '
     '--weights experiments/quickstart_stage4/models/net_g_latest.pth',
+    'restore datasets/sample/test/two_faces.mp4 -o results/quickstart_two_faces.mp4 --preview 2 '
+    '--weights experiments/quickstart_stage4/models/net_g_latest.pth',
 )
 
 
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     folder = Path(args.folder)
     make_folder(folder)
     sys.stdout.write(
-        'Trains the four stages in small and restores a video: about ten minutes on two CPU cores.\n'
+        'Trains the four stages in small and restores two videos: about ten minutes on two CPU cores.\n'
         f'Writes datasets/, experiments/, tb_logger/ and results/ in {folder.resolve()}\n'
     )
     for number, step in enumerate(STEPS, 1):

@@ -38,6 +38,8 @@ def write_summary(folder: Path) -> None:
     )
     write(f'Weights of stage IV: {folder / "experiments/quickstart_stage4/models/net_g_latest.pth"}')
     write(f'Restored video:  {results / "quickstart_restored.mp4"}')
+    write(f'Restored video of two faces: {results / "quickstart_two_faces.mp4"}')
+    write(f'Before and after: {results / "quickstart_two_faces.mp4.preview.png"}')
     write(f'Comparison ({", ".join(ROWS)}): {comparison}')
     write(f'Curves over time and more images: {results / "quickstart_test_stage3" / "metrics.html"}')
 
