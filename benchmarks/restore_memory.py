@@ -8,10 +8,12 @@ of each frame weighs most beside what a restoration takes anyway; what all the l
 
 import argparse
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from quickstart_restoration import write_video, write_weights
@@ -45,10 +47,12 @@ def main():
 
 def peak(video, weights, size):
     """Peak memory of this process once it has restored a video, MiB."""
+    from pgtf_basicsr.restoration.reports import JsonReport
     from pgtf_basicsr.restoration.whole_video import restore_video
 
     target = video.with_suffix('.restored.mp4')
-    restore_video(video, target, weights, size=size, stride=3, faces='crop')
+    with open(os.devnull, 'w') as nowhere, redirect_stdout(nowhere):
+        restore_video(video, target, weights, report=JsonReport(), size=size, stride=3, faces='crop')
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB
 
 
