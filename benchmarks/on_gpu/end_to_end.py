@@ -13,7 +13,7 @@ import torch
 
 from pgtf_basicsr.archs import PGTFormer
 from pgtf_basicsr.checkpoints import write_checkpoint
-from pgtf_basicsr.restoration.background import read_ahead
+from pgtf_basicsr.restoration.buffering import read_ahead
 from pgtf_basicsr.restoration.streaming import restore_frames
 from pgtf_basicsr.restoration.whole_video import restore_video
 from pgtf_basicsr.video import VideoReader, VideoWriter

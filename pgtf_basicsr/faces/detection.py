@@ -16,6 +16,7 @@ from ..network_files import package_folder
 from .transforms import resize_matrix, transform_points
 
 __all__ = [
+    'DETECTORS',
     'CenterFaceDetector',
     'DetectorChoice',
     'Face',
@@ -26,6 +27,8 @@ __all__ = [
     'shrink',
 ]
 
+# What `choose_detector` takes.
+DETECTORS = ('auto', 'retinaface', 'centerface')
 RETINAFACE_FILE = 'detection_Resnet50_Final.pth'
 
 
@@ -167,12 +170,14 @@ def choose_detector(name: str, weights: str | None = None) -> DetectorChoice:
     """Choose the detector of a name: retinaface, centerface, or auto, which is RetinaFace where its weights are found.
 
     Args:
-        name (str): Name of the detector.
+        name (str): One of `DETECTORS`.
         weights (str, optional): RetinaFace's file of weights. None looks in ``weights/`` and in facexlib's folder.
 
     Raises:
-        UserError: RetinaFace was asked for and its weights are not found.
+        UserError: RetinaFace was asked for and its weights are not found; or weights are given for CenterFace.
     """
+    if weights and name == 'centerface':
+        raise UserError('--detector-weights are for --detector retinaface')
     found = _find_weights(weights)
     if name == 'centerface' or (name == 'auto' and not found):
         return DetectorChoice('centerface')

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..faces.detection import DETECTORS, choose_detector
 from .landmark_lists import FORMATS
 from .layout import REPORT_FILE, STORAGES
 
@@ -37,7 +38,7 @@ def run_vfhq(args: argparse.Namespace) -> None:
         raise UserError('--landmark-format says nothing without --landmarks')
     if args.copy and args.storage != 'frames':
         raise UserError(f'--copy says nothing with --storage {args.storage}')
-    detector = _detector(args)
+    detector = choose_detector(args.detector, args.detector_weights)
     settings = FrameSettings(detector, args.storage, args.copy, args.crf, args.min_length)
     options = {
         **_options(args, detector),
@@ -67,7 +68,7 @@ def run_videos(args: argparse.Namespace) -> None:
 
     if args.max_length < args.min_length:
         raise UserError(f'--max-length {args.max_length} is less than --min-length {args.min_length}')
-    detector = _detector(args)
+    detector = choose_detector(args.detector, args.detector_weights)
     settings = VideoSettings(
         detector,
         args.storage,
@@ -202,7 +203,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         '--detector',
-        choices=('auto', 'retinaface', 'centerface'),
+        choices=DETECTORS,
         default='auto',
         help='retinaface needs a file of weights, centerface does not (default: %(default)s)',
     )
@@ -230,14 +231,6 @@ def _workers(args: argparse.Namespace) -> int:
     from .workers import default_workers
 
     return args.workers or default_workers()
-
-
-def _detector(args: argparse.Namespace) -> Any:
-    from ..faces.detection import choose_detector
-
-    if args.detector_weights and args.detector == 'centerface':
-        raise UserError('--detector-weights are for --detector retinaface')
-    return choose_detector(args.detector, args.detector_weights)
 
 
 def _options(args: argparse.Namespace, detector: Any) -> dict[str, Any]:

@@ -8,15 +8,18 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..archs.loading import add_network_option
-from ..devices import PRECISIONS, memory_advice
+from ..devices import memory_advice
 from ..errors import require
+from ..faces.detection import DETECTORS
 from ..video.deinterlacing import DEINTERLACE
 from ..video.encoding import CODECS, SUFFIXES
 from .backgrounds import SCALES
 from .face_listing import face_table, list_faces
+from .face_restoration import MASKS
 from .folders import restore_folder
+from .loaded_network import add_arithmetic_options
 from .reports import JsonReport, TextReport
-from .settings import BACKGROUNDS, DETECTORS, MASKS, Settings
+from .settings import BACKGROUNDS, Settings
 from .sources import PIPE, holds_frames
 from .whole_video import Restorer
 
@@ -47,13 +50,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--fidelity',
         type=float,
-        default=1.0,
+        default=Settings.fidelity,
         help='0 draws on the codebook alone (highest quality), 1 stays closest to the input (default: %(default)s)',
     )
     parser.add_argument(
         '--stride',
         type=int,
-        default=1,
+        default=Settings.stride,
         metavar='N',
         help="frames from one window to the next: 1 gives the highest quality, the network's number of frames (3) is "
         'fastest (default: %(default)s)',
@@ -62,24 +65,18 @@ def add_arguments(parser: ArgumentParser) -> None:
         '--batch',
         dest='batch_size',
         type=_batch_size,
-        default='auto',
+        default=Settings.batch_size,
         metavar='N',
         help='windows in one pass; costs memory, not quality (default: as many as fit into free '
         'memory of a GPU; 1 on a CPU, where more are no faster)',
     )
-    parser.add_argument(
-        '--precision',
-        choices=list(PRECISIONS),
-        default='fp32',
-        help='number format: bf16 and fp16 are faster where the hardware supports them (default: %(default)s)',
-    )
+    add_arithmetic_options(parser)
     parser.add_argument(
         '--size',
         type=int,
         help='pixels of the crop of a face in the network, or of the short side of frames that are restored as a whole '
         "(default: the network's own)",
     )
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
     parser.add_argument('--codec', choices=list(CODECS), help=f'(default: {DEFAULT_CODECS})')
     quality = parser.add_mutually_exclusive_group()
     quality.add_argument(
@@ -89,7 +86,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--deinterlace',
         choices=DEINTERLACE,
-        default='auto',
+        default=Settings.deinterlace,
         help='auto deinterlaces what is stated to be interlaced (default: %(default)s)',
     )
     parser.add_argument('--start', type=parse_time, metavar='TIME', help='restore from here on: 12.5 or 1:02:03.5')

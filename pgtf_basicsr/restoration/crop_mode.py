@@ -14,8 +14,8 @@ from ..images import resize, round_to, to_tensor
 from ..video.formats import VideoFormat
 from ..video.frame import Frame, PlanarFrame
 from ..video.planes import to_planes
-from .background import read_ahead
 from .batches import choose_batch_size
+from .buffering import read_ahead
 from .modes import BUFFERED, Deferred
 from .networks import fit_size
 from .segments import first_frame_for

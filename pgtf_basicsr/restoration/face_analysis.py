@@ -18,15 +18,25 @@ from ..files import make_folder
 from ..video.color import to_uint8
 from ..video.frame import Frame
 from ..video.shots import ShotDetector
-from .background import read_ahead
+from .buffering import read_ahead
 from .modes import BUFFERED
 from .reports import ANALYSIS, Progress, VideoReport
 from .segments import naming
 from .settings import Settings
 from .sources import PIPE, Source, open_source
 
-__all__ = ['analyse_frames', 'analyse_video', 'analysis_path', 'facts_of', 'file_beside', 'square_images']
+__all__ = [
+    'ANALYSIS_SUFFIX',
+    'analyse_frames',
+    'analyse_video',
+    'analysis_path',
+    'facts_of',
+    'file_beside',
+    'square_images',
+]
 
+# Of the file beside an output.
+ANALYSIS_SUFFIX = '.faces.json'
 # Seconds for which a face may be missing and still be the same, and of gaps that are filled.
 MAX_GAP, MAX_FILL = 1.0, 0.3
 
@@ -132,7 +142,7 @@ def analysis_path(target: str | Path, settings: Settings) -> Path | None:
     """Name the file of an analysis: that of the settings, or one beside the output; None for standard output."""
     if settings.analysis is not None:
         return Path(settings.analysis)
-    return None if str(target) == PIPE else file_beside(target, '.faces.json')
+    return None if str(target) == PIPE else file_beside(target, ANALYSIS_SUFFIX)
 
 
 def _known_analysis(

@@ -157,9 +157,9 @@ def shown_images(frames: Iterable[Frame], analysis: Analysis) -> Iterator[Shown]
     Yields:
         tuple[int, ndarray]: Number and image (H, W, 3) uint8 RGB of square pixels.
     """
-    wanted = shown_frames(analysis)
-    numbered = zip(range(max(wanted, default=-1) + 1), frames)
-    yield from zip(wanted, square_images((frame for number, frame in numbered if number in wanted), analysis.video))
+    shown = shown_frames(analysis)
+    numbered = zip(range(max(shown, default=-1) + 1), frames)
+    yield from zip(shown, square_images((frame for number, frame in numbered if number in shown), analysis.video))
 
 
 def read_shown_frames(path: str | Path, analysis: Analysis, settings: Settings) -> Iterator[Shown]:

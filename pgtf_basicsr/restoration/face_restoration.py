@@ -28,62 +28,12 @@ from ..video.planes import Planes
 from .backgrounds import Background
 from .face_windows import CropResults, faces_in_view, first_frame_for_faces, restore_crops
 
-__all__ = ['MASKS', 'FaceRestorer', 'RestoredFrame', 'SampledFrame', 'restore_faces', 'uses_parsing']
+__all__ = ['MASKS', 'FaceRestorer', 'RestoredFrame', 'SampledFrame', 'uses_parsing']
 
+# What `FaceRestorer` takes as a mask.
 MASKS = ('auto', 'parsing', 'ellipse')
 # Classes of CelebAMask-HQ, whose labels masks are made of.
 NUM_CLASSES = 19
-
-
-def restore_faces(
-    net: PGTFormer,
-    frames: Iterable[Frame],
-    paths: Sequence[CropPath],
-    format: VideoFormat,
-    *,
-    background: Background,
-    size: int,
-    stride: int = 1,
-    batch_size: int = 1,
-    device: str | torch.device = 'cpu',
-    fidelity: float = 1.0,
-    strength: float = 1.0,
-    match_colours: bool = True,
-    mask: str = 'auto',
-    pixel_aspect: Fraction = Fraction(1),
-    first: int = 0,
-) -> Iterator[PlanarFrame]:
-    """Restore faces in frames, in the thread of the caller; `FaceRestorer` allows three to share the work.
-
-    Args:
-        frames (Iterable[Frame]): The frames of number `FaceRestorer.first_frame` and on.
-        first (int): Number of the first frame to restore.
-        net, paths, format, background, size, stride, batch_size, device, fidelity, strength, match_colours, mask,
-            pixel_aspect: As of `FaceRestorer`.
-
-    Yields:
-        PlanarFrame: The frames of number ``first`` and on, in order.
-
-    Raises:
-        UserError: ``mask`` is not supported by the network.
-        ValueError: The network does not accept the size or stride, or the frames end before a path does.
-    """
-    restorer = FaceRestorer(
-        net,
-        paths,
-        format,
-        background=background,
-        size=size,
-        stride=stride,
-        batch_size=batch_size,
-        device=device,
-        fidelity=fidelity,
-        strength=strength,
-        match_colours=match_colours,
-        mask=mask,
-        pixel_aspect=pixel_aspect,
-    )
-    return map(restorer.paste, restorer.restore(restorer.sample(frames, first), first))
 
 
 @dataclass(frozen=True)

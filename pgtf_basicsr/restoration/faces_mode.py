@@ -1,6 +1,6 @@
 """Restoration of chosen faces in whole frames; the rest of the frames stays."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from fractions import Fraction
 from functools import partial
@@ -8,15 +8,16 @@ from functools import partial
 import torch
 
 from ..archs import PGTFormer
+from ..errors import DataError
 from ..video.formats import VideoFormat
 from ..video.frame import Frame
-from .background import read_ahead
 from .backgrounds import Background, PlainBackground, RealESRGANBackground
 from .batches import choose_batch_size
+from .buffering import read_ahead
 from .face_choice import FaceChoice
 from .face_restoration import FaceRestorer
 from .modes import BUFFERED, Deferred
-from .settings import PLAIN, Settings
+from .settings import CROP, PLAIN, Settings
 
 __all__ = ['FacesMode', 'background_of']
 
@@ -74,18 +75,31 @@ class FacesMode:
         return int(self._counts[frame]) if frame < len(self._counts) else 0
 
     def restore(self, frames: Iterable[Frame], first: int) -> Generator[Deferred, None, None]:
-        with closing(read_ahead(self._restorer.sample(frames, first), self.buffered)) as sampled:
+        complete = self._complete(frames, self.first_frame_for(first))
+        with closing(read_ahead(self._restorer.sample(complete, first), self.buffered)) as sampled:
             for restored in self._restorer.restore(sampled, first):
                 yield partial(self._restorer.paste, restored)
 
+    def _complete(self, frames: Iterable[Frame], begin: int) -> Iterator[Frame]:
+        """Pass frames through, and notice where there are fewer than were analysed."""
+        end = begin
+        for frame in frames:
+            yield frame
+            end += 1
+        if end < len(self._counts):
+            raise DataError(
+                f'the video ends after {end} frames, but its faces were found in {len(self._counts)}: it has been '
+                'cut or damaged since, or their file is wrong; remove that file to find them again'
+            )
+
 
 def background_of(settings: Settings, device: torch.device) -> Background:
-    """Make the background that the settings name.
+    """Make the background that the settings name; frames that are restored as a whole need none but the plain one.
 
     Raises:
         UserError: Its weights do not fit, or its package is not installed.
     """
-    if settings.background == PLAIN:
+    if settings.background == PLAIN or settings.faces == CROP:
         return PlainBackground(settings.scale)
     weights = settings.background_weights
     assert weights is not None  # the settings have checked it

@@ -1,5 +1,6 @@
 """A network that is loaded when it is first needed, and kept."""
 
+from argparse import ArgumentParser
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -14,8 +15,20 @@ from ..devices import PRECISIONS, find_device
 from ..hub import find_weights
 from .jobs import file_digest
 from .networks import load_network
+from .settings import Settings
 
-__all__ = ['LoadedNetwork']
+__all__ = ['LoadedNetwork', 'add_arithmetic_options']
+
+
+def add_arithmetic_options(parser: ArgumentParser) -> None:
+    """Add the arguments ``--precision`` and ``--device`` of commands that restore."""
+    parser.add_argument(
+        '--precision',
+        choices=list(PRECISIONS),
+        default=Settings.precision,
+        help='number format: bf16 and fp16 are faster where the hardware supports them (default: %(default)s)',
+    )
+    parser.add_argument('--device', default=Settings.device, help='auto, cpu, cuda or cuda:N (default: %(default)s)')
 
 
 class LoadedNetwork:

@@ -18,7 +18,7 @@ from .segments import naming
 from .settings import Settings
 from .sources import open_source
 
-__all__ = ['preview_part', 'write_comparison']
+__all__ = ['comparison_path', 'preview_part', 'write_comparison']
 
 
 def preview_part(
@@ -66,9 +66,14 @@ def write_comparison(path: str | Path, target: Path, settings: Settings, number:
     if not settings.side_by_side:
         before = cv2.resize(_frame(path, settings, number), after.shape[1::-1], interpolation=cv2.INTER_CUBIC)
         both = np.hstack((before, after))
-    image = file_beside(target, '.preview.png')
+    image = comparison_path(target)
     with naming(image), replacing(image) as partial:
         write_image(partial, both)
+
+
+def comparison_path(target: str | Path) -> Path:
+    """Name the image of `write_comparison`: out.mov.preview.png beside out.mov."""
+    return file_beside(target, '.preview.png')
 
 
 def _from(settings: Settings, start: Fraction | None, length: Fraction) -> Settings:

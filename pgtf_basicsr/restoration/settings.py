@@ -8,15 +8,15 @@ from typing import Any, Literal
 
 from ..devices import PRECISIONS
 from ..errors import require
+from ..faces.detection import DETECTORS
 from .backgrounds import SCALES
+from .face_restoration import MASKS
 
-__all__ = ['AUTO', 'BACKGROUNDS', 'CROP', 'DETECTORS', 'MASKS', 'PLAIN', 'Settings']
+__all__ = ['AUTO', 'BACKGROUNDS', 'CROP', 'PLAIN', 'Settings']
 
 # Of `Settings.faces`, beside what `faces.selection.select_faces` takes.
 AUTO, CROP = 'auto', 'crop'
 FACES = re.compile(r'auto|crop|all|largest|\d+( *, *\d+)*', re.ASCII)
-DETECTORS = ('auto', 'centerface', 'retinaface')
-MASKS = ('auto', 'parsing', 'ellipse')
 PLAIN = 'plain'
 BACKGROUNDS = (PLAIN, 'realesrgan')
 

@@ -59,11 +59,16 @@ class ArraysSource:
         rate (Fraction): Frames per second.
 
     Attributes: As of `ImageFolderReader`.
+
+    Raises:
+        ValueError: There is no frame.
     """
 
     def __init__(self, arrays: Iterable[np.ndarray], rate: Fraction):
         iterator = iter(arrays)
-        first = next(iterator)
+        first = next(iterator, None)
+        if first is None:
+            raise ValueError('there is no frame')
         self._arrays = chain([first], iterator) if iterator is arrays else arrays
         self.rate, self.pixel_aspect = rate, Fraction(1)
         self.height, self.width = first.shape[:2]

@@ -23,7 +23,8 @@ from ..files import make_folder
 from ..hub import find_weights
 from ..version import __version__
 from ..video.formats import VideoFormat
-from .background import write_behind
+from .backgrounds import Background
+from .buffering import write_behind
 from .crop_mode import CropMode, working_size
 from .face_analysis import analyse_frames, analyse_video, analysis_path
 from .face_choice import FaceChoice, choose_faces, read_shown_frames, shown_images
@@ -148,9 +149,10 @@ class Restorer:
 
         Raises:
             UserError: A file is missing, unreadable or does not fit.
-            ValueError: Frames are of another type, or their size changes.
+            ValueError: There are no frames, they are of another type, or their size changes.
         """
         settings = self.settings
+        background = background_of(settings, self._network.device)
         with nullcontext(frames) if settings.faces == CROP else kept_frames(frames) as kept:
             source, faces = ArraysSource(kept, Fraction(rate)), None
             if settings.faces != CROP:
@@ -158,7 +160,7 @@ class Restorer:
                 analysis = analyse_frames(source, facts, settings, lambda frames, faces: None)
                 again = partial(shown_images, source, analysis)
                 faces = choose_faces(analysis, settings, again, get_root_logger().warning)
-            mode = self._mode(source, source.format, faces)
+            mode = self._mode(source, source.format, faces, background)
             with closing(mode.restore(source, 0)) as restored:
                 for make in restored:
                     yield make().planes.to_rgb()
@@ -190,6 +192,8 @@ class Restorer:
             faces = None
             if settings.faces != CROP:
                 self._check(path, target, told)
+            background = background_of(settings, self._network.device)
+            if settings.faces != CROP:
                 analysis = analyse_video(path, str(source), settings, analysis_path(target, settings), told)
                 again = partial(read_shown_frames, path, analysis, settings)
                 faces = choose_faces(analysis, settings, again, told.warn)
@@ -200,7 +204,7 @@ class Restorer:
             with open_source(path, settings, told.warn) as reader:
                 output = output_of(target, reader, settings)
                 self._announce(reader, output, faces, told)
-                self._restore(reader, output, faces, settings, resume, told)
+                self._restore(reader, output, faces, background, settings, resume, told)
             if settings.preview is not None:
                 largest = None if faces is None else faces.largest
                 number = told.outcome.frames // 2 if largest is None else largest
@@ -212,7 +216,6 @@ class Restorer:
         with open_source(source, self.settings, told.warn) as reader:
             self._announce(reader, output_of(target, reader, self.settings), None, told)
         uses_parsing(self.net, self.settings.mask)
-        background_of(self.settings, self._network.device)
 
     def _announce(self, reader: Source, output: Output, faces: FaceChoice | None, told: VideoReport) -> None:
         """Say what of the input is not kept."""
@@ -229,11 +232,12 @@ class Restorer:
         reader: Source,
         output: Output,
         faces: FaceChoice | None,
+        background: Background,
         settings: Settings,
         resume: bool,
         told: VideoReport,
     ) -> None:
-        mode = self._mode(reader, output.format, faces)
+        mode = self._mode(reader, output.format, faces, background)
         if settings.side_by_side:
             mode = SideBySide(mode, settings.scale)
         total = reader.num_frames if faces is None else len(faces.counts)
@@ -273,11 +277,12 @@ class Restorer:
                 outcome.frames, outcome.seconds = number + 1, time.monotonic() - started
                 told.advance(Progress(RESTORATION, outcome.frames, outcome.seconds, mode.faces_in(number)))
 
-    def _mode(self, source: Source | ArraysSource, format: VideoFormat, faces: FaceChoice | None) -> Mode:
+    def _mode(
+        self, source: Source | ArraysSource, format: VideoFormat, faces: FaceChoice | None, background: Background
+    ) -> Mode:
         net, device, settings = self.net, self._network.device, self.settings
         if faces is None:
             return CropMode(net, device, source, format, settings)
-        background = background_of(settings, device)
         return FacesMode(net, device, faces, source.pixel_aspect, format, settings, background)
 
     @property

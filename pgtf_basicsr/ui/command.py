@@ -6,8 +6,8 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from ..archs.loading import add_network_option
-from ..devices import PRECISIONS
 from ..errors import require
+from ..restoration.loaded_network import add_arithmetic_options
 from ..restoration.whole_video import Restorer
 from .server import serve
 
@@ -20,16 +20,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add what `run` needs to an argparse parser."""
     parser.add_argument('--weights', required=True, help='a .pth or .safetensors file of a PGTFormer')
     add_network_option(parser)
-    parser.add_argument(
-        '--precision',
-        choices=list(PRECISIONS),
-        default='fp32',
-        help='number format: bf16 and fp16 are faster where the hardware supports them (default: %(default)s)',
-    )
+    add_arithmetic_options(parser)
     parser.add_argument(
         '--size', type=int, help="short side at which the network works, in pixels (default: the network's own)"
     )
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
     parser.add_argument(
         '--port', type=int, default=7860, metavar='N', help='port of 127.0.0.1; 0 is any (default: %(default)s)'
     )

@@ -13,7 +13,9 @@ from ..devices import memory_advice
 from ..faces.analysis import Analysis
 from ..faces.sheet import face_tiles, time_span
 from ..images import read_image
+from ..restoration.face_analysis import ANALYSIS_SUFFIX, file_beside
 from ..restoration.face_choice import is_one_face, read_shown_frames
+from ..restoration.preview import comparison_path
 from ..restoration.whole_video import Restorer
 from ..video.encoding import SUFFIXES
 from .progress import PageReport
@@ -120,7 +122,7 @@ def make_preview(restorer: Restorer, video: Path, folder: Path, choice: Choice, 
     """
     restorer = restorer.with_settings(preview=Fraction(PREVIEW_SECONDS))
     result = _restore(restorer, video, folder / f'{video.stem}_preview{_suffix(video)}', choice, report)
-    before, after = np.hsplit(read_image(f'{result.video}.preview.png'), 2)
+    before, after = np.hsplit(read_image(comparison_path(result.video)), 2)
     return Preview(result, before, after)
 
 
@@ -162,7 +164,7 @@ def _notes(analysis: Analysis, shown: int) -> Iterator[str]:
 
 
 def _analysis_of(video: Path) -> Path:
-    return video.with_name(f'{video.name}.faces.json')
+    return file_beside(video, ANALYSIS_SUFFIX)
 
 
 def _suffix(video: Path) -> str:

@@ -1,4 +1,4 @@
-"""Decoded frames whose own samples are wanted, rather than what is left of them by way of RGB."""
+"""Decoded frames whose own samples are needed, rather than what is left of them by way of RGB."""
 
 from typing import NamedTuple
 

@@ -14,7 +14,7 @@ from pgtf_basicsr.faces.crop_paths import CropPath
 from pgtf_basicsr.faces.transforms import transform_points
 from pgtf_basicsr.restoration import face_restoration
 from pgtf_basicsr.restoration.backgrounds import PlainBackground
-from pgtf_basicsr.restoration.face_restoration import NUM_CLASSES, restore_faces
+from pgtf_basicsr.restoration.face_restoration import NUM_CLASSES, FaceRestorer
 from pgtf_basicsr.restoration.face_windows import first_frame_for_faces
 from pgtf_basicsr.samples.scenes import scenes
 from pgtf_basicsr.video.chroma import LOCATIONS
@@ -45,6 +45,12 @@ class Stand:
         frames = torch.cat([feature.frame for feature in features]).unflatten(0, (-1, 3))
         features.clear()
         return self._change(frames)[:, output_frames]
+
+
+def restore_faces(net, frames, paths, format, first=0, **options):
+    """Restore frames in one thread."""
+    restorer = FaceRestorer(net, paths, format, **options)
+    return map(restorer.paste, restorer.restore(restorer.sample(frames, first), first))
 
 
 @pytest.fixture

@@ -277,6 +277,14 @@ def test_an_analysis_is_used_again_and_can_be_edited(restorer, source, analysis,
         restorer.restore_video(source, tmp_path / 'out.mkv')
 
 
+def test_a_video_that_ends_before_its_analysis(restorer, source, analysis, tmp_path):
+    contents = read_analysis(analysis)
+    write_analysis(tmp_path / 'faces.json', replace(contents, video=replace(contents.video, frames=9)))
+    with pytest.raises(UserError, match='the video ends after 6 frames, but its faces were found in 9'):
+        restorer.with_settings(analysis=tmp_path / 'faces.json').restore_video(source, tmp_path / 'out.mkv')
+    assert [path.name for path in tmp_path.iterdir()] == ['faces.json']
+
+
 @pytest.mark.parametrize(
     'arguments, complaint',
     [
@@ -290,6 +298,10 @@ def test_an_analysis_is_used_again_and_can_be_edited(restorer, source, analysis,
         (['--background', 'realesrgan', '--background-weights', 'none.pth'], 'none.pth'),
         (['--mask', 'parsing'], 'mask cannot be parsing: the weights have no face parsing'),
         (['--detector-weights', 'none.pth'], '--detector-weights: there is no file none.pth'),
+        (
+            ['--detector', 'centerface', '--detector-weights', 'none.pth'],
+            '--detector-weights are for --detector retinaface',
+        ),
         (['--preview', '2', '-o', '-'], 'a preview needs a file to write'),
         (['--preview', '0'], 'preview must be positive, not 0'),
         (['-o', 'out.gif'], 'cannot write .gif'),
@@ -469,6 +481,8 @@ def test_frames_in_memory(restorer, source):
     assert np.array_equal(first, next(whole.restore(frames)))
     with pytest.raises(ValueError, match='frame 1 is float64'):
         list(restorer.restore([frames[0], frames[0] / 255]))
+    with pytest.raises(ValueError, match='there is no frame'):
+        list(restorer.restore(iter(())))
 
 
 def test_pixels_that_are_not_square(restorer, source, analysis, tmp_path):

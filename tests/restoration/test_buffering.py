@@ -6,7 +6,7 @@ from itertools import count, islice
 
 import pytest
 
-from pgtf_basicsr.restoration.background import read_ahead, write_behind
+from pgtf_basicsr.restoration.buffering import read_ahead, write_behind
 
 pytestmark = pytest.mark.timeout(60)
 SOON = 30  # seconds, after which what another thread should do has failed to happen
