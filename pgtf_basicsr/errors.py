@@ -2,7 +2,7 @@
 
 import unicodedata
 
-__all__ = ['DataError', 'Interrupted', 'SharedError', 'UserError', 'printable', 'require']
+__all__ = ['DataError', 'Interrupted', 'SharedError', 'UserError', 'in_one_line', 'printable', 'require']
 
 # Unicode categories of control characters, bytes that are not text, and separators of lines and paragraphs.
 UNPRINTABLE = 'Cc', 'Cs', 'Zl', 'Zp'
@@ -38,6 +38,11 @@ def require(condition: bool, message: str) -> None:
     """Raise a `UserError` with the message unless the condition holds."""
     if not condition:
         raise UserError(message)
+
+
+def in_one_line(error: BaseException) -> str:
+    """Write the message of an error of another library as a part of a line: its first 300 characters, or its kind."""
+    return ' '.join(str(error).split())[:300] or type(error).__name__
 
 
 def printable(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from basicsr.utils import get_root_logger
 
-from .errors import UserError
+from .errors import UserError, in_one_line
 
 __all__ = ['WEIGHTS', 'fetch_folder', 'find_weights']
 
@@ -95,7 +95,7 @@ def _import_hub(name: str) -> Any:
 
 
 def _missing(name: str, hub_id: str, hub: Any, cache: str | PathLike[str], error: Exception) -> UserError:
-    reason = ' '.join(str(error).split())[:300] or type(error).__name__
+    reason = in_one_line(error)
     if hub.constants.HF_HUB_OFFLINE:
         reason = 'HF_HUB_OFFLINE is set; unset it, or give the path of a file'
     elif isinstance(error, hub.utils.EntryNotFoundError) and not isinstance(error, hub.utils.LocalEntryNotFoundError):

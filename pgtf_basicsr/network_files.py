@@ -10,7 +10,7 @@ from torch import nn
 
 from .checkpoints import read_torch_file
 from .devices import find_device
-from .errors import UserError
+from .errors import UserError, in_one_line
 
 __all__ = ['Backend', 'Device', 'NetworkFile', 'load_backend', 'load_network', 'package_folder', 'prepare_backend']
 
@@ -142,8 +142,7 @@ def load_network(net: nn.Module, path: str | Path, device: str) -> nn.Module:
         # Not this package's own loading, which requires batch counters that files of old torch versions lack.
         net.load_state_dict(contents.get('state_dict', contents))
     except Exception as error:  # torch raises many kinds for a file that is not what it should be
-        reason = ' '.join(str(error).split())[:200]
-        raise UserError(f'{path} cannot be loaded into {type(net).__name__}: {reason}') from error
+        raise UserError(f'{path} cannot be loaded into {type(net).__name__}: {in_one_line(error)}') from error
     return net.requires_grad_(False).eval().to(find_device(device))
 
 

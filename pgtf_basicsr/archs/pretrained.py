@@ -19,7 +19,7 @@ from typing_extensions import Self
 from ..checkpoints import load_weights, read_checkpoint
 from ..config.signatures import parameters_of
 from ..config.value_types import as_in_yaml
-from ..errors import UserError, require
+from ..errors import UserError, in_one_line, require
 from ..files import make_folder, replacing
 from ..hub import WEIGHTS, fetch_folder
 
@@ -155,7 +155,7 @@ def build_with_weights(
         with torch.device('meta'):
             net = architecture(**arguments)
     except Exception as error:  # arguments come from a file: wrong ones raise nearly anything
-        raise UserError(f'{name} cannot be built: {_in_one_line(error)}') from error
+        raise UserError(f'{name} cannot be built: {in_one_line(error)}') from error
     weights = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
     load_weights(net, weights, f'{source}, loaded into {name},', assign=True)
     return net.eval()
@@ -165,10 +165,6 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
-        raise UserError(f'{path} cannot be read as JSON: {_in_one_line(error)}') from error
+        raise UserError(f'{path} cannot be read as JSON: {in_one_line(error)}') from error
     require(isinstance(config, dict), f"{path} must hold the network's arguments, {{name: value}}")
     return config
-
-
-def _in_one_line(error: Exception) -> str:
-    return ' '.join(str(error).split())[:300] or type(error).__name__

@@ -102,6 +102,10 @@ class Analysis:
         max_fill = max(self.max_fill, 2 * self.detect_every - 1)
         return {track.id: crop_paths(track.detections, *self.span(track), max_fill) for track in self.tracks}
 
+    def path_at(self, track: FaceTrack, number: int) -> CropPath:
+        """The path of a track's crops through a frame in which it is in view."""
+        return next(path for path in self.paths[track.id] if path.first <= number <= path.last)
+
     def counts(self, tracks: Iterable[FaceTrack]) -> np.ndarray:
         """Number of faces of some tracks in view in each frame, (frames,)."""
         counts = np.zeros(self.video.frames, int)

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 
 from .analysis import Analysis, FaceTrack
-from .crop_paths import CropPath
 from .sampling import sample_crop
 
 __all__ = ['clock_time', 'face_sheet', 'face_tiles', 'shown_frames', 'time_span']
@@ -55,7 +54,7 @@ def face_tiles(analysis: Analysis, frames: Iterable[tuple[int, np.ndarray]]) -> 
     """
     shown = shown_frames(analysis)
     tiles = {
-        track.id: sample_crop(frame, _path_at(analysis, track, number).matrix(number, TILE), TILE)
+        track.id: sample_crop(frame, analysis.path_at(track, number).matrix(number, TILE), TILE)
         for number, frame in frames
         for track in shown.get(number, ())
     }
@@ -66,10 +65,6 @@ def time_span(analysis: Analysis, track: FaceTrack) -> str:
     """When a face is in view: 0:03.2 - 0:07.9."""
     first, last = analysis.span(track)
     return f'{clock_time(first / analysis.video.rate)} - {clock_time((last + 1) / analysis.video.rate)}'
-
-
-def _path_at(analysis: Analysis, track: FaceTrack, number: int) -> CropPath:
-    return next(path for path in analysis.paths[track.id] if path.first <= number <= path.last)
 
 
 def _labelled(face: np.ndarray, analysis: Analysis, track: FaceTrack) -> np.ndarray:

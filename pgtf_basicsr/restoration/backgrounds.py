@@ -12,7 +12,7 @@ from torch.nn.functional import avg_pool2d
 
 from ..checkpoints import read_checkpoint
 from ..devices import PRECISIONS
-from ..errors import UserError, require
+from ..errors import UserError, in_one_line, require
 from ..hub import find_weights
 from ..images import resize, to_tensor
 from ..video.formats import VideoFormat
@@ -158,8 +158,7 @@ def _load(path: Path, precision: str) -> 'ImageModelDescriptor[Any]':
             f'{path} holds no network that enlarges images: it is none that spandrel knows, such as Real-ESRGAN'
         ) from error
     except Exception as error:  # weights of a known kind that do not fit it raise nearly anything
-        reason = ' '.join(str(error).split())[:200]
-        raise UserError(f'{path} cannot be loaded as a network that enlarges images: {reason}') from error
+        raise UserError(f'{path} cannot be loaded as a network that enlarges images: {in_one_line(error)}') from error
     name = network.architecture.name
     require(
         isinstance(network, spandrel.ImageModelDescriptor) and network.purpose in ('SR', 'Restoration'),

@@ -33,6 +33,7 @@ __all__ = [
     'facts_of',
     'file_beside',
     'square_images',
+    'square_width',
 ]
 
 # Of the file beside an output.
@@ -115,12 +116,16 @@ def facts_of(source: Source, name: str, settings: Settings) -> VideoFacts:
         name (str): What it is called.
         settings (Settings): Which part of it is read.
     """
-    width = max(round(source.width * source.pixel_aspect), 1)
     start, end = (None if time is None else str(time) for time in (settings.start, settings.end))
     is_file = source.path.is_file()
     counted = 0 if is_file else source.num_frames or 0
     size = source.path.stat().st_size if is_file else None
-    return VideoFacts(name, width, source.height, counted, float(source.rate), size, start, end)
+    return VideoFacts(name, square_width(source), source.height, counted, float(source.rate), size, start, end)
+
+
+def square_width(source: Source) -> int:
+    """Width of a video's frames in square pixels."""
+    return max(round(source.width * source.pixel_aspect), 1)
 
 
 def square_images(frames: Iterable[Frame], facts: VideoFacts) -> Iterator[np.ndarray]:

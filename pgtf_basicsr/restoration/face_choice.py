@@ -173,6 +173,6 @@ def _blurs(analysis: Analysis, images: Iterable[Shown]) -> dict[int, float]:
     shown, blurs = shown_frames(analysis), {}
     for number, image in images:
         for track in shown[number]:
-            path = next(path for path in analysis.paths[track.id] if path.first <= number <= path.last)
-            blurs[track.id] = blur(sample_crop(image, path.matrix(number, MEASURED_SIZE), MEASURED_SIZE))
+            matrix = analysis.path_at(track, number).matrix(number, MEASURED_SIZE)
+            blurs[track.id] = blur(sample_crop(image, matrix, MEASURED_SIZE))
     return blurs

@@ -12,7 +12,7 @@ import numpy as np
 from ..files import replacing
 from ..images import write_image
 from ..video.color import to_uint8
-from .face_analysis import file_beside
+from .face_analysis import file_beside, square_width
 from .face_choice import FaceChoice
 from .segments import naming
 from .settings import Settings
@@ -96,5 +96,4 @@ def _frame(path: str | Path, settings: Settings, number: int) -> np.ndarray:
     with open_source(path, settings, lambda damage: None) as source:
         for frame in islice(source, number + 1):
             image = to_uint8(frame.image)
-        width = max(round(source.width * source.pixel_aspect), 1)
-        return cv2.resize(image, (width, source.height), interpolation=cv2.INTER_AREA)
+        return cv2.resize(image, (square_width(source), source.height), interpolation=cv2.INTER_AREA)

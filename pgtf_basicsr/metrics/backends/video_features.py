@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from ...devices import find_device
-from ...errors import UserError
+from ...errors import UserError, in_one_line
 from ...images import to_tensor
 from ...network_files import Backend, Device, NetworkFile, load_backend, prepare_backend
 
@@ -40,8 +40,7 @@ class I3DFeatures:
                 warnings.simplefilter('ignore')
                 self._net = torch.jit.load(str(weights), map_location=self._device).eval()
         except (RuntimeError, ValueError) as error:
-            reason = ' '.join(str(error).split())[:200]
-            raise UserError(f'{weights} cannot be read as TorchScript: {reason}') from error
+            raise UserError(f'{weights} cannot be read as TorchScript: {in_one_line(error)}') from error
 
     @torch.inference_mode()
     def __call__(self, frames: torch.Tensor) -> np.ndarray:
