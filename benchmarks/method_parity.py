@@ -9,19 +9,20 @@ end of its chunk that is not an end of the clip. Some minutes on a CPU, and 3 GB
 """
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 from unittest import mock
 
 import torch
-from basicsr.archs.basicvsrpp_arch import BasicVSRPlusPlus
-from basicsr.archs.hifacegan_arch import HiFaceGAN
 from spandrel.architectures.GFPGAN import GFPGAN
 from spandrel_extra_arches.architectures.CodeFormer import CodeFormer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pgtf_basicsr.methods import build_method
+from pgtf_basicsr.methods.basicvsrpp import BasicVSRPlusPlusNetwork
+from pgtf_basicsr.methods.hifacegan import HiFaceGANNetwork
 
 FRAMES, SIDE = 20, 256
 
@@ -54,7 +55,7 @@ def compare_networks(path: Path) -> None:
         report('CodeFormer', path, net, frame, (net(scaled, weight=fidelity)[0] + 1) / 2, fidelity=fidelity)
     net = seeded(GFPGAN)
     report('GFPGAN', path, net, frame, (net(scaled, randomize_noise=False)[0] + 1) / 2)
-    net = seeded(lambda: HiFaceGAN(num_feat=48, is_train=False))
+    net = seeded(lambda: HiFaceGANNetwork(num_feat=48, is_train=False))
     report('HiFaceGAN', path, net, frame, net(frame[None]))
     net, clip = basicvsrpp(), moving_clip(3, SIDE)
     report('BasicVSRPlusPlus', path, net, clip, net(torch.stack(clip)[None])[0])
@@ -67,13 +68,13 @@ def report(name: str, path: Path, net: nn.Module, frames: Tensor | list[Tensor],
     found = torch.stack(list(method.restore(clip)))
     difference = (found - expected.clamp(0, 1)).abs().max()
     change = (found - torch.stack(clip)).abs().max()
-    print(f'{name} {options or ""}: difference {difference:.1e}, change of the frames {change:.2f}', flush=True)
+    write(f'{name} {options or ""}: difference {difference:.1e}, change of the frames {change:.2f}')
 
 
 def compare_chunks(weights: str) -> None:
     clip = moving_clip(FRAMES, SIDE)
     whole = restored(clip, weights, FRAMES, 0)
-    print(f'BasicVSR++, change of the frames: {(whole - torch.stack(clip)).abs().max():.2f}')
+    write(f'BasicVSR++, change of the frames: {(whole - torch.stack(clip)).abs().max():.2f}')
     for chunk, overlap in ((8, 2), (10, 4), (12, 5)):
         differences = (restored(clip, weights, chunk, overlap) - whole).abs().flatten(1).amax(1)
         by_distance: dict[int, float] = {}
@@ -81,7 +82,7 @@ def compare_chunks(weights: str) -> None:
             distance = distance_to_cut(index, chunk, chunk - overlap)
             by_distance[distance] = max(by_distance.get(distance, 0), difference)
         shown = ', '.join(f'{distance}: {value:.1e}' for distance, value in sorted(by_distance.items()))
-        print(f'chunks of {chunk}, overlap {overlap}: by frames from the end of a chunk {shown}', flush=True)
+        write(f'chunks of {chunk}, overlap {overlap}: by frames from the end of a chunk {shown}')
 
 
 def distance_to_cut(index: int, chunk: int, stride: int) -> int:
@@ -104,12 +105,17 @@ def basicvsrpp() -> nn.Module:
 
     def make() -> nn.Module:
         with mock.patch('torch.cuda.is_available', return_value=True):
-            net = BasicVSRPlusPlus(16, 1, is_low_res_input=False)
+            net = BasicVSRPlusPlusNetwork(16, 1, is_low_res_input=False)
         for alignment in net.deform_align.values():
             nn.init.normal_(alignment.conv_offset[-1].weight, std=0.02)
         return net
 
     return seeded(make)
+
+
+def write(line: str) -> None:
+    sys.stdout.write(f'{line}\n')
+    sys.stdout.flush()
 
 
 def seeded(make) -> nn.Module:

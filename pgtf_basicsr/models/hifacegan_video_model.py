@@ -13,9 +13,9 @@ __all__ = ['HiFaceGANVideoModel']
 class HiFaceGANVideoModel(HiFaceGANModel):
     """HiFaceGANModel on VFHQDataset: the T frames of a window are T images of a batch.
 
-    It is validated as SRModel is, on the frames of VFHQVideoTestDataset: of HiFaceGANModel's own validation BasicSR says
-    that it does not run. Networks with InstanceNorm, such as the one of ``options/comparison/hifacegan.yml``, do not
-    need the training mode in which it validates others.
+    It is validated as SRModel is, on the frames of VFHQVideoTestDataset: of HiFaceGANModel's own validation BasicSR
+    says that it does not run. Networks with InstanceNorm, such as the one of ``options/comparison/hifacegan.yml``, do
+    not need the training mode in which it validates others.
     """
 
     validation = SRModel.validation
