@@ -1,0 +1,1 @@
+"""Other restorers behind one interface."""
