@@ -84,9 +84,8 @@ class Quantizer(nn.Module):
 
     def forward(self, latents: Tensor) -> Tensor:
         latents = self.quant_conv(latents).permute(0, 2, 3, 1)
-        # Distances of near codes differ by less than bf16 and fp16 resolve.
-        with torch.autocast(latents.device.type, enabled=False):
-            distances = torch.cdist(latents.flatten(1, 2).float(), self.embedding.weight.float())
+        # In fp32, to which autocast casts it as well: near codes differ by less than bf16 and fp16 resolve.
+        distances = torch.cdist(latents.flatten(1, 2).float(), self.embedding.weight.float())
         codes = distances.argmin(-1).view(latents.shape[:-1])
         return self.post_quant_conv(self.embedding(codes).permute(0, 3, 1, 2))
 
