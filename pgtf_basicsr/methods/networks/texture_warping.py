@@ -130,4 +130,8 @@ class DeformableConv(nn.Module):
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
         """(N, C, H, W), features of the same shape -> (N, C, H, W)."""
         offsets, modulation = self.conv_offset(features).split(self.parts, 1)
-        return deform_conv2d(x, offsets, self.weight, self.bias, padding=1, mask=modulation.sigmoid())
+        # torchvision has it for bf16 on no CPU.
+        with torch.autocast(x.device.type, enabled=False):
+            return deform_conv2d(
+                x.float(), offsets.float(), self.weight, self.bias, padding=1, mask=modulation.float().sigmoid()
+            )
