@@ -28,7 +28,12 @@ class VQFRv1(nn.Module):
         base_channels (int): Channels of the finest level, a multiple of 32. Default: 128.
         codes (int): Codes of the codebook. Default: 1024.
         code_channels (int): Channels of a code. Default: 256.
+
+    Attributes:
+        CODEBOOK (str): Name of the tensor of codes, which the other version does not have.
     """
+
+    CODEBOOK = f'quantizer.quantize_dict.{COARSEST}.embedding.weight'
 
     def __init__(self, base_channels: int = 128, codes: int = 1024, code_channels: int = 256) -> None:
         super().__init__()

@@ -28,7 +28,12 @@ class VQFRv2(nn.Module):
         base_channels (int): Channels of the finest level, a multiple of 32. Default: 64.
         codes (int): Codes of the codebook. Default: 1024.
         code_channels (int): Channels of a code. Default: 256.
+
+    Attributes:
+        CODEBOOK (str): Name of the tensor of codes, which the other version does not have.
     """
+
+    CODEBOOK = 'quantizer.embedding.weight'
 
     def __init__(self, base_channels: int = 64, codes: int = 1024, code_channels: int = 256) -> None:
         super().__init__()
