@@ -55,7 +55,7 @@ def compare_networks(path: Path) -> None:
         report('CodeFormer', path, net, frame, (net(scaled, weight=fidelity)[0] + 1) / 2, fidelity=fidelity)
     net = seeded(GFPGAN)
     report('GFPGAN', path, net, frame, (net(scaled, randomize_noise=False)[0] + 1) / 2)
-    net = seeded(lambda: HiFaceGANNetwork(num_feat=48, is_train=False))
+    net = seeded(lambda: HiFaceGANNetwork(num_feat=48, norm_g='spectralspadeinstance3x3', is_train=False))
     report('HiFaceGAN', path, net, frame, net(frame[None]))
     net, clip = basicvsrpp(), moving_clip(3, SIDE)
     report('BasicVSRPlusPlus', path, net, clip, net(torch.stack(clip)[None])[0])
