@@ -25,6 +25,8 @@ from pgtf_basicsr.methods.basicvsrpp import BasicVSRPlusPlusNetwork
 from pgtf_basicsr.methods.hifacegan import HiFaceGANNetwork
 
 FRAMES, SIDE = 20, 256
+# Lengths of chunks and their overlaps that make up the clip without a rest.
+CHUNKS = (8, 2), (12, 4)
 
 
 def main() -> None:
@@ -75,7 +77,7 @@ def compare_chunks(weights: str) -> None:
     clip = moving_clip(FRAMES, SIDE)
     whole = restored(clip, weights, FRAMES, 0)
     write(f'BasicVSR++, change of the frames: {(whole - torch.stack(clip)).abs().max():.2f}')
-    for chunk, overlap in ((8, 2), (10, 4), (12, 5)):
+    for chunk, overlap in CHUNKS:
         differences = (restored(clip, weights, chunk, overlap) - whole).abs().flatten(1).amax(1)
         by_distance: dict[int, float] = {}
         for index, difference in enumerate(differences.tolist()):
@@ -87,7 +89,7 @@ def compare_chunks(weights: str) -> None:
 
 def distance_to_cut(index: int, chunk: int, stride: int) -> int:
     """Frames from frame `index` to the end of a chunk that it is farthest away from; the ends of the clip are none."""
-    starts = [*range(0, FRAMES - chunk, stride), FRAMES - chunk]
+    starts = range(0, FRAMES - chunk + 1, stride)
     return max(
         min(index - start if start > 0 else FRAMES, start + chunk - 1 - index if start + chunk < FRAMES else FRAMES)
         for start in starts
