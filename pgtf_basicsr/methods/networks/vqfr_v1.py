@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pgtf_basicsr.archs.blocks.residual import ResidualBlock, group_norm
-
+from ...archs.blocks.residual import ResidualBlock, group_norm
 from .texture_warping import INPUT_CHANNELS, LEVELS, MainDecoder
 
 __all__ = ['VQFRv1']
