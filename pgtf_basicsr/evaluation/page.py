@@ -15,6 +15,7 @@ from ..errors import DataError
 from ..files import replacing
 from ..images import read_image
 from .clip_images import CAPTIONS
+from .protocols import have_one_protocol, protocol_text
 from .results import ClipResult, DatasetResult, MetricInfo
 
 __all__ = ['write_page']
@@ -136,8 +137,11 @@ def _dataset(name: str, results: Sequence[Found], metrics: Sequence[str], images
                 degraded.append(series)
         numbers = [_numbered(clip.pictures, folder, images) for clip in _in_order(result, lengths)]
         restored.append({**_series(result, 'restored', metrics, lengths), 'pictures': numbers})
+    protocols = [result for result, _ in results]
     return {
         'name': name,
+        'protocol': protocol_text(protocols),
+        'isOneTest': have_one_protocol(protocols),
         'clips': [{'name': clip, 'frames': length} for clip, length in lengths.items()],
         'series': degraded + restored,
     }

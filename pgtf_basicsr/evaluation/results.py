@@ -77,6 +77,7 @@ class DatasetResult:
         metrics: {metric: MetricInfo}, in the order of tables' columns.
         clips: ClipResults, in the order of their names.
         whole: {metric: {side: number}} of dataset-level metrics.
+        protocol: Name and hash of the protocol that the clips were made by, NAME@HASH; '' where there is none.
     """
 
     run: str
@@ -84,6 +85,7 @@ class DatasetResult:
     metrics: dict[str, MetricInfo]
     clips: list[ClipResult]
     whole: dict[str, dict[str, float]] = field(default_factory=dict)
+    protocol: str = ''
 
     def sides(self) -> tuple[str, ...]:
         """Those of `SIDES` that have a score."""
@@ -121,6 +123,7 @@ def write_results(result: DatasetResult, path: Path) -> None:
     contents = {
         'run': result.run,
         'data_set': result.dataset,
+        'protocol': result.protocol,
         'metrics': {name: asdict(info) for name, info in result.metrics.items()},
         'mean': result.means(),
         'clips': {clip.name: clip.scores for clip in result.clips},
@@ -160,7 +163,9 @@ def read_results(path: str | Path) -> DatasetResult:
             for name, scores in contents['clips'].items()
         ]
         metrics = {name: MetricInfo(**info) for name, info in contents['metrics'].items()}
-        return DatasetResult(contents['run'], contents['data_set'], metrics, clips, _read(contents['whole']))
+        # Older files state none.
+        protocol = contents.get('protocol', '')
+        return DatasetResult(contents['run'], contents['data_set'], metrics, clips, _read(contents['whole']), protocol)
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(
             f'{path} is not a file of results: it should be a metrics_<dataset>.json that basicsr test or '
