@@ -125,7 +125,7 @@ def _option_problems(benchmark: Benchmark) -> Iterator[str]:
         yield str(error)
         return
     stated, found = _flat(benchmark.protocol), _flat(options)
-    for keys in {**stated, **found}:
+    for keys in sorted({**stated, **found}, key=file.line):
         if stated.get(keys, NONE) != found.get(keys, NONE):
             place = file.place(keys).replace(file.path, PROTOCOL_FILE)
             yield f'{place}: {".".join(keys)} is {found.get(keys, NONE)}, and {stated.get(keys, NONE)} in {MANIFEST}'
