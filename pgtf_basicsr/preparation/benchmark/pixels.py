@@ -63,7 +63,8 @@ def read_png(path: Path) -> np.ndarray:
     start = len(_SIGNATURE)
     while start < len(data):
         end = start + _CHUNK + int.from_bytes(data[start : start + 4], 'big')
-        if zlib.crc32(data[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], 'big'):
+        stated = int.from_bytes(data[end - 4 : end], 'big')
+        if end > len(data) or zlib.crc32(data[start + 4 : end - 4]) != stated:
             raise DataError(f'is broken: the part of it at byte {start} does not have the checksum that it states')
         start = end
     return decode_image(data, path)
