@@ -188,6 +188,7 @@ class VideoFaceModel(TrainableModel):
         if self.is_train:
             return clip.name, images.frames()
         result.pictures = write_images(images, self.opt['path']['results_root'], data_set, clip.name)
+        result.columns = images.columns
         get_root_logger().info(
             f'{data_set}, clip {index + 1} of {len(dataset)}: {clip.name}, {result.num_frames} '
             f'frames in {time.time() - start:.1f} s'
