@@ -79,6 +79,7 @@ class DatasetResult:
         metrics: {metric: MetricInfo}, in the order of tables' columns.
         clips: ClipResults, in the order of their names.
         whole: {metric: {side: number}} of dataset-level metrics.
+        protocol: Name and hash of the protocol that the clips were made by, NAME@HASH; '' where there is none.
     """
 
     run: str
@@ -86,6 +87,7 @@ class DatasetResult:
     metrics: dict[str, MetricInfo]
     clips: list[ClipResult]
     whole: dict[str, dict[str, float]] = field(default_factory=dict)
+    protocol: str = ''
 
     def sides(self) -> tuple[str, ...]:
         """Those of `SIDES` that have a score."""

@@ -13,7 +13,7 @@ from ...files import replacing
 from ..results import ClipResult, DatasetResult, MetricInfo, json_values, read_results
 from .differences import CONFIDENCE, RESAMPLES, SEED, PairedDifference, paired_difference
 
-__all__ = ['Comparison', 'DatasetComparison', 'compare', 'find_results', 'write_comparison']
+__all__ = ['Comparison', 'DatasetComparison', 'compare', 'dataset_values', 'find_results', 'write_comparison']
 
 # Options that say where a metric's network comes from and runs; which network it is, the label says.
 NOT_OF_NUMBERS = ('device', 'download', 'weights')
@@ -129,10 +129,26 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
             'resamples': RESAMPLES,
             'seed': SEED,
         },
-        'data_sets': {of_dataset.results[0][0].dataset: _contents(of_dataset) for of_dataset in comparison.datasets},
+        'data_sets': {of_dataset.results[0][0].dataset: dataset_values(of_dataset) for of_dataset in comparison.datasets},
     }
     with replacing(path) as partial:
         partial.write_text(json.dumps(contents, indent=1, allow_nan=False) + '\n', encoding='utf-8')
+
+
+def dataset_values(of_dataset: DatasetComparison) -> Any:
+    """Return a DatasetComparison as JSON can hold it."""
+    first = of_dataset.results[0][0]
+    return json_values(
+        {
+            'notes': of_dataset.notes,
+            'clips': {clip.name: clip.num_frames for clip in first.clips},
+            'means': {result.run: result.means() for result, _ in of_dataset.results},
+            'differences': {
+                run: {metric: asdict(difference) for metric, difference in differences.items()}
+                for run, differences in of_dataset.differences.items()
+            },
+        }
+    )
 
 
 def _by_dataset(run: str, results: Sequence[Found]) -> dict[str, Found]:
@@ -255,19 +271,3 @@ def _require_same_lengths(dataset: str, clips: Mapping[str, Mapping[str, ClipRes
 def _skipped(names: Sequence[str], total: int) -> str:
     some = ', '.join(names[:MOST_NAMES]) + (', …' if len(names) > MOST_NAMES else '')
     return f'Skipped: {len(names)} of {total} clips, which not all runs have: {some}.'
-
-
-def _contents(of_dataset: DatasetComparison) -> Any:
-    """A DatasetComparison as JSON can hold it."""
-    first = of_dataset.results[0][0]
-    return json_values(
-        {
-            'notes': of_dataset.notes,
-            'clips': {clip.name: clip.num_frames for clip in first.clips},
-            'means': {result.run: result.means() for result, _ in of_dataset.results},
-            'differences': {
-                run: {metric: asdict(difference) for metric, difference in differences.items()}
-                for run, differences in of_dataset.differences.items()
-            },
-        }
-    )

@@ -1,0 +1,128 @@
+"""Options of MethodComparisonModel."""
+
+import os
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+from typing_extensions import TypeAliasType
+
+from ..config.mistakes import Keys, mistake_at
+from ..config.schema import PathOptions, RunOptions, ValOptions, value
+from ..config.sections import Section
+from ..config.value_types import Words, in_file_check, nearest, refuse, shown
+from ..methods.registry import METHOD_REGISTRY, check_options
+
+__all__ = ['ALIGNMENTS', 'MethodComparisonOptions', 'alignment_of', 'method_options']
+
+# How faces are aligned for a method, and the smoothing of `methods.aligned.AlignedPipeline`.
+ALIGNMENTS = {'none': None, 'frame': 'none', 'shot': 'shot'}
+# Option of a method's section that is not an argument of the method.
+ALIGNMENT = 'alignment'
+# Folders of the results that are not a method's.
+TAKEN_NAMES = ('visualization', 'tb_logger')
+
+
+def method_options(section: dict[str, Any]) -> dict[str, Any]:
+    """Return what a method is built from: its type and arguments."""
+    return {key: item for key, item in section.items() if key != ALIGNMENT}
+
+
+def alignment_of(section: dict[str, Any], dataset: str) -> str:
+    """Return how faces of a dataset are aligned for a method, one of `ALIGNMENTS`."""
+    alignment = section.get(ALIGNMENT, 'none')
+    return alignment.get(dataset, 'none') if isinstance(alignment, dict) else alignment
+
+
+def _method(section):
+    check_options(method_options(section))
+    alignment = section.get(ALIGNMENT, 'none')
+    for word in alignment.values() if isinstance(alignment, dict) else (alignment,):
+        if word not in ALIGNMENTS:
+            raise mistake_at(
+                ALIGNMENT,
+                f' is {shown(word)}; it must be one of {", ".join(ALIGNMENTS)}, or a section with one for each dataset',
+            )
+    return section
+
+
+def _method_name(name):
+    # It becomes a folder below that of the results.
+    if not name.strip() or os.path.basename(name) != name or name in ('.', '..') or '\0' in name:
+        refuse(' must be the name of a folder')
+    if name in TAKEN_NAMES:
+        refuse(' is the name of a folder of the results: choose another one')
+    return name
+
+
+Method = TypeAliasType('Method', Annotated[dict[str, Any], in_file_check(_method), Words('method')])
+MethodName = Annotated[str, AfterValidator(_method_name)]
+
+
+class TimingOptions(Section):
+    """``val.timing``: seconds a frame, of the methods in turn."""
+
+    frames: int = Field(24, ge=1, description='frames of the first clip that are restored')
+    rounds: int = Field(5, ge=1, description='times that each method restores them')
+
+
+class MethodComparisonPath(PathOptions):
+    """``path`` of MethodComparisonModel."""
+
+    families: ClassVar[dict[str, tuple[Any, str]]] = {}
+
+    pretrain_network_vqgan: str | None = Field(
+        None, description='weights of stage I, whose codes metrics of codes compare with'
+    )
+
+
+class MethodComparisonValidation(ValOptions):
+    """``val`` of MethodComparisonModel."""
+
+    is_open: ClassVar[bool] = False
+
+    input: Literal['lq', 'gt'] = Field(
+        'lq', description='what methods are given: degraded clips, or the ground truth, which autoencoders reconstruct'
+    )
+    detector: Literal['auto', 'retinaface', 'centerface'] = Field(
+        'auto', description='what finds faces to align; auto is retinaface where its weights are there'
+    )
+    timing: TimingOptions | None = Field(None, description='measure seconds a frame; ~ does not')
+
+
+class MethodComparisonOptions(RunOptions):
+    """An option file for MethodComparisonModel."""
+
+    is_open: ClassVar[bool] = False
+    families: ClassVar[dict[str, tuple[Any, str]]] = {}
+    has_dataset_metrics: ClassVar[bool] = True
+    has_code_metrics: ClassVar[bool] = True
+    # What sections of this file are registered in, for the reference page.
+    registries: ClassVar[dict[str, Any]] = {'Methods': METHOD_REGISTRY}
+
+    methods: dict[MethodName, Method] = Field(
+        min_length=1,
+        description='methods by the names of their rows: a registered type, its arguments, and `alignment`: none, '
+        'frame (landmarks of each frame, as published), shot (smoothed within a shot), or one of these for each dataset',
+    )
+    network_g: None = Field(None, exclude=True, description='there is none: methods bring their networks')
+    path: MethodComparisonPath = Field(MethodComparisonPath(), description='weights that metrics need')
+    val: MethodComparisonValidation | None = Field(None, description='what is measured')
+
+    @classmethod
+    def contradictions(cls, options: dict[str, Any], is_train: bool) -> Iterator[tuple[Keys, str]]:
+        yield from super().contradictions(options, is_train)
+        if is_train:
+            yield ('model_type',), f' is {options.get("model_type")}, which is for tests: use basicsr test'
+        names = [section.get('name', key) for key, section in (options.get('datasets') or {}).items()]
+        for name in names:
+            if names.count(name) > 1:
+                yield ('datasets',), f' has the name {name} twice: they would overwrite their results'
+                break
+        for method, section in (options.get('methods') or {}).items():
+            alignment = value(section, ALIGNMENT)
+            for dataset in alignment if isinstance(alignment, dict) else ():
+                if dataset not in names:
+                    near = nearest(dataset, names)
+                    hint = f'did you mean {near}?' if near else f'there are {", ".join(map(str, names))}'
+                    yield ('methods', method, ALIGNMENT, dataset), f': there is no dataset of this name; {hint}'
