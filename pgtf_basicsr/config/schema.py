@@ -146,6 +146,8 @@ class RunOptions(Section):
     families: ClassVar[dict[str, tuple[Any, str]]] = {
         'network_*': (Network, 'a network: a registered type and its arguments')
     }
+    # Registries that sections of this file name items of, besides BasicSR's: {heading on the reference page: registry}.
+    registries: ClassVar[dict[str, Any]] = {}
     # Whether the model's validation computes dataset-level metrics, and metrics of codes.
     has_dataset_metrics: ClassVar[bool] = False
     has_code_metrics: ClassVar[bool] = False

@@ -1,6 +1,7 @@
 """Models that BasicSR's training and test loop drives."""
 
 from .face_parsing_model import FaceParsingModel
+from .method_comparison_model import MethodComparisonModel
 from .pgtformer_model import PGTFormerModel
 from .ts_vqgan_model import TSVQGANModel
 from .with_losses import (
@@ -18,6 +19,7 @@ __all__ = [
     'EDVRModelWithLosses',
     'ESRGANModelWithLosses',
     'FaceParsingModel',
+    'MethodComparisonModel',
     'PGTFormerModel',
     'SRGANModelWithLosses',
     'SRModelWithLosses',

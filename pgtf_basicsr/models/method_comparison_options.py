@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from typing_extensions import TypeAliasType
 
 from ..config.mistakes import Keys, mistake_at
@@ -12,6 +12,7 @@ from ..config.schema import PathOptions, RunOptions, ValOptions, value
 from ..config.sections import Section
 from ..config.value_types import Words, in_file_check, nearest, refuse, shown
 from ..methods.registry import METHOD_REGISTRY, check_options
+from .trainable_options import check_dataset_names
 
 __all__ = ['ALIGNMENTS', 'MethodComparisonOptions', 'alignment_of', 'method_options']
 
@@ -55,8 +56,14 @@ def _method_name(name):
     return name
 
 
+def _absent(section):
+    if section is not None:
+        refuse(': there is no such option for MethodComparisonModel; take it out')
+
+
 Method = TypeAliasType('Method', Annotated[dict[str, Any], in_file_check(_method), Words('method')])
 MethodName = Annotated[str, AfterValidator(_method_name)]
+Absent = Annotated[None, BeforeValidator(_absent)]
 
 
 class TimingOptions(Section):
@@ -97,7 +104,6 @@ class MethodComparisonOptions(RunOptions):
     families: ClassVar[dict[str, tuple[Any, str]]] = {}
     has_dataset_metrics: ClassVar[bool] = True
     has_code_metrics: ClassVar[bool] = True
-    # What sections of this file are registered in, for the reference page.
     registries: ClassVar[dict[str, Any]] = {'Methods': METHOD_REGISTRY}
 
     methods: dict[MethodName, Method] = Field(
@@ -105,7 +111,10 @@ class MethodComparisonOptions(RunOptions):
         description='methods by the names of their rows: a registered type, its arguments, and `alignment`: none, '
         'frame (landmarks of each frame, as published), shot (smoothed within a shot), or one of these for each dataset',
     )
-    network_g: None = Field(None, exclude=True, description='there is none: methods bring their networks')
+    # Methods bring their networks, and a test's log of TensorBoard has one run.
+    network_g: Absent = Field(None, exclude=True)  # type: ignore[assignment]
+    train: Absent = Field(None, exclude=True)  # type: ignore[assignment]
+    logger: Absent = Field(None, exclude=True)  # type: ignore[assignment]
     path: MethodComparisonPath = Field(MethodComparisonPath(), description='weights that metrics need')
     val: MethodComparisonValidation | None = Field(None, description='what is measured')
 
@@ -114,11 +123,8 @@ class MethodComparisonOptions(RunOptions):
         yield from super().contradictions(options, is_train)
         if is_train:
             yield ('model_type',), f' is {options.get("model_type")}, which is for tests: use basicsr test'
+        yield from check_dataset_names(options)
         names = [section.get('name', key) for key, section in (options.get('datasets') or {}).items()]
-        for name in names:
-            if names.count(name) > 1:
-                yield ('datasets',), f' has the name {name} twice: they would overwrite their results'
-                break
         for method, section in (options.get('methods') or {}).items():
             alignment = value(section, ALIGNMENT)
             for dataset in alignment if isinstance(alignment, dict) else ():
