@@ -3,7 +3,25 @@
 Importing it registers the methods and imports none of the packages that they need.
 """
 
+from .baselines import Bicubic, Input
+from .basicvsrpp import BasicVSRPlusPlus
+from .hifacegan import HiFaceGAN
 from .method import Method, MethodNeeds
+from .pgtformer import PGTFormer
 from .registry import METHOD_REGISTRY, build_method, missing_weights
+from .spandrel_networks import GFPGAN, CodeFormer
 
-__all__ = ['METHOD_REGISTRY', 'Method', 'MethodNeeds', 'build_method', 'missing_weights']
+__all__ = [
+    'GFPGAN',
+    'METHOD_REGISTRY',
+    'BasicVSRPlusPlus',
+    'Bicubic',
+    'CodeFormer',
+    'HiFaceGAN',
+    'Input',
+    'Method',
+    'MethodNeeds',
+    'PGTFormer',
+    'build_method',
+    'missing_weights',
+]

@@ -47,7 +47,7 @@ def build_method(options: Mapping[str, Any]) -> Method:
     """
     kind = method_type(options)
     missing = missing_weights(options)
-    if missing:
+    if missing is not None:
         raise UserError(missing)
     _log_licence(kind)
     return kind(**_arguments(options))
@@ -95,7 +95,7 @@ def check_options(options: dict[str, Any]) -> type[Method]:
     """Check options of a method, in validators of option files.
 
     Args:
-        options (dict): As of `build_method`.
+        options (dict): As of `build_method`. ``weights`` may be missing or null: `missing_weights` reports that.
 
     Returns:
         type: The method's class.
@@ -111,8 +111,11 @@ def check_options(options: dict[str, Any]) -> type[Method]:
         near = nearest(name, known, cutoff=0.4)
         hint = f'did you mean {near}?' if near else f'known are {", ".join(sorted(known))}'
         raise mistake_at('type', f': no method is registered as {name}; {hint}')
-    arguments_of(known[name]).model_validate(as_in_yaml(_arguments(options)))
-    return known[name]
+    kind, arguments = known[name], as_in_yaml(_arguments(options))
+    if kind.needs.weights and arguments.get('weights') is None:
+        arguments['weights'] = kind.needs.weights
+    arguments_of(kind).model_validate(arguments)
+    return kind
 
 
 def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
