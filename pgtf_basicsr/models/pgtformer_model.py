@@ -52,7 +52,9 @@ class PGTFormerModel(VideoFaceModel):
         self.teacher = self.load_teacher()
         has_parsing_weights = self.load_parsing_weights()
         self.default_frozen = FROZEN[self.stage]
-        if self.stage == 2 and not has_parsing_weights:
+        if self.net_g.parsing_net is None:
+            self.default_frozen = tuple(name for name in self.default_frozen if name != 'parsing_net')
+        elif self.stage == 2 and not has_parsing_weights:
             get_root_logger().info('No path.pretrain_network_parsing: the face parsing network is trained jointly.')
             self.default_frozen = tuple(name for name in self.default_frozen if name != 'parsing_net')
         super().init_training_settings()

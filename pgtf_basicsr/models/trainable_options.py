@@ -25,6 +25,7 @@ class TrainablePath(PathOptions):
         None, description='key of the weights in that file; ~ is params_ema, or else params'
     )
     strict_load_g: Literal[True] = Field(True, description='all tensors of the file must fit')
+    skip_load_g: list[str] = Field([], description='modules of network_g that training starts without those weights')
 
 
 class TrainableTraining(TrainOptions):

@@ -13,7 +13,15 @@ from ...files import replacing
 from ..results import ClipResult, DatasetResult, MetricInfo, json_values, read_results
 from .differences import CONFIDENCE, RESAMPLES, SEED, PairedDifference, paired_difference
 
-__all__ = ['Comparison', 'DatasetComparison', 'compare', 'dataset_values', 'find_results', 'write_comparison']
+__all__ = [
+    'Comparison',
+    'DatasetComparison',
+    'compare',
+    'dataset_values',
+    'find_results',
+    'require_same_metrics',
+    'write_comparison',
+]
 
 # Options that say where a metric's network comes from and runs; which network it is, the label says.
 NOT_OF_NUMBERS = ('device', 'download', 'weights')
@@ -109,6 +117,23 @@ def compare(runs: Mapping[str, Sequence[Found]]) -> Comparison:
     )
 
 
+def require_same_metrics(results: Mapping[str, DatasetResult]) -> None:
+    """Refuse results, by the names of their runs, in which a metric is not measured alike.
+
+    Raises:
+        UserError: There are such; one line that names the metric.
+    """
+    measured: dict[str, tuple[str, MetricInfo]] = {}
+    for run, result in results.items():
+        for metric, info in result.metrics.items():
+            before, known = measured.setdefault(metric, (run, info))
+            if _measurement(known) != _measurement(info):
+                raise UserError(
+                    f'{result.dataset}: numbers of the metric {metric} are not comparable: {before} has '
+                    f'{_described(known)}, {run} has {_described(info)}; measure both alike'
+                )
+
+
 def write_comparison(comparison: Comparison, path: Path) -> None:
     """Write all numbers as JSON; nan becomes null, and infinity 'inf', as in files of results.
 
@@ -177,7 +202,7 @@ def _compare_single_datasets(found: Mapping[str, Found]) -> Comparison:
 def _compare_dataset(found: Mapping[str, Found]) -> DatasetComparison:
     """Compare runs, {run: (DatasetResult, folder)}, on the clips that all of them have."""
     results = {run: result for run, (result, _) in found.items()}
-    _require_same_metrics(results)
+    require_same_metrics(results)
     clips = {run: {clip.name: clip for clip in result.clips} for run, result in results.items()}
     everywhere = dict.fromkeys(chain.from_iterable(clips.values()))
     common = [name for name in everywhere if all(name in of_run for of_run in clips.values())]
@@ -230,18 +255,6 @@ def _differences(first: DatasetResult, other: DatasetResult) -> dict[str, Paired
             f'{", ".join(first.metrics) or "no metrics"}, the other {", ".join(other.metrics) or "none"}'
         )
     return differences
-
-
-def _require_same_metrics(results: Mapping[str, DatasetResult]) -> None:
-    measured: dict[str, tuple[str, MetricInfo]] = {}
-    for run, result in results.items():
-        for metric, info in result.metrics.items():
-            before, known = measured.setdefault(metric, (run, info))
-            if _measurement(known) != _measurement(info):
-                raise UserError(
-                    f'{result.dataset}: numbers of the metric {metric} are not comparable: {before} has '
-                    f'{_described(known)}, {run} has {_described(info)}; measure both alike'
-                )
 
 
 def _measurement(info: MetricInfo) -> tuple[str, str, dict[str, Any]]:
