@@ -9,7 +9,7 @@ Paths in it are relative to the folder of the results.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from .page import PageSection, write_page
 from .results import DatasetResult, MetricInfo, json_values
 from .tables import markdown_table
 
-__all__ = ['MethodSource', 'MethodTable', 'NotRun', 'RunTimes', 'summary', 'write_method_table']
+__all__ = ['MethodSource', 'MethodTable', 'NotRun', 'RunTimes', 'means_text', 'missing_text', 'write_method_table']
 
 SECONDS_DIGITS = 4
 
@@ -109,13 +109,17 @@ class MethodTable:
         return [f'This table mixes protocols ({parts}): its numbers are not those of one test.']
 
 
-def summary(table: MethodTable, results: Sequence[DatasetResult]) -> str:
-    """Return what a terminal shows of a table as Markdown: means of some results, and what is missing."""
+def means_text(table: MethodTable, datasets: Collection[str]) -> str:
+    """Return means and run times of some datasets as Markdown, below what a reader must not miss."""
+    results = [result for result in table.results if result.dataset in datasets]
     parts = [f'**{escaped(warning)}**\n' for warning in table.warnings()]
-    if results:
-        parts.append(markdown_table(results))
-    parts += [part.markdown() for part in [*_missing(table), *_times(table, {result.dataset for result in results})]]
-    return '\n'.join(parts)
+    parts += [markdown_table(results)] if results else []
+    return '\n'.join([*parts, *(part.markdown() for part in _times(table, datasets))])
+
+
+def missing_text(table: MethodTable) -> str:
+    """Return what was not run and not measured, with the reasons, as Markdown; '' if all was."""
+    return '\n'.join(section.markdown() for section in _missing(table))
 
 
 def write_method_table(table: MethodTable, folder: str | Path) -> None:
@@ -126,11 +130,10 @@ def write_method_table(table: MethodTable, folder: str | Path) -> None:
     """
     folder = Path(folder)
     comparisons, notes = _comparisons(table, folder)
-    sections = _sections(table, comparisons, notes)
-    text = [summary(table, table.results)]
-    for section in sections[-2:]:
-        text += [f'## {escaped(section.title)}\n', *([f'{escaped(section.text)}\n'] if section.text else [])]
-        text += [part.markdown() for part in section.tables]
+    origins = [_differences(comparisons, notes), PageSection('Where the numbers come from', [_origins(table)])]
+    text = [means_text(table, table.of_datasets()), *(section.markdown() for section in [*_missing(table), *origins])]
+    times = _times(table, table.times)
+    sections = [*_missing(table), *([PageSection('Run time', times)] if times else []), *origins]
     try:
         with replacing(folder / 'metrics.md') as partial:
             partial.write_text('\n'.join(text), encoding='utf-8')
@@ -145,7 +148,7 @@ def write_method_table(table: MethodTable, folder: str | Path) -> None:
         raise UserError(f'cannot write results to {folder}: {error.strerror}') from error
 
 
-def _comparisons(table, folder):
+def _comparisons(table: MethodTable, folder: Path) -> tuple[dict[str, Comparison], list[str]]:
     """Comparisons with the first method, of the datasets where there is another one; and notes on the others."""
     comparisons: dict[str, Comparison] = {}
     notes = []
@@ -161,36 +164,26 @@ def _comparisons(table, folder):
     return comparisons, notes
 
 
-def _sections(table, comparisons: Mapping[str, Comparison], notes: Sequence[str]) -> list[PageSection]:
-    """What the page shows between the means and the clips; the last two are those that a terminal does not show."""
-    sections = [PageSection(part.title, [part]) for part in _missing(table)]
-    times = _times(table, table.times)
-    if times:
-        sections.append(PageSection('Run time', times))
-    differences = [
+def _differences(comparisons: Mapping[str, Comparison], notes: Sequence[str]) -> PageSection:
+    tables = [
         TextTable(f'{dataset}: {part.title}', part.rows, part.notes)
         for dataset, comparison in comparisons.items()
         for part in difference_tables(comparison.datasets[0])
     ]
     about = [*notes, *dict.fromkeys(map(about_intervals, comparisons.values()))]
-    sections.append(PageSection('Differences from the first method', differences, ' '.join(about)))
-    sections.append(PageSection('Where the numbers come from', [_origins(table)]))
-    return sections
+    text = ' '.join(about) or 'A single method was run.'
+    return PageSection('Differences from the first method', tables, text)
 
 
-def _missing(table) -> list[TextTable]:
-    """Tables of what was not run, and of what was not measured."""
-    tables = []
-    if table.not_run:
-        rows = [[item.method, item.dataset or 'all', item.reason] for item in table.not_run]
-        tables.append(TextTable('Not run', [['method', 'dataset', 'reason'], *rows]))
-    if table.not_measured:
-        rows = [[title, reason] for title, reason in table.not_measured.items()]
-        tables.append(TextTable('Not measured', [['metric', 'reason'], *rows]))
-    return tables
+def _missing(table: MethodTable) -> list[PageSection]:
+    """What was not run, and what was not measured."""
+    methods = [f'{item.method}{f" on {item.dataset}" * bool(item.dataset)}: {item.reason}' for item in table.not_run]
+    metrics = [f'{title}: {reason}' for title, reason in table.not_measured.items()]
+    found = [('Not run', methods), ('Not measured', metrics)]
+    return [PageSection(title, notes=notes) for title, notes in found if notes]
 
 
-def _times(table, datasets) -> list[TextTable]:
+def _times(table: MethodTable, datasets: Collection[str]) -> list[TextTable]:
     """A table of seconds a frame for each of these datasets."""
     tables = []
     for dataset, times in table.times.items():
@@ -211,20 +204,14 @@ def _times(table, datasets) -> list[TextTable]:
     return tables
 
 
-def _origins(table) -> TextTable:
+def _origins(table: MethodTable) -> TextTable:
     rows = [['method', 'dataset', 'results', 'weights', 'SHA-256', 'protocol']]
     for method, source in table.sources.items():
-        for result in table.of_method(method):
-            rows.append(
-                [
-                    method,
-                    result.dataset,
-                    _file_of(result),
-                    source.weights or '–',
-                    source.digest or '–',
-                    result.protocol or '–',
-                ]
-            )
+        of_method = (source.weights or '–', source.digest or '–')
+        rows += [
+            [method, result.dataset, _file_of(result), *of_method, result.protocol or '–']
+            for result in table.of_method(method)
+        ]
     return TextTable('Folders, weights and protocols', rows)
 
 
@@ -233,7 +220,7 @@ def _file_of(result: DatasetResult) -> str:
     return f'{result.run}/metrics_{result.dataset}.json'
 
 
-def _values(table, comparisons, notes) -> dict[str, Any]:
+def _values(table: MethodTable, comparisons: Mapping[str, Comparison], notes: Sequence[str]) -> dict[str, Any]:
     """The table as plain values."""
     return {
         'name': table.name,
@@ -267,5 +254,5 @@ def _values(table, comparisons, notes) -> dict[str, Any]:
     }
 
 
-def _metrics(table) -> dict[str, MetricInfo]:
+def _metrics(table: MethodTable) -> dict[str, MetricInfo]:
     return {metric: info for result in table.results for metric, info in result.metrics.items()}

@@ -164,16 +164,20 @@ function textTable({ title, rows: [heading, ...rows], notes }, isFolded) {
   const table = element('table', { class: 'texts' },
     element('thead', {}, element('tr', {}, ...heading.map((text) => element('th', { scope: 'col' }, text)))),
     element('tbody', {}, ...rows.map((row) => element('tr', {}, ...cells(row, 'td', 'row')))));
-  const list = element('ul', { class: 'notes' }, ...notes.map((note) => element('li', {}, note)));
-  const parts = [scrolling(title, table), ...(notes.length ? [list] : [])];
+  const parts = [scrolling(title, table), ...textList(notes)];
   if (isFolded) return element('details', {}, element('summary', {}, title), ...parts);
   return element('div', {}, element('h3', {}, title), ...parts);
 }
 
-function textSection({ title, tables, text }) {
+function textList(notes) {
+  return notes.length ? [element('ul', { class: 'notes' }, ...notes.map((note) => element('li', {}, note)))] : [];
+}
+
+function textSection({ title, tables, text, notes }) {
   return element('section', { 'aria-label': title }, element('h2', {}, title),
     ...(text ? [element('p', { class: 'aside' }, text)] : []),
-    ...tables.map((table) => textTable(table, tables.length > 1)));
+    ...tables.map((table) => textTable(table, tables.length > 1)),
+    ...textList(notes));
 }
 
 // A box in which something wide scrolls; it takes the focus so that arrow keys scroll it.

@@ -16,7 +16,7 @@ from ..errors import DataError
 from ..files import replacing
 from ..images import read_image
 from .clip_images import CAPTIONS, COLUMN_ORDER
-from .markdown import TextTable
+from .markdown import TextTable, escaped, markdown_notes
 from .results import ClipResult, DatasetResult, MetricInfo
 
 __all__ = ['PageSection', 'write_page']
@@ -49,11 +49,19 @@ class PageSection:
         title: The heading.
         tables: `TextTable` s; several are folded up.
         text: What stands below the heading.
+        notes: Sentences, as a list.
     """
 
     title: str
     tables: list[TextTable] = field(default_factory=list)
     text: str = ''
+    notes: list[str] = field(default_factory=list)
+
+    def markdown(self) -> str:
+        """Return it with a heading of the second level; ends with a line break."""
+        text = f'{escaped(self.text)}\n' if self.text else ''
+        tables = [table.markdown() for table in self.tables]
+        return '\n'.join([f'## {escaped(self.title)}\n', text, *tables]) + markdown_notes(self.notes).lstrip('\n')
 
 
 @dataclass(frozen=True)

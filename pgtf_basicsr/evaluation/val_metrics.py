@@ -15,7 +15,11 @@ __all__ = [
     'COLUMN_ORDER',
     'ClipScorer',
     'describe_available',
-    'describe_metrics', 'is_measured', 'require_clips', 'whole_scores']
+    'describe_metrics',
+    'is_measured',
+    'require_clips',
+    'whole_scores',
+]
 
 # Columns of tables: the paper's, then ours; other metrics come after them.
 COLUMN_ORDER = (

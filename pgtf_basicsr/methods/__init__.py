@@ -10,10 +10,12 @@ from .method import Method, MethodNeeds
 from .pgtformer import PGTFormer
 from .registry import METHOD_REGISTRY, build_method, missing_weights
 from .spandrel_networks import GFPGAN, CodeFormer
+from .ts_vqgan import TSVQGAN
 
 __all__ = [
     'GFPGAN',
     'METHOD_REGISTRY',
+    'TSVQGAN',
     'BasicVSRPlusPlus',
     'Bicubic',
     'CodeFormer',

@@ -7,9 +7,9 @@ from typing import Literal
 
 from torch import Tensor
 
+from ..archs import ts_vqgan_arch
 from ..archs.inference import for_inference
 from ..archs.loading import find_network, load_network
-from ..archs.ts_vqgan_arch import TSVQGAN as Network
 from ..checkpoints import read_checkpoint
 from ..devices import PRECISIONS, find_device
 from ..errors import require
@@ -50,7 +50,7 @@ class TSVQGAN(Method):
         checkpoint = read_checkpoint(weights)
         net = load_network(checkpoint, *find_network(checkpoint, option_file))
         require(
-            type(net) is Network,
+            type(net) is ts_vqgan_arch.TSVQGAN,
             f'{weights} are weights of {type(net).__name__}; the method TSVQGAN takes those of a TSVQGAN',
         )
         place = find_device(device)

@@ -12,6 +12,7 @@ from basicsr.models.base_model import BaseModel
 from basicsr.utils import get_root_logger, imwrite
 from basicsr.utils.registry import MODEL_REGISTRY
 
+from ..archs import PGTFormer
 from ..archs.loading import find_network, load_network
 from ..checkpoints import read_checkpoint
 from ..config.metric_specification import specification_of
@@ -19,7 +20,15 @@ from ..config.signatures import parameters_of
 from ..data.clip_stream import ClipStream, open_stream
 from ..errors import UserError
 from ..evaluation.clip_images import ClipImages
-from ..evaluation.method_table import MethodSource, MethodTable, NotRun, RunTimes, summary, write_method_table
+from ..evaluation.method_table import (
+    MethodSource,
+    MethodTable,
+    NotRun,
+    RunTimes,
+    means_text,
+    missing_text,
+    write_method_table,
+)
 from ..evaluation.report import write_images, write_report
 from ..evaluation.results import DatasetResult, MetricInfo
 from ..evaluation.val_metrics import ClipScorer, describe_available
@@ -66,6 +75,8 @@ class MethodComparisonModel(BaseModel):
         for name, info in self.metrics.items():
             get_root_logger().info(f'Metric [{name}] - {info.label or info.title}.')
         self.detector = self._build_detector()
+        # BasicSR tests datasets in the order of their sections' names.
+        self.last_dataset = opt['datasets'][max(opt['datasets'])]['name']
 
     # ----------------------------------------------------------------- set-up
 
@@ -181,8 +192,11 @@ class MethodComparisonModel(BaseModel):
             write_report(self.table.of_method(method), os.path.join(folder, method))
         write_method_table(self.table, folder)
         get_root_logger().info(
-            f'Results of {name}, more of them in {folder}/metrics.html:\n{summary(self.table, results)}'
+            f'Results of {name}, more of them in {folder}/metrics.html:\n{means_text(self.table, [name])}'
         )
+        missing = missing_text(self.table)
+        if missing and name == self.last_dataset:
+            get_root_logger().info(f'Not all of {self.table.name} is there.\n{missing}')
 
     def _restorer(self, method: str, dataset: str) -> Method:
         """A method as it restores the clips of a dataset: with the alignment that its section asks for."""
@@ -237,7 +251,7 @@ class MethodComparisonModel(BaseModel):
     def _net(self, method: str) -> Any:
         """The network of a method that predicts codes, or None."""
         net = getattr(self.methods[method], 'net', None)
-        return net if hasattr(net, 'predictor') else None
+        return net if isinstance(net, PGTFormer) else None
 
     def _codes(self, method: str, clip: ClipStream) -> Iterator[Any]:
         """What metrics of codes compare, frame by frame."""

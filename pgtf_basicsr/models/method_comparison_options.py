@@ -109,7 +109,7 @@ class MethodComparisonOptions(RunOptions):
     methods: dict[MethodName, Method] = Field(
         min_length=1,
         description='methods by the names of their rows: a registered type, its arguments, and `alignment`: none, '
-        'frame (landmarks of each frame, as published), shot (smoothed within a shot), or one of these for each dataset',
+        'frame (landmarks of each frame, as published), shot (smoothed in a shot), or one of these for each dataset',
     )
     # Methods bring their networks, and a test's log of TensorBoard has one run.
     network_g: Absent = Field(None, exclude=True)  # type: ignore[assignment]

@@ -154,7 +154,9 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
             'resamples': RESAMPLES,
             'seed': SEED,
         },
-        'data_sets': {of_dataset.results[0][0].dataset: dataset_values(of_dataset) for of_dataset in comparison.datasets},
+        'data_sets': {
+            of_dataset.results[0][0].dataset: dataset_values(of_dataset) for of_dataset in comparison.datasets
+        },
     }
     with replacing(path) as partial:
         partial.write_text(json.dumps(contents, indent=1, allow_nan=False) + '\n', encoding='utf-8')
