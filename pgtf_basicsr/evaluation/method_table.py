@@ -28,6 +28,8 @@ from .tables import markdown_table
 __all__ = ['MethodSource', 'MethodTable', 'NotRun', 'RunTimes', 'means_text', 'missing_text', 'write_method_table']
 
 SECONDS_DIGITS = 4
+# Of the hexadecimal digits of a file's hash; table.json has all.
+DIGEST_SHOWN = 16
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,12 @@ class MethodTable:
 
     def warnings(self) -> list[str]:
         """Sentences that a reader must not miss."""
-        protocols = {result.dataset: result.protocol or 'none' for result in self.results}
-        if len(set(protocols.values())) < 2:
+        datasets: dict[str, dict[str, None]] = {}
+        for result in self.results:
+            datasets.setdefault(result.protocol or 'no protocol', {})[result.dataset] = None
+        if len(datasets) < 2:
             return []
-        parts = ', '.join(f'{dataset}: {protocol}' for dataset, protocol in protocols.items())
+        parts = '; '.join(f'{protocol}: {", ".join(names)}' for protocol, names in datasets.items())
         return [f'This table mixes protocols ({parts}): its numbers are not those of one test.']
 
 
@@ -207,12 +211,12 @@ def _times(table: MethodTable, datasets: Collection[str]) -> list[TextTable]:
 def _origins(table: MethodTable) -> TextTable:
     rows = [['method', 'dataset', 'results', 'weights', 'SHA-256', 'protocol']]
     for method, source in table.sources.items():
-        of_method = (source.weights or '–', source.digest or '–')
+        of_method = (source.weights or '–', source.digest[:DIGEST_SHOWN] or '–')
         rows += [
             [method, result.dataset, _file_of(result), *of_method, result.protocol or '–']
             for result in table.of_method(method)
         ]
-    return TextTable('Folders, weights and protocols', rows)
+    return TextTable('Results, weights and protocols', rows, ['Paths of results are relative to this folder.'])
 
 
 def _file_of(result: DatasetResult) -> str:

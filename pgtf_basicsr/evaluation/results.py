@@ -125,6 +125,7 @@ def write_results(result: DatasetResult, path: Path) -> None:
     contents = {
         'run': result.run,
         'data_set': result.dataset,
+        'protocol': result.protocol,
         'metrics': {name: asdict(info) for name, info in result.metrics.items()},
         'mean': result.means(),
         'clips': {clip.name: clip.scores for clip in result.clips},
@@ -166,7 +167,14 @@ def read_results(path: str | Path) -> DatasetResult:
             for name, scores in contents['clips'].items()
         ]
         metrics = {name: MetricInfo(**info) for name, info in contents['metrics'].items()}
-        return DatasetResult(contents['run'], contents['data_set'], metrics, clips, _read(contents['whole']))
+        return DatasetResult(
+            contents['run'],
+            contents['data_set'],
+            metrics,
+            clips,
+            _read(contents['whole']),
+            contents.get('protocol', ''),
+        )
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(
             f'{path} is not a file of results: it should be a metrics_<dataset>.json that basicsr test or '

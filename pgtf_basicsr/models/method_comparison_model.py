@@ -17,6 +17,7 @@ from ..archs.loading import find_network, load_network
 from ..checkpoints import read_checkpoint
 from ..config.metric_specification import specification_of
 from ..config.signatures import parameters_of
+from ..data.benchmarks import protocol_of_dataset
 from ..data.clip_stream import ClipStream, open_stream
 from ..errors import UserError
 from ..evaluation.clip_images import ClipImages
@@ -33,7 +34,7 @@ from ..evaluation.report import write_images, write_report
 from ..evaluation.results import DatasetResult, MetricInfo
 from ..evaluation.val_metrics import ClipScorer, describe_available
 from ..images import to_image
-from ..methods import Method, build_method, missing_weights
+from ..methods import Input, Method, build_method, missing_weights
 from ..methods.aligned import AlignedPipeline, build_detector
 from ..methods.registry import method_type
 from ..methods.timing import describe_machine, measure_interleaved
@@ -75,6 +76,10 @@ class MethodComparisonModel(BaseModel):
         for name, info in self.metrics.items():
             get_root_logger().info(f'Metric [{name}] - {info.label or info.title}.')
         self.detector = self._build_detector()
+        # Images of a clip show them once.
+        self.shows_degraded = self.options.val.input == 'lq' and not any(
+            isinstance(method, Input) for method in self.methods.values()
+        )
         # BasicSR tests datasets in the order of their sections' names.
         self.last_dataset = opt['datasets'][max(opt['datasets'])]['name']
 
@@ -211,7 +216,9 @@ class MethodComparisonModel(BaseModel):
             # What a method draws depends neither on the clips before nor on the number of ranks.
             torch.manual_seed(self.opt['manual_seed'])
             self._score(method, restorer, dataset, index, scores, save_img)
-        return scores.gathered().result
+        result = scores.gathered().result
+        result.protocol = protocol_of_dataset(dataset.opt)
+        return result
 
     def _score(
         self, method: str, restorer: Method, dataset: Any, index: int, scores: ClipScores, save_img: bool
@@ -227,7 +234,7 @@ class MethodComparisonModel(BaseModel):
             image, real = to_image(frame.float()), None if gt is None else to_image(gt)
             # Scores of the input are those of the method Input.
             scorer.update(image, real, codes=codes)
-            images.update(image, real, to_image(lq))
+            images.update(image, real, to_image(lq) if self.shows_degraded else None)
             if save_img:
                 self._save_frame(image, method, data_set, clip.name, number)
         if scorer.num_frames != clip.num_frames:
