@@ -11,11 +11,13 @@ from .pgtformer import PGTFormer
 from .registry import METHOD_REGISTRY, build_method, missing_weights
 from .spandrel_networks import GFPGAN, CodeFormer
 from .ts_vqgan import TSVQGAN
+from .vqfr import VQFR
 
 __all__ = [
     'GFPGAN',
     'METHOD_REGISTRY',
     'TSVQGAN',
+    'VQFR',
     'BasicVSRPlusPlus',
     'Bicubic',
     'CodeFormer',
