@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from typing_extensions import TypeAliasType
 
-from ..config.mistakes import Keys, mistake_at
-from ..config.schema import PathOptions, RunOptions, ValOptions, value
+from ..config.mistakes import Keys
+from ..config.schema import PathOptions, RunOptions, ValOptions
 from ..config.sections import Section
 from ..config.value_types import Words, in_file_check, nearest, refuse, shown
 from ..methods.registry import METHOD_REGISTRY, check_options
@@ -37,13 +37,6 @@ def alignment_of(section: dict[str, Any], dataset: str) -> str:
 
 def _method(section):
     check_options(method_options(section))
-    alignment = section.get(ALIGNMENT, 'none')
-    for word in alignment.values() if isinstance(alignment, dict) else (alignment,):
-        if word not in ALIGNMENTS:
-            raise mistake_at(
-                ALIGNMENT,
-                f' is {shown(word)}; it must be one of {", ".join(ALIGNMENTS)}, or a section with one for each dataset',
-            )
     return section
 
 
@@ -126,9 +119,19 @@ class MethodComparisonOptions(RunOptions):
         yield from check_dataset_names(options)
         names = [section.get('name', key) for key, section in (options.get('datasets') or {}).items()]
         for method, section in (options.get('methods') or {}).items():
-            alignment = value(section, ALIGNMENT)
-            for dataset in alignment if isinstance(alignment, dict) else ():
-                if dataset not in names:
-                    near = nearest(dataset, names)
-                    hint = f'did you mean {near}?' if near else f'there are {", ".join(map(str, names))}'
-                    yield ('methods', method, ALIGNMENT, dataset), f': there is no dataset of this name; {hint}'
+            for keys, message in _check_alignment(section.get(ALIGNMENT, 'none'), names):
+                yield ('methods', method, ALIGNMENT, *keys), message
+
+
+def _check_alignment(alignment, datasets):
+    """Yield (keys, message) for alignments that there are not, and those of datasets that there are not."""
+    if not isinstance(alignment, dict):
+        alignment = {None: alignment}
+    for dataset, word in alignment.items():
+        keys = () if dataset is None else (dataset,)
+        if dataset is not None and dataset not in datasets:
+            near = nearest(dataset, datasets)
+            hint = f'did you mean {near}?' if near else f'there are {", ".join(map(str, datasets))}'
+            yield keys, f': there is no dataset of this name; {hint}'
+        elif not isinstance(word, str) or word not in ALIGNMENTS:
+            yield keys, f' is {shown(word)}; it must be one of {", ".join(ALIGNMENTS)}'
