@@ -2,6 +2,7 @@
 
 from .face_parsing_model import FaceParsingModel
 from .method_comparison_model import MethodComparisonModel
+from .hifacegan_video_model import HiFaceGANVideoModel
 from .pgtformer_model import PGTFormerModel
 from .ts_vqgan_model import TSVQGANModel
 from .with_losses import (
@@ -20,6 +21,7 @@ __all__ = [
     'ESRGANModelWithLosses',
     'FaceParsingModel',
     'MethodComparisonModel',
+    'HiFaceGANVideoModel',
     'PGTFormerModel',
     'SRGANModelWithLosses',
     'SRModelWithLosses',

@@ -50,6 +50,7 @@ ROWS = (
     ('model', 'TSVQGANModel', WORKS, '', ''),
     ('model', 'PGTFormerModel', WORKS, '', ''),
     ('model', 'FaceParsingModel', WORKS, '', ''),
+    ('model', 'HiFaceGANVideoModel', '', WORKS, ''),
     ('model', 'SRModelWithLosses', '', WORKS, ''),
     ('model', 'SRGANModelWithLosses', '', WORKS, ''),
     ('model', 'ESRGANModelWithLosses', '', WORKS, ''),

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from ...config.value_types import as_in_yaml
 from ...data.benchmarks import GT, LANDMARKS, LQ, Benchmark
 from ...data.clips import frame_name, write_landmarks
 from ...data.exact_degradation import ExactDegradation
+from ...data.exact_resampling import ExactWarp
 from ...data.protocols import ALIGNED, Protocol
 from ...errors import DataError, UserError
-from ...faces.alignment import align_to_template
 from ...faces.detection import DetectorChoice
-from ...faces.transforms import compose, warp
+from ...faces.exact_alignment import align_exactly
+from ...faces.transforms import compose
 from ...images import decode_image
 from ..landmark_lists import LandmarkFile, ListedLandmarks, open_landmarks
 from ..sources import Member, SourceClip, find_clips
@@ -32,8 +33,8 @@ __all__ = ['make_benchmark']
 
 # Longest side of the frames in which faces are detected, as in `vfhq`.
 WORKING_SIZE = 256
-# Landmarks are rounded to what a file of them holds, and transforms so that the last bits of an estimate do not count:
-# 2^-20 is a two-thousandth of a pixel at the far end of 512.
+# Landmarks are rounded to what a file of them holds, and transforms so that the last bits of a sine do not count: 2^-20
+# is a two-thousandth of a pixel at the far end of 512.
 LANDMARK_DIGITS, MATRIX_STEP = 3, 2.0**-20
 
 
@@ -103,9 +104,11 @@ def make_clip(task: Task) -> dict[str, Any]:
     """
     protocol, name = task.protocol, task.clip.name
     frames = _numbered_frames(task)
-    number, landmarks = _centre_landmarks(task, frames)
+    number = list(frames)[len(frames) // 2]
+    centre = decode_image(task.clip.read(frames[number]), frames[number][0])
+    landmarks = _landmarks(task, frames, number, centre)
     try:
-        aligned = align_to_template(landmarks, protocol.size)
+        aligned = align_exactly(landmarks, protocol.size)
     except ValueError as error:
         raise DataError(str(error)) from error
     folder = Path(task.staging, LANDMARKS)
@@ -123,7 +126,7 @@ def make_clip(task: Task) -> dict[str, Any]:
         if crop != ALIGNED and protocol.placement:
             matrix = compose(protocol.placement.draw(np.random.default_rng((*seed, 1)), protocol.size), aligned)
         matrix = np.rint(matrix / MATRIX_STEP) * MATRIX_STEP
-        images = (warp(frame, matrix, protocol.size) for frame in _read(task.clip, frames))
+        images = map(ExactWarp(matrix, *centre.shape[:2], protocol.size), _read(task.clip, frames.values(), centre.shape))
         crops[crop] = {'matrix': matrix.tolist()}
         if drawn:
             hashes = PixelHashes()
@@ -172,14 +175,12 @@ def _numbered_frames(task: Task) -> dict[int, Member]:
     return {number: frames[number] for number in numbers[: task.protocol.max_frames]}
 
 
-def _centre_landmarks(task: Task, frames: dict[int, Member]) -> tuple[int, np.ndarray]:
-    """Number of the centre frame and its landmarks (5, 2), rounded.
+def _landmarks(task: Task, frames: dict[int, Member], number: int, frame: np.ndarray) -> np.ndarray:
+    """Landmarks (5, 2) of the centre frame, rounded.
 
     Raises:
         DataError: There are none.
     """
-    number = list(frames)[len(frames) // 2]
-    frame = next(_read(task.clip, {number: frames[number]}))
     if task.landmarks:
         try:
             found = task.landmarks.read(list(frames), frame.shape[:2]).get(number)
@@ -192,22 +193,20 @@ def _centre_landmarks(task: Task, frames: dict[int, Member]) -> tuple[int, np.nd
         if not faces:
             raise DataError(f'no face found in its centre frame {frame_name(number)}; give its --landmarks')
         found = faces[0].landmarks
-    return number, np.round(found, LANDMARK_DIGITS)
+    return np.round(found, LANDMARK_DIGITS)
 
 
-def _read(clip: SourceClip, frames: dict[int, Member]) -> Iterator[np.ndarray]:
-    """Frames (H, W, 3) uint8 RGB, all of one size.
+def _read(clip: SourceClip, frames: Iterable[Member], shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Frames (H, W, 3) uint8 RGB.
 
     Raises:
-        DataError: One is not.
+        DataError: One is broken, or of another shape.
     """
-    size = None
-    for member in frames.values():
+    for member in frames:
         frame = decode_image(clip.read(member), member[0])
-        size = size or frame.shape
-        if frame.shape != size:
+        if frame.shape != shape:
             raise DataError(
-                f'frame {member[0]} is {frame.shape[1]}x{frame.shape[0]}, and {size[1]}x{size[0]} the first one'
+                f'frame {member[0]} is {frame.shape[1]}x{frame.shape[0]}, and the centre frame {shape[1]}x{shape[0]}'
             )
         count_frame()
         yield frame
