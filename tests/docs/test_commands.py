@@ -37,6 +37,8 @@ NOT_RUN = {
     r'basicsr check-options options/\*\.yml': 'data that the files name; tests/config checks all files',
     r'basicsr prepare videos .*': 'films of one face each; tests/preparation/test_videos.py has them',
     r'basicsr demo': 'takes long; tests/samples runs it',
+    r'basicsr (train|test) -opt ablations/.*': 'VFHQ and GPUs; tests/models/test_ablations.py trains the variants',
+    r'basicsr report ablations .*': 'results of trainings; tests/evaluation/test_ablations.py writes some',
     r'basicsr evaluate .* fvd': 'weights of I3D',
     r'jupyter .*': 'a server; tests/examples runs the notebook',
     r'basicsr ui .*': 'a server; tests/ui opens the page',

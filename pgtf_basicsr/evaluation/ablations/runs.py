@@ -16,7 +16,7 @@ from ..results import DatasetResult, read_results
 __all__ = ['AblationRun', 'find_runs']
 
 # What a variant of the network is called: (argument, the value that makes it, the name).
-VARIANTS = (
+VARIANTS: tuple[tuple[str, Any, str], ...] = (
     ('swin3d', False, 'image VQGAN'),
     ('predictor_position', 'learned', 'learned position code'),
     ('predictor_attention', 'spatial', 'spatial attention'),
