@@ -18,10 +18,7 @@ RUNS = {
     'image_vqgan': ('ablations/quickstart/image_vqgan.yml', {}),
     'stage2': ('quickstart/stage2.yml', {'vqgan': 'ts_vqgan'}),
     'tfr': ('quickstart/stage3.yml', {'vqgan': 'ts_vqgan', 'g': 'stage2', 'd': 'ts_vqgan'}),
-    'spatial_tfr': (
-        'ablations/quickstart/spatial_tfr.yml',
-        {'vqgan': 'ts_vqgan', 'g': 'stage2', 'd': 'ts_vqgan'},
-    ),
+    'spatial_tfr': ('ablations/quickstart/spatial_tfr.yml', {'vqgan': 'ts_vqgan', 'g': 'stage2', 'd': 'ts_vqgan'}),
     'no_tfr': ('ablations/quickstart/no_tfr.yml', {'vqgan': 'ts_vqgan', 'g': 'stage2'}),
 }
 
@@ -45,14 +42,15 @@ def run_once(folder: Path, name: str, option_file: str, seed: int, start: dict[s
     """Train and test a run, unless its test has finished."""
     if list((folder / 'results' / name).glob('metrics_*.json')):
         return
-    forced = [f'name={name}', f'manual_seed={seed}']
-    forced += [
-        f'path:pretrain_network_{network}=experiments/{run}_seed{seed}/models/'
+    weights = {
+        network: f'path:pretrain_network_{network}=experiments/{run}_seed{seed}/models/'
         f'net_{"d" if network == "d" else "g"}_latest.pth'
         for network, run in start.items()
-    ]
-    basicsr(folder, 'train', '-opt', option_file, '--force_yml', *forced, quiet=True)
-    basicsr(folder, 'test', '-opt', option_file, '--force_yml', f'name={name}', f'manual_seed={seed}', quiet=True)
+    }
+    named = ['-opt', option_file, '--force_yml', f'name={name}', f'manual_seed={seed}']
+    basicsr(folder, 'train', *named, *weights.values(), quiet=True)
+    # A test takes the network that the training has made, and the teacher for metrics of codes.
+    basicsr(folder, 'test', *named, *(weights[network] for network in weights if network == 'vqgan'), quiet=True)
 
 
 def basicsr(folder: Path, *arguments: str, quiet: bool = False) -> None:

@@ -32,7 +32,7 @@ class TSVQGAN(Pretrained):
         num_frames (int): Frames T of a clip.
         width (int): Channels of the finest level.
         multipliers (tuple[int]): Channels of each level over ``width``, finest level first.
-        swin_levels (tuple[int]): Levels with Swin layers; the middle has them at any level.
+        swin_levels (tuple[int]): Levels with Swin layers; the middle has one as well.
         num_heads (int): Heads of the Swin layers.
         window_size (int): Side of the Swin windows, in positions.
         mlp_ratio (float): Width of the Swin MLPs over their channels.
@@ -40,8 +40,8 @@ class TSVQGAN(Pretrained):
         codebook_size (int): Number N of codes.
         codebook_dim (int): Channels D of latents and codes.
         codebook_decay (float): Decay of the codebook's moving averages.
-        swin3d (bool): Let frames see each other in Swin layers. Without, at any level and in the middle, it is the
-            image VQGAN of the paper's Table 3.
+        swin3d (bool): Have Swin layers, in which frames see each other. Without, whatever ``swin_levels`` are, it is
+            the image VQGAN of the paper's Table 3.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from ..results import DatasetResult, read_results
 __all__ = ['AblationRun', 'find_runs']
 
 # What a variant of the network is called: (argument, the value that makes it, the name).
-VARIANTS = (
+VARIANTS: tuple[tuple[str, Any, str], ...] = (
     ('swin3d', False, 'image VQGAN'),
     ('predictor_position', 'learned', 'learned position code'),
     ('predictor_attention', 'spatial', 'spatial attention'),
@@ -73,7 +73,8 @@ def find_runs(folders: Iterable[str | Path]) -> tuple[list[AblationRun], list[st
     """
     runs, skipped = [], []
     # A test may be named twice, by itself and by the folder that holds it.
-    for test in dict.fromkeys(test for folder in folders for test in _tests(Path(folder))):
+    tests = {test.resolve(): test for folder in folders for test in _tests(Path(folder))}
+    for test in tests.values():
         try:
             runs += _runs_of(test)
         except _UntraceableError as reason:
@@ -98,14 +99,14 @@ def _results(folder: Path) -> list[Path]:
 
 
 def _runs_of(folder: Path) -> list[AblationRun]:
-    options = _options(folder)
+    options = _options(folder, 'it')
     network = options.get('network_g') or {}
     weights = (options.get('path') or {}).get('pretrain_network_g')
     if network.get('type') not in FULL or not weights:
         raise _UntraceableError('it is not a test of a network of this package and its weights')
     # Of a relative path the project is where results/<name> is.
     experiment = (folder.absolute().parents[1] / weights).parents[1]
-    training = _options(experiment)
+    training = _options(experiment, str(experiment))
     train = training.get('train')
     if not train:
         raise _UntraceableError(f'{experiment} has no options of a training')
@@ -141,11 +142,11 @@ def _runs_of(folder: Path) -> list[AblationRun]:
     ]
 
 
-def _options(folder: Path) -> dict[str, Any]:
-    """The options of the newest run in a folder, as `training.starting` writes them."""
+def _options(folder: Path, name: str) -> dict[str, Any]:
+    """The options of the newest run in a folder, which messages call ``name``, as `training.starting` writes them."""
     files = sorted(folder.glob('options_*.yml'))
     if not files:
-        raise _UntraceableError(f'{folder} has no options_<time>.yml')
+        raise _UntraceableError(f'{name} has no options_<time>.yml')
     return config.load(files[-1])
 
 
