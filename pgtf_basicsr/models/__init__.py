@@ -1,8 +1,8 @@
 """Models that BasicSR's training and test loop drives."""
 
 from .face_parsing_model import FaceParsingModel
-from .method_comparison_model import MethodComparisonModel
 from .hifacegan_video_model import HiFaceGANVideoModel
+from .method_comparison_model import MethodComparisonModel
 from .pgtformer_model import PGTFormerModel
 from .ts_vqgan_model import TSVQGANModel
 from .with_losses import (
@@ -20,8 +20,8 @@ __all__ = [
     'EDVRModelWithLosses',
     'ESRGANModelWithLosses',
     'FaceParsingModel',
-    'MethodComparisonModel',
     'HiFaceGANVideoModel',
+    'MethodComparisonModel',
     'PGTFormerModel',
     'SRGANModelWithLosses',
     'SRModelWithLosses',

@@ -112,7 +112,7 @@ class MethodComparisonModel(BaseModel):
         of_codes = [name for name, info in self.metrics.items() if _compares_codes(info)]
         if not of_codes:
             return None
-        path = self.options.path.pretrain_network_vqgan
+        path = self.options.path and self.options.path.pretrain_network_vqgan
         if path is None or not os.path.isfile(os.path.expanduser(path)):
             for name in of_codes:
                 self._leave_out_metric(name, f'path.pretrain_network_vqgan, weights of stage I, is {path or "missing"}')

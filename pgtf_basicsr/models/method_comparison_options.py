@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from typing_extensions import TypeAliasType
 
 from ..config.mistakes import Keys
-from ..config.schema import PathOptions, RunOptions, ValOptions
+from ..config.schema import RunOptions, ValOptions
 from ..config.sections import Section
 from ..config.value_types import Words, in_file_check, nearest, refuse, shown
 from ..methods.registry import METHOD_REGISTRY, check_options
@@ -66,10 +66,8 @@ class TimingOptions(Section):
     rounds: int = Field(5, ge=1, description='times that each method restores them')
 
 
-class MethodComparisonPath(PathOptions):
+class MethodComparisonPath(Section):
     """``path`` of MethodComparisonModel."""
-
-    families: ClassVar[dict[str, tuple[Any, str]]] = {}
 
     pretrain_network_vqgan: str | None = Field(
         None, description='weights of stage I, whose codes metrics of codes compare with'
@@ -108,7 +106,9 @@ class MethodComparisonOptions(RunOptions):
     network_g: Absent = Field(None, exclude=True)  # type: ignore[assignment]
     train: Absent = Field(None, exclude=True)  # type: ignore[assignment]
     logger: Absent = Field(None, exclude=True)  # type: ignore[assignment]
-    path: MethodComparisonPath = Field(MethodComparisonPath(), description='weights that metrics need')
+    path: MethodComparisonPath | None = Field(  # type: ignore[assignment]
+        None, description='weights that metrics need'
+    )
     val: MethodComparisonValidation | None = Field(None, description='what is measured')
 
     @classmethod
