@@ -82,6 +82,7 @@ class MethodTable:
         not_measured: {title of a metric: why}.
         results: Of each dataset, those of the methods that ran on it.
         times: {dataset: RunTimes}.
+        notes: What else a reader has to know, a sentence each.
     """
 
     name: str
@@ -90,6 +91,7 @@ class MethodTable:
     not_measured: dict[str, str] = field(default_factory=dict)
     results: list[DatasetResult] = field(default_factory=list)
     times: dict[str, RunTimes] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def of_method(self, method: str) -> list[DatasetResult]:
         """Results of a method."""
@@ -216,7 +218,9 @@ def _origins(table: MethodTable) -> TextTable:
             [method, result.dataset, _file_of(result), *of_method, result.protocol or '–']
             for result in table.of_method(method)
         ]
-    return TextTable('Results, weights and protocols', rows, ['Paths of results are relative to this folder.'])
+    return TextTable(
+        'Results, weights and protocols', rows, ['Paths of results are relative to this folder.', *table.notes]
+    )
 
 
 def _file_of(result: DatasetResult) -> str:
@@ -253,7 +257,7 @@ def _values(table: MethodTable, comparisons: Mapping[str, Comparison], notes: Se
             'resamples': RESAMPLES,
             'seed': SEED,
         },
-        'notes': notes,
+        'notes': [*table.notes, *notes],
         'differences': {dataset: dataset_values(of.datasets[0]) for dataset, of in comparisons.items()},
     }
 

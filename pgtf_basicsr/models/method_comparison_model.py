@@ -34,7 +34,7 @@ from ..evaluation.report import write_images, write_report
 from ..evaluation.results import DatasetResult, MetricInfo
 from ..evaluation.val_metrics import ClipScorer, describe_available
 from ..images import to_image
-from ..methods import Input, Method, build_method, missing_weights
+from ..methods import Input, Method, MethodNeeds, build_method, missing_weights
 from ..methods.aligned import AlignedPipeline, build_detector
 from ..methods.registry import method_type
 from ..methods.timing import describe_machine, measure_interleaved
@@ -154,22 +154,19 @@ class MethodComparisonModel(BaseModel):
         name = dataset.opt['name']
         if self.options.val.input == 'gt' and not getattr(dataset, 'has_gt', True):
             raise UserError(f'dataset {name} has no ground truth to reconstruct: set val.input to lq')
-        for method in self.methods:
-            reason = self._misfit(method, dataset)
-            if reason:
+        size = getattr(dataset, 'gt_size', None)
+        for method, needs in ((method, self.methods[method].needs) for method in self.methods):
+            if self._alignment(method, name) != 'none':
+                continue
+            if needs.scale != 1:
+                reason = f'its frames are {needs.scale} times as large as those of the ground truth'
                 self._leave_out_method(NotRun(method, reason, name))
-
-    def _misfit(self, method: str, dataset: Any) -> str:
-        """Say why a method cannot restore the frames of a dataset as they are; '' if it can."""
-        needs, size = self.methods[method].needs, getattr(dataset, 'gt_size', None)
-        if self._alignment(method, dataset.opt['name']) != 'none':
-            return ''
-        if needs.scale != 1:
-            return f'its frames are {needs.scale} times as large as those of the ground truth'
-        # Others are resized to a size that a method has.
-        if size is not None and needs.size is None and (size % needs.multiple_of or size < needs.minimum):
-            return f'it takes frames of a multiple of {needs.multiple_of} pixels from {needs.minimum} on, not {size}'
-        return ''
+            elif size is not None and not _takes(needs, size):
+                note = (
+                    f'{method} takes frames of another size than the {size} pixels of {name}, which are resized for it.'
+                )
+                self.table.notes.append(note)
+                get_root_logger().warning(note)
 
     # ------------------------------------------------------------- validation
 
@@ -299,6 +296,11 @@ class MethodComparisonModel(BaseModel):
         suffix = self.options.val.suffix or method
         folder = os.path.join(self.opt['path']['visualization'], method, data_set, clip)
         imwrite(image[..., ::-1], os.path.join(folder, f'{number:08d}_{suffix}.png'))
+
+
+def _takes(needs: MethodNeeds, size: int) -> bool:
+    """Whether a method's network takes square frames of this side."""
+    return size == needs.size if needs.size else size % needs.multiple_of == 0 and size >= needs.minimum
 
 
 def _compares_codes(info: MetricInfo) -> bool:
