@@ -139,7 +139,7 @@ def write_method_table(table: MethodTable, folder: str | Path) -> None:
     origins = [_differences(comparisons, notes), PageSection('Where the numbers come from', [_origins(table)])]
     text = [means_text(table, table.of_datasets()), *(section.markdown() for section in [*_missing(table), *origins])]
     times = _times(table, table.times)
-    sections = [*_missing(table), *([PageSection('Run time', times)] if times else []), *origins]
+    sections = [*([PageSection('Run time', times)] if times else []), *_missing(table), *origins]
     try:
         with replacing(folder / 'metrics.md') as partial:
             partial.write_text('\n'.join(text), encoding='utf-8')

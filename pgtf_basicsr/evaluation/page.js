@@ -159,11 +159,14 @@ function notesList() {
 // Tables of texts
 
 function textTable({ title, rows: [heading, ...rows], notes }, isFolded) {
-  const cells = (row, name, scope) => row.map((text, index) => (
-    element(index ? name : 'th', index ? {} : { scope }, ...breakable(text))));
+  // Numbers and intervals are flush right, a column with anything else flush left.
+  const classes = heading.map((_, index) => (rows.every((row) => /^[[+−\-–∞\d]/.test(row[index])) ? '' : 'words'));
+  const cells = (row) => row.map((text, index) => (
+    index ? element('td', { class: classes[index] }, text) : element('th', { scope: 'row' }, text)));
+  const headings = heading.map((text, index) => element('th', { scope: 'col', class: classes[index] }, text));
   const table = element('table', { class: 'texts' },
-    element('thead', {}, element('tr', {}, ...heading.map((text) => element('th', { scope: 'col' }, text)))),
-    element('tbody', {}, ...rows.map((row) => element('tr', {}, ...cells(row, 'td', 'row')))));
+    element('thead', {}, element('tr', {}, ...headings)),
+    element('tbody', {}, ...rows.map((row) => element('tr', {}, ...cells(row)))));
   const parts = [scrolling(title, table), ...textList(notes)];
   if (isFolded) return element('details', {}, element('summary', {}, title), ...parts);
   return element('div', {}, element('h3', {}, title), ...parts);
