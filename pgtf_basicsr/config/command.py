@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from .. import config
+from ..data.protocols import is_protocol, parse_protocol
 from ..errors import UserError
 from ..plugins import load_plugins
 from .reference import reference_page
@@ -17,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'files',
         nargs='*',
         metavar='FILE',
-        help='option file (YAML), or the name of a packaged one; one that trains is checked for training, any other '
-        'for a test',
+        help='option file (YAML), or the name of a packaged one; one that trains is checked for training, a protocol '
+        'as such, any other for a test',
     )
     parser.add_argument('--reference', action='store_true', help='write a page on every option to standard output')
 
@@ -34,7 +35,10 @@ def run(args: argparse.Namespace) -> None:
     for path in args.files:
         try:
             file = config.read(path)
-            config.check(file, is_train=file.is_for_training)
+            if is_protocol(file):
+                parse_protocol(file)
+            else:
+                config.check(file, is_train=file.is_for_training)
             sys.stdout.write(f'{file.path}: no mistakes\n')
         except UserError as error:
             mistakes += error.args

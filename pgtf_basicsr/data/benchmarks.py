@@ -1,6 +1,6 @@
 """Benchmarks: test sets made by a protocol, whose every pixel is pinned.
 
-    <root>/GT/<crop>/<clip>/00000000.png    ground truth; crops are aligned and unaligned, those that the protocol asks for
+    <root>/GT/<crop>/<clip>/00000000.png    ground truth; a crop is aligned or unaligned, as the protocol asks for
     <root>/LQ/<crop>/<clip>/00000000.png    the same degraded; of clips without ground truth, the frames alone
     <root>/landmarks/<clip>.txt             landmarks of the frame that each clip is aligned by
     <root>/protocol.yml                     the protocol
@@ -180,8 +180,8 @@ def protocol_of_dataset(opt: Mapping[str, Any]) -> str:
     label = protocol_of(gt, lq)
     if changed or not label:
         get_root_logger().warning(
-            f'dataset {opt.get("name")} lies in the benchmark {benchmark.label} and does not read it as it is '
-            f'({", ".join(changed) or "dataroot_gt and dataroot_lq are not of one crop"}): its results have no protocol.'
+            f'dataset {opt.get("name")} lies in the benchmark {benchmark.label} and does not read it as it is, so that '
+            f'its results have no protocol: {", ".join(changed) or "dataroot_gt and dataroot_lq are not of one crop"}.'
         )
         return ''
     return label

@@ -22,6 +22,7 @@ from .comparison.text import about_intervals, difference_tables
 from .csv_tables import write_clip_table, write_frame_table
 from .markdown import TextTable, escaped, number_text
 from .page import PageSection, write_page
+from .protocols import have_one_protocol
 from .results import DatasetResult, MetricInfo, json_values
 from .tables import markdown_table
 
@@ -106,11 +107,11 @@ class MethodTable:
 
     def warnings(self) -> list[str]:
         """Sentences that a reader must not miss."""
+        if have_one_protocol(self.results):
+            return []
         datasets: dict[str, dict[str, None]] = {}
         for result in self.results:
             datasets.setdefault(result.protocol or 'no protocol', {})[result.dataset] = None
-        if len(datasets) < 2:
-            return []
         parts = '; '.join(f'{protocol}: {", ".join(names)}' for protocol, names in datasets.items())
         return [f'This table mixes protocols ({parts}): its numbers are not those of one test.']
 

@@ -53,9 +53,9 @@ function compareScores(metric, a, b) {
 }
 
 // What the best of some values looks like; undefined if nothing can be said to be the best.
-function bestShown(metric, values) {
+function bestShown(dataset, metric, values) {
   const known = values.filter((value) => !Number.isNaN(value));
-  if (!metric.comparable || known.length < 2) return undefined;
+  if (!dataset.isOneTest || !metric.comparable || known.length < 2) return undefined;
   return shown(known.sort((a, b) => compareScores(metric, a, b))[0], metric.decimals);
 }
 
@@ -130,10 +130,11 @@ function meansTable() {
     ...metrics.map((metric) => element('th', { scope: 'col' }, ...metricTitle(metric), unitOf(metric))))));
   for (const dataset of datasets) {
     const best = metrics.map((metric) => (
-      bestShown(metric, dataset.series.map(({ means }) => number(means[metric.index])))));
+      bestShown(dataset, metric, dataset.series.map(({ means }) => number(means[metric.index])))));
     const body = element('tbody', {}, element('tr', { class: 'group' },
       element('th', { scope: 'rowgroup', colspan: metrics.length + 1 }, element('span', {}, dataset.name,
-        element('span', { class: 'aside' }, plural(dataset.clips.length, 'clip'))))));
+        element('span', { class: 'aside' }, plural(dataset.clips.length, 'clip')),
+        ...protocolOf(dataset)))));
     for (const series of dataset.series) {
       const row = element('tr', { class: series.side }, element('th', { scope: 'row' }, ...breakable(series.label)));
       for (const metric of metrics) {
@@ -149,6 +150,12 @@ function meansTable() {
     table.append(body);
   }
   return table;
+}
+
+// What the clips were made by; a warning where that is not the same in all runs.
+function protocolOf({ protocol, isOneTest }) {
+  if (!protocol) return [];
+  return [element('span', { class: isOneTest ? 'aside' : 'mixed' }, protocol)];
 }
 
 function notesList() {
@@ -257,7 +264,7 @@ class ClipsTable {
       element('td', {}, frames));
     for (const metric of measured) {
       const values = columns.map(({ scores }) => number(scores[clip][metric.index]));
-      const best = bestShown(metric, values);
+      const best = bestShown(this.dataset, metric, values);
       row.append(...values.map((value, index) => {
         const cell = scoreCell(metric, value, best);
         cell.className = columns[index].side;

@@ -17,6 +17,7 @@ from ..files import replacing
 from ..images import read_image
 from .clip_images import CAPTIONS, COLUMN_ORDER
 from .markdown import TextTable, escaped, markdown_notes
+from .protocols import have_one_protocol, protocol_text
 from .results import ClipResult, DatasetResult, MetricInfo
 
 __all__ = ['PageSection', 'write_page']
@@ -199,8 +200,11 @@ def _dataset(name: str, results: Sequence[Found], metrics: Sequence[str], images
                     shared[label] = [_numbered(clip, folder, images, column) for clip in clips]
         numbers = [_numbered(clip, folder, images, 'restored' if side_by_side else None) for clip in clips]
         restored.append({**_series(result, 'restored', metrics, lengths), 'pictures': numbers})
+    protocols = [result for result, _ in results]
     return {
         'name': name,
+        'protocol': protocol_text(protocols),
+        'isOneTest': have_one_protocol(protocols),
         'clips': [{'name': clip, 'frames': length} for clip, length in lengths.items()],
         'series': degraded + restored,
         'sideBySide': side_by_side,

@@ -167,14 +167,9 @@ def read_results(path: str | Path) -> DatasetResult:
             for name, scores in contents['clips'].items()
         ]
         metrics = {name: MetricInfo(**info) for name, info in contents['metrics'].items()}
-        return DatasetResult(
-            contents['run'],
-            contents['data_set'],
-            metrics,
-            clips,
-            _read(contents['whole']),
-            contents.get('protocol', ''),
-        )
+        # Older files state none.
+        protocol = contents.get('protocol', '')
+        return DatasetResult(contents['run'], contents['data_set'], metrics, clips, _read(contents['whole']), protocol)
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(
             f'{path} is not a file of results: it should be a metrics_<dataset>.json that basicsr test or '

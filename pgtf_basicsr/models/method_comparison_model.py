@@ -183,8 +183,9 @@ class MethodComparisonModel(BaseModel):
         name = dataset.opt['name']
         left_out = {item.method for item in self.table.not_run if item.dataset == name}
         restorers = {method: self._restorer(method, name) for method in self.methods if method not in left_out}
-        results = [self._scored(method, restorer, dataset, save_img) for method, restorer in restorers.items()]
-        self.table.results += results
+        protocol = protocol_of_dataset(dataset.opt)
+        for method, restorer in restorers.items():
+            self.table.results.append(self._scored(method, restorer, dataset, protocol, save_img))
         if self.options.val.timing and restorers:
             self.table.times[name] = on_rank_0(lambda: self._measure(restorers, dataset))
         if self.opt['rank'] != 0:
@@ -205,17 +206,15 @@ class MethodComparisonModel(BaseModel):
         smoothing = ALIGNMENTS[self._alignment(method, dataset)]
         return AlignedPipeline(self.methods[method], self.detector, smoothing) if smoothing else self.methods[method]
 
-    def _scored(self, method: str, restorer: Method, dataset: Any, save_img: bool) -> DatasetResult:
+    def _scored(self, method: str, restorer: Method, dataset: Any, protocol: str, save_img: bool) -> DatasetResult:
         """Score a method on all clips, each rank a part of them."""
         metrics = {name: info for name, info in self.metrics.items() if not _compares_codes(info) or self._net(method)}
-        scores = ClipScores(method, dataset.opt['name'], metrics)
+        scores = ClipScores(method, dataset.opt['name'], metrics, protocol)
         for index in range(self.opt['rank'], len(dataset), self.opt['world_size']):
             # What a method draws depends neither on the clips before nor on the number of ranks.
             torch.manual_seed(self.opt['manual_seed'])
             self._score(method, restorer, dataset, index, scores, save_img)
-        result = scores.gathered().result
-        result.protocol = protocol_of_dataset(dataset.opt)
-        return result
+        return scores.gathered().result
 
     def _score(
         self, method: str, restorer: Method, dataset: Any, index: int, scores: ClipScores, save_img: bool

@@ -13,6 +13,7 @@ from basicsr.utils import get_root_logger, imwrite
 from torch import nn
 
 from ..archs.inference import for_inference
+from ..data.benchmarks import protocol_of_dataset
 from ..data.clip_stream import ClipStream, open_stream
 from ..evaluation.clip_images import ClipImages
 from ..evaluation.report import log_results, write_images, write_report
@@ -155,8 +156,9 @@ class VideoFaceModel(TrainableModel):
     def check_data_set(self, dataset: Any) -> None:
         check_clips(dataset, self.metrics, type(self).__name__)
 
-    def new_scores(self, data_set: str) -> ClipScores:
-        return ClipScores(self.options.name, data_set, self.metrics)
+    def new_scores(self, dataset: Any) -> ClipScores:
+        protocol = protocol_of_dataset(dataset.opt)
+        return ClipScores(self.options.name, dataset.opt['name'], self.metrics, protocol)
 
     def score(
         self, net: nn.Module, dataset: Any, index: int, scores: ClipScores, save_img: bool

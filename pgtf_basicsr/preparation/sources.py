@@ -14,7 +14,6 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..data.clips import Clip
 from ..data.storage import FrameLmdb, is_lmdb
 from ..errors import UserError
 from ..files import is_hidden

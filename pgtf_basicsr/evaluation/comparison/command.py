@@ -35,11 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAME',
         help='what tables call the runs, in their order (default: the names they were tested by)',
     )
+    parser.add_argument(
+        '--mixed-protocols',
+        action='store_true',
+        help='compare results of different protocols as well; tables and page then say so',
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the tables to standard output, and all files where they are asked for."""
-    comparison = compare(_named_runs(args.results, args.names))
+    comparison = compare(_named_runs(args.results, args.names), args.mixed_protocols)
     text = comparison_text(comparison)
     if args.output:
         _write_files(comparison, text, Path(args.output))

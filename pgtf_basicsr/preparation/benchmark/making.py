@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from ...config.reading import OptionFile
 from ...config.value_types import as_in_yaml
 from ...data.benchmarks import GT, LANDMARKS, LQ, Benchmark
 from ...data.clips import frame_name, write_landmarks
+from ...data.degradation import DegradationParameters
 from ...data.exact_degradation import ExactDegradation
 from ...data.exact_resampling import ExactWarp
 from ...data.protocols import ALIGNED, Protocol
@@ -117,31 +117,41 @@ def make_clip(task: Task) -> dict[str, Any]:
 
     # Draws follow from the seed and the clip's name: they are the same whatever other clips there are.
     seed = (protocol.seed, *np.frombuffer(hashlib.sha256(name.encode()).digest(), '<u4').tolist())
-    degradation = ExactDegradation(protocol.degradation)
     # Both crops of a clip are degraded alike, so that nothing but the place of the face differs between them.
+    degradation = ExactDegradation(protocol.degradation)
     drawn = degradation.draw(np.random.default_rng(seed), len(frames)) if protocol.has_gt else None
-    crops: dict[str, Any] = {}
+    crops = {}
     for crop in protocol.crops:
         matrix = aligned
         if crop != ALIGNED and protocol.placement:
             matrix = compose(protocol.placement.draw(np.random.default_rng((*seed, 1)), protocol.size), aligned)
         matrix = np.rint(matrix / MATRIX_STEP) * MATRIX_STEP
-        images = map(ExactWarp(matrix, *centre.shape[:2], protocol.size), _read(task.clip, frames.values(), centre.shape))
-        crops[crop] = {'matrix': matrix.tolist()}
-        if drawn:
-            hashes = PixelHashes()
-            images = degradation.stream(written(images, Path(task.staging, GT, crop, name), hashes), drawn)
-        degraded = PixelHashes()
-        # Nothing but the writing of each frame is wanted.
-        deque(written(images, Path(task.staging, LQ, crop, name), degraded), maxlen=0)
-        crops[crop] |= {GT: hashes.result()} if drawn else {}
-        crops[crop][LQ] = degraded.result()
+        warp = ExactWarp(matrix, *centre.shape[:2], protocol.size)
+        images = map(warp, _read(task.clip, frames.values(), centre.shape))
+        crops[crop] = {'matrix': matrix.tolist(), **_write_crop(task, crop, images, degradation, drawn)}
     return {
         'frames': len(frames),
         'landmarks': landmarks.tolist(),
         'degradation': as_in_yaml(asdict(drawn)) if drawn else None,
         'crops': crops,
     }
+
+
+def _write_crop(
+    task: Task,
+    crop: str,
+    images: Iterable[np.ndarray],
+    degradation: ExactDegradation,
+    drawn: DegradationParameters | None,
+) -> dict[str, dict[str, str]]:
+    """Write the images of a crop and, where something was drawn for them, the same degraded; returns their hashes."""
+    hashes = {kind: PixelHashes() for kind in ((GT, LQ) if drawn else (LQ,))}
+    folders = {kind: Path(task.staging, kind, crop, task.clip.name) for kind in hashes}
+    if drawn:
+        images = degradation.stream(written(images, folders[GT], hashes[GT]), drawn)
+    for _ in written(images, folders[LQ], hashes[LQ]):
+        count_frame()
+    return {kind: of_kind.result() for kind, of_kind in hashes.items()}
 
 
 def _chosen_clips(source: str | Path, protocol: Protocol, file: OptionFile) -> list[SourceClip]:
@@ -208,5 +218,4 @@ def _read(clip: SourceClip, frames: Iterable[Member], shape: tuple[int, ...]) ->
             raise DataError(
                 f'frame {member[0]} is {frame.shape[1]}x{frame.shape[0]}, and the centre frame {shape[1]}x{shape[0]}'
             )
-        count_frame()
         yield frame

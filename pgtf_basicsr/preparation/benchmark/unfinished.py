@@ -77,7 +77,8 @@ class UnfinishedBenchmark:
         Raises:
             UserError: The files cannot be written, for example because the disk is full.
         """
-        folders = [Path(kind, crop, name) for crop, kinds in made['crops'].items() for kind in (GT, LQ) if kind in kinds]
+        crops = made['crops'].items()
+        folders = [Path(kind, crop, name) for crop, of_crop in crops for kind in (GT, LQ) if kind in of_crop]
         try:
             for path in (*folders, Path(LANDMARKS, f'{name}.txt')):
                 move_over(Path(staging, path), self._benchmark / path)
