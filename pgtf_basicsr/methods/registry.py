@@ -72,7 +72,8 @@ def missing_weights(options: Mapping[str, Any]) -> str | None:
     if weights is not None:
         path = Path(weights).expanduser()
         if not path.is_file():
-            return f'weights of {kind.title} not found: {path} (looked for {path.absolute()}); {needs.weights}'
+            published = f'; {needs.weights}' if needs.weights else ''
+            return f'weights of {kind.title} not found: {path} (looked for {path.absolute()}){published}'
     absent = [name for name in needs.packages if find_spec(name) is None]
     if absent:
         return f'{kind.title} needs {" and ".join(absent)}, the extra methods: pip install "pgtf-basicsr[methods]"'

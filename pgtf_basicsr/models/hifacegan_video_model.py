@@ -23,7 +23,6 @@ class HiFaceGANVideoModel(HiFaceGANModel):
 
     def feed_data(self, data: dict[str, Any]) -> None:
         """Take windows (B, T, 3, H, W), or in validation frames of which ``gt`` is (B, 3, H, W)."""
-        super().feed_data(data)
-        self.lq = self.lq.flatten(0, 1)
-        if self.gt.dim() == 5:
-            self.gt = self.gt.flatten(0, 1)
+        gt = data['gt']
+        images = {'lq': data['lq'].flatten(0, 1), 'gt': gt.flatten(0, 1) if gt.dim() == 5 else gt}
+        super().feed_data({**data, **images})

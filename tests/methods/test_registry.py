@@ -13,6 +13,8 @@ from pgtf_basicsr.plugins import load_plugins
 
 from ..helpers.programs import run_program
 
+METHODS = dict(iter(METHOD_REGISTRY))
+
 PLUGIN = """
 from pgtf_basicsr.methods import METHOD_REGISTRY, Method, MethodNeeds
 
@@ -49,15 +51,15 @@ for name in 'CodeFormer', 'CodeFormer', 'GFPGAN':
 @pytest.fixture
 def registered():
     """What is registered in a test is not afterwards."""
-    before = dict(METHOD_REGISTRY)
+    before = dict(iter(METHOD_REGISTRY))
     yield
     METHOD_REGISTRY._obj_map.clear()
     METHOD_REGISTRY._obj_map.update(before)
 
 
-@pytest.mark.parametrize('name', dict(METHOD_REGISTRY))
+@pytest.mark.parametrize('name', METHODS)
 def test_every_method_states_what_it_needs(name):
-    kind = dict(METHOD_REGISTRY)[name]
+    kind = METHODS[name]
     needs = kind.needs
     assert issubclass(kind, Method) and kind.title and needs.licence
     assert needs.window is None or needs.window >= 1
@@ -71,9 +73,9 @@ def test_what_is_missing_and_what_may_not_be_done(tmp_path):
     (tmp_path / 'program.py').write_text(FRESH_PROCESS)
     output = run_program(tmp_path, 'program.py')
     missing = [line.split(' ', 2)[1:] for line in output.splitlines() if line.startswith('missing')]
-    assert len(missing) == len(dict(METHOD_REGISTRY))
+    assert len(missing) == len(METHODS)
     for name, line in missing:
-        kind = dict(METHOD_REGISTRY)[name]
+        kind = METHODS[name]
         start = f'weights of {kind.title} not found: nowhere.pth (looked for {tmp_path}/nowhere.pth); '
         assert line == (start + kind.needs.weights if kind.needs.weights else 'None')
     assert 'imported set()\n' in output

@@ -3,6 +3,7 @@
 import torch
 
 from pgtf_basicsr import config
+from pgtf_basicsr.config.checking import find_mistakes
 from pgtf_basicsr.methods import build_method
 
 from ..helpers.backbones import seeded_features, torchvision_names
@@ -46,3 +47,9 @@ def test_hifacegan_trains_and_restores(tmp_path):
     weights = tmp_path / 'experiments/HiFaceGAN_VFHQ/models/net_g_2.pth'
     (frame,) = build_method({'type': 'HiFaceGAN', 'weights': str(weights)}).restore([torch.rand(3, 64, 64)])
     assert frame.shape == (3, 64, 64) and frame.isfinite().all()
+
+
+def test_missing_optical_flow_is_reported_before_a_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mistakes = dict(find_mistakes(config.load('comparison/basicvsrpp.yml'), is_train=True))
+    assert 'spynet_sintel_final-3d2a1287.pth does not exist' in mistakes['network_g', 'spynet_path']

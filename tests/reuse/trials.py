@@ -263,7 +263,7 @@ def train_hifacegan(data):
     network_g = {'type': 'HiFaceGAN', 'num_feat': 4, 'norm_g': 'spectralspadeinstance3x3', 'is_train': False}
     network_d = {'type': 'HiFaceGANDiscriminator', 'num_feat': 4, 'num_d': 1, 'n_layers_d': 1}
     gan = {'gan_opt': {'type': 'MultiScaleGANLoss', 'gan_type': 'lsgan'}}
-    matching = {'feature_matching_opt': {'type': 'GANFeatLoss', 'criterion': 'l1'}}
+    matching = {'feature_matching_opt': {'type': 'FeatureMatchingLoss'}}
     options = {'pixel_opt': {'type': 'L1Loss'}, **gan, **matching}
     return step(stock('HiFaceGANVideoModel', network_g, options, network_d=network_d), data)
 
