@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
-from pgtf_basicsr.archs.blocks.residual import ResidualBlock, group_norm
+from ...archs.blocks.residual import ResidualBlock, group_norm
 
 __all__ = ['FACTORS', 'INPUT_CHANNELS', 'LEVELS', 'DeformableConv', 'MainDecoder', 'TextureWarping']
 
@@ -28,10 +28,7 @@ class MainDecoder(nn.Module):
     """
 
     def __init__(
-        self,
-        channels: Sequence[int],
-        upsample: Callable[[int, int], nn.Module],
-        downsample: Callable[[int], nn.Module],
+        self, channels: Sequence[int], upsample: Callable[[int, int], nn.Module], downsample: Callable[[int], nn.Module]
     ) -> None:
         super().__init__()
         coarser = (*channels[1:], 0)

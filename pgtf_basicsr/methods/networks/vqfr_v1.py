@@ -1,14 +1,14 @@
 """VQFR as in the paper (Gu et al., "VQFR: Blind Face Restoration with Vector-Quantized Dictionary and Parallel
 Decoder", ECCV 2022), with the tensor names of its published checkpoint."""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pgtf_basicsr.archs.blocks.residual import ResidualBlock, group_norm
-
+from ...archs.blocks.residual import ResidualBlock, group_norm
 from .texture_warping import INPUT_CHANNELS, LEVELS, MainDecoder
 
 __all__ = ['VQFRv1']
@@ -38,18 +38,16 @@ class VQFRv1(nn.Module):
     def __init__(self, base_channels: int = 128, codes: int = 1024, code_channels: int = 256) -> None:
         super().__init__()
         channels = [base_channels * multiplier for multiplier in CHANNEL_MULTIPLIERS]
-        self.inpfeat_extraction = nn.ModuleDict({'conv': nn.Conv2d(3, INPUT_CHANNELS, 3, padding=1)})
+        self.inpfeat_extraction = named('conv', nn.Conv2d(3, INPUT_CHANNELS, 3, padding=1))
         self.encoder = Encoder(channels)
-        quantizer = Quantizer(channels[-1], codes, code_channels)
-        self.quantizer = nn.ModuleDict({'quantize_dict': nn.ModuleDict({COARSEST: quantizer})})
+        self.quantizer = named('quantize_dict', named(COARSEST, Quantizer(channels[-1], codes, code_channels)))
         self.decoder = TextureDecoder(channels)
         self.main_decoder = FrameDecoder(channels)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Restore frames (N, 3, H, W) in [-1, 1], H and W multiples of 32; 512 is what it was trained on."""
-        degraded = self.inpfeat_extraction['conv'](frames)
-        latents = self.quantizer['quantize_dict'][COARSEST](self.encoder(frames))
-        return self.main_decoder(self.decoder(latents), degraded, frames)
+        textures = self.decoder(self.quantizer(self.encoder(frames)))
+        return self.main_decoder(textures, self.inpfeat_extraction(frames), frames)
 
     @staticmethod
     def own_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -69,13 +67,13 @@ class Encoder(nn.Module):
         self.encoder_dict = nn.ModuleDict(
             {level: residual_blocks(width, ENCODER_BLOCKS) for level, width in zip(LEVELS, channels)}
         )
-        self.enc_convout_dict = nn.ModuleDict({COARSEST: output_layers(channels[-1], channels[-1])})
+        self.enc_convout_dict = named(COARSEST, output_layers(channels[-1], channels[-1]))
 
     def forward(self, frames: Tensor) -> Tensor:
         x = self.conv_in(frames)
         for level in LEVELS:
             x = self.encoder_dict[level](self.pre_downsample_dict[level](x))
-        return self.enc_convout_dict[COARSEST](x)
+        return self.enc_convout_dict(x)
 
 
 class Quantizer(nn.Module):
@@ -155,6 +153,11 @@ class Downsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H / factor, W / factor)."""
         return self.conv(F.interpolate(x, scale_factor=1 / self.factor, mode='bilinear'))
+
+
+def named(name: str, module: nn.Module) -> nn.Sequential:
+    """Put a module one level down in the names of tensors."""
+    return nn.Sequential(OrderedDict({name: module}))
 
 
 def downsample_input(factor: int) -> nn.Module:

@@ -5,13 +5,13 @@ main branch is added to the texture's features by a factor that the user chooses
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pgtf_basicsr.archs.blocks.attention import attention
-from pgtf_basicsr.archs.blocks.residual import Downsample, ResidualBlock, Upsample, group_norm
-
+from ...archs.blocks.attention import attention
+from ...archs.blocks.residual import Downsample, ResidualBlock, Upsample, group_norm
 from .texture_warping import INPUT_CHANNELS, LEVELS, MainDecoder
 
 __all__ = ['VQFRv2']
@@ -73,7 +73,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.conv_in = nn.Conv2d(3, channels[0], 3, padding=1)
         self.blocks = nn.Sequential(nn.Sequential(*two_blocks(channels[0], channels[0])))
-        for before, after in zip(channels[:-2], channels[1:-1]):
+        for before, after in pairwise(channels[:-1]):
             self.blocks.append(nn.Sequential(Downsample(before), *two_blocks(before, after)))
         self.blocks.append(nn.Sequential(Downsample(channels[-2]), *two_attentive_blocks(channels[-2], channels[-1])))
         self.mid_blocks = middle(channels[-1])
@@ -91,7 +91,7 @@ class TextureDecoder(nn.Module):
         self.conv_in = nn.Conv2d(code_channels, channels[-1], 3, padding=1)
         self.mid_blocks = middle(channels[-1])
         self.blocks = nn.Sequential(nn.Sequential(*two_attentive_blocks(channels[-1], channels[-1])))
-        for before, after in zip(channels[:0:-1], channels[-2::-1]):
+        for before, after in pairwise(reversed(channels)):
             self.blocks.append(nn.Sequential(Upsample(before), *two_blocks(before, after)))
         # Shared by both branches: the network calls it on the sum of their features.
         self.conv_out = output_layers(channels[0], 3)
