@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice, repeat, tee
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,19 +88,17 @@ class MethodComparisonModel(BaseModel):
 
     def _build_methods(self) -> dict[str, Method]:
         """Build those whose weights are there."""
+        missing, digests = on_rank_0(self._look_for_weights)
+        for name, reason in missing.items():
+            self._leave_out_method(NotRun(name, reason))
         methods = {}
-        for name, section in self.options.methods.items():
+        for name, digest in digests.items():
+            section = self.options.methods[name]
             options = method_options(section)
-            reason = on_rank_0(lambda options=options: missing_weights(options))
-            if reason:
-                self._leave_out_method(NotRun(name, reason))
-                continue
             if 'device' in {parameter.name for parameter in parameters_of(method_type(options))[0]}:
                 options = {'device': str(self.device), **options}
             methods[name] = build_method(options)
-            weights = options.get('weights')
-            digest = '' if weights is None else on_rank_0(lambda path=weights: file_digest(os.path.expanduser(path)))
-            self.table.sources[name] = MethodSource(section, weights or '', digest)
+            self.table.sources[name] = MethodSource(section, options.get('weights') or '', digest)
         if not methods:
             raise UserError(
                 f'{self.opt.get("option_file", self.options.name)}: no method can be run',
@@ -107,15 +106,34 @@ class MethodComparisonModel(BaseModel):
             )
         return methods
 
+    def _look_for_weights(self) -> tuple[dict[str, str], dict[str, str]]:
+        """{method: what it lacks}, and {method: SHA-256 of its weights, '' without any} of the others."""
+        missing, digests = {}, {}
+        for name, section in self.options.methods.items():
+            options = method_options(section)
+            reason, weights = missing_weights(options), options.get('weights')
+            if reason:
+                missing[name] = reason
+            else:
+                digests[name] = '' if weights is None else file_digest(Path(weights).expanduser())
+        return missing, digests
+
     def _load_teacher(self) -> Any:
         """Load stage I's autoencoder, if metrics compare with its codes; without it they are left out."""
         of_codes = [name for name, info in self.metrics.items() if _compares_codes(info)]
         if not of_codes:
             return None
         path = self.options.path and self.options.path.pretrain_network_vqgan
-        if path is None or not os.path.isfile(os.path.expanduser(path)):
+        reason = ''
+        if not any(map(self._net, self.methods)):
+            reason = 'none of the methods predicts codes'
+        elif path is None or not os.path.isfile(os.path.expanduser(path)):
+            reason = (
+                f'path.pretrain_network_vqgan, weights of stage I, is {f"not there: {path}" if path else "missing"}'
+            )
+        if reason:
             for name in of_codes:
-                self._leave_out_metric(name, f'path.pretrain_network_vqgan, weights of stage I, is {path or "missing"}')
+                self._leave_out_metric(name, reason)
                 del self.metrics[name]
             return None
         checkpoint = read_checkpoint(os.path.expanduser(path))
