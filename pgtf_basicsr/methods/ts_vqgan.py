@@ -7,12 +7,12 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..archs import ts_vqgan_arch
+from ..archs import PGTFormer, ts_vqgan_arch
 from ..archs.inference import for_inference
 from ..archs.loading import find_network, load_network
 from ..checkpoints import read_checkpoint
 from ..devices import PRECISIONS, find_device
-from ..errors import require
+from ..errors import UserError
 from ..restoration.streaming import restore_frames
 from .fitting import restore_at_size
 from .method import Method, MethodNeeds
@@ -49,10 +49,10 @@ class TSVQGAN(Method):
     ) -> None:
         checkpoint = read_checkpoint(weights)
         net = load_network(checkpoint, *find_network(checkpoint, option_file))
-        require(
-            type(net) is ts_vqgan_arch.TSVQGAN,
-            f'{weights} are weights of {type(net).__name__}; the method TSVQGAN takes those of a TSVQGAN',
-        )
+        if not isinstance(net, ts_vqgan_arch.TSVQGAN) or isinstance(net, PGTFormer):
+            raise UserError(
+                f'{weights} are weights of {type(net).__name__}; the method TSVQGAN takes those of a TSVQGAN'
+            )
         place = find_device(device)
         self.net = for_inference(net.to(place), PRECISIONS[precision])
         self.needs = replace(

@@ -64,6 +64,8 @@ class MethodComparisonModel(BaseModel):
     """
 
     option_types = MethodComparisonOptions
+    # Typed options; without a type here, for a test has the section val.
+    options: Any
 
     def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__(opt)

@@ -11,13 +11,14 @@ from ..config.mistakes import Keys
 from ..config.schema import RunOptions, ValOptions
 from ..config.sections import Section
 from ..config.value_types import Words, in_file_check, nearest, refuse, shown
+from ..methods.aligned import Smoothing
 from ..methods.registry import METHOD_REGISTRY, check_options
 from .trainable_options import check_dataset_names
 
 __all__ = ['ALIGNMENTS', 'MethodComparisonOptions', 'alignment_of', 'method_options']
 
 # How faces are aligned for a method, and the smoothing of `methods.aligned.AlignedPipeline`.
-ALIGNMENTS = {'none': None, 'frame': 'none', 'shot': 'shot'}
+ALIGNMENTS: dict[str, Smoothing | None] = {'none': None, 'frame': 'none', 'shot': 'shot'}
 # Option of a method's section that is not an argument of the method.
 ALIGNMENT = 'alignment'
 # Folders of the results that are not a method's.
@@ -104,8 +105,8 @@ class MethodComparisonOptions(RunOptions):
     )
     # Methods bring their networks, and a test's log of TensorBoard has one run.
     network_g: Absent = Field(None, exclude=True)  # type: ignore[assignment]
-    train: Absent = Field(None, exclude=True)  # type: ignore[assignment]
-    logger: Absent = Field(None, exclude=True)  # type: ignore[assignment]
+    train: Absent = Field(None, exclude=True)
+    logger: Absent = Field(None, exclude=True)
     path: MethodComparisonPath | None = Field(  # type: ignore[assignment]
         None, description='weights that metrics need'
     )
