@@ -100,7 +100,7 @@ class MethodComparisonModel(BaseModel):
             if 'device' in {parameter.name for parameter in parameters_of(method_type(options))[0]}:
                 options = {'device': str(self.device), **options}
             methods[name] = build_method(options)
-            self.table.sources[name] = MethodSource(section, options.get('weights') or '', digest)
+            self.table.sources[name] = MethodSource(section, section.get('weights') or '', digest)
         if not methods:
             raise UserError(
                 f'{self.opt.get("option_file", self.options.name)}: no method can be run',
@@ -117,7 +117,7 @@ class MethodComparisonModel(BaseModel):
             if reason:
                 missing[name] = reason
             else:
-                digests[name] = '' if weights is None else file_digest(Path(weights).expanduser())
+                digests[name] = '' if weights is None else file_digest(Path(weights))
         return missing, digests
 
     def _load_teacher(self) -> Any:

@@ -26,8 +26,11 @@ TAKEN_NAMES = ('visualization', 'tb_logger')
 
 
 def method_options(section: dict[str, Any]) -> dict[str, Any]:
-    """Return what a method is built from: its type and arguments."""
-    return {key: item for key, item in section.items() if key != ALIGNMENT}
+    """Return what a method is built from: its type and arguments, ~ resolved."""
+    options = {key: item for key, item in section.items() if key != ALIGNMENT}
+    if isinstance(options.get('weights'), str):
+        options['weights'] = os.path.expanduser(options['weights'])
+    return options
 
 
 def alignment_of(section: dict[str, Any], dataset: str) -> str:
