@@ -25,6 +25,8 @@ from pgtf_basicsr.methods.basicvsrpp import BasicVSRPlusPlusNetwork
 from pgtf_basicsr.methods.hifacegan import HiFaceGANNetwork
 
 FRAMES, SIDE = 20, 256
+# Lengths of chunks and their overlaps that make up the clip without a rest.
+CHUNKS = (8, 2), (12, 4)
 
 
 def main() -> None:
@@ -55,7 +57,7 @@ def compare_networks(path: Path) -> None:
         report('CodeFormer', path, net, frame, (net(scaled, weight=fidelity)[0] + 1) / 2, fidelity=fidelity)
     net = seeded(GFPGAN)
     report('GFPGAN', path, net, frame, (net(scaled, randomize_noise=False)[0] + 1) / 2)
-    net = seeded(lambda: HiFaceGANNetwork(num_feat=48, is_train=False))
+    net = seeded(lambda: HiFaceGANNetwork(num_feat=48, norm_g='spectralspadeinstance3x3', is_train=False))
     report('HiFaceGAN', path, net, frame, net(frame[None]))
     net, clip = basicvsrpp(), moving_clip(3, SIDE)
     report('BasicVSRPlusPlus', path, net, clip, net(torch.stack(clip)[None])[0])
@@ -75,7 +77,7 @@ def compare_chunks(weights: str) -> None:
     clip = moving_clip(FRAMES, SIDE)
     whole = restored(clip, weights, FRAMES, 0)
     write(f'BasicVSR++, change of the frames: {(whole - torch.stack(clip)).abs().max():.2f}')
-    for chunk, overlap in ((8, 2), (10, 4), (12, 5)):
+    for chunk, overlap in CHUNKS:
         differences = (restored(clip, weights, chunk, overlap) - whole).abs().flatten(1).amax(1)
         by_distance: dict[int, float] = {}
         for index, difference in enumerate(differences.tolist()):
@@ -87,7 +89,7 @@ def compare_chunks(weights: str) -> None:
 
 def distance_to_cut(index: int, chunk: int, stride: int) -> int:
     """Frames from frame `index` to the end of a chunk that it is farthest away from; the ends of the clip are none."""
-    starts = [*range(0, FRAMES - chunk, stride), FRAMES - chunk]
+    starts = range(0, FRAMES - chunk + 1, stride)
     return max(
         min(index - start if start > 0 else FRAMES, start + chunk - 1 - index if start + chunk < FRAMES else FRAMES)
         for start in starts

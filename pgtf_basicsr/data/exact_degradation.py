@@ -21,8 +21,8 @@ from .exact_resampling import WEIGHTS, integer_weights, resized, to_uint8
 __all__ = ['ExactDegradation', 'rgb_of_yuv420', 'yuv420_of_rgb']
 
 # Sums of integer weights, as powers of two: of an isotropic kernel along each axis, of any other kernel, of a
-# conversion of colours. The finer they are, the closer to Eq. 8; the coarser, the less likely is it that the last bit of
-# an exponential matters. Steps of values are 2^-STEP of a level.
+# conversion of colours. The finer they are, the closer to Eq. 8; the coarser, the less likely is it that the last bit
+# of an exponential matters. Steps of values are 2^-STEP of a level.
 LINE, KERNEL, COLOUR, STEP = 12, 20, 16, 8
 # ITU-R BT.601, limited range: luma, Cb and Cr of RGB, and RGB of them.
 _YUV = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255

@@ -138,7 +138,7 @@ def build_detector(name: str = 'auto', weights: str | None = None) -> FaceDetect
 
 def _array(frame: Tensor) -> np.ndarray:
     """Copy (3, H, W) to (H, W, 3) float32."""
-    return np.array(frame.detach().cpu().movedim(0, -1), np.float32, order='C')
+    return np.array(frame.detach().cpu().movedim(0, -1).numpy(), np.float32, order='C')
 
 
 def _tensor(image: np.ndarray) -> Tensor:

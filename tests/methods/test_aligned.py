@@ -71,8 +71,8 @@ def noise(count=1, seed=0):
 @pytest.mark.parametrize('smoothing', ['none', 'shot'])
 def test_an_identity_method_returns_the_input(smoothing):
     """Two faces and a cut, found by a real detector. Inside: where a method that changes all has any effect."""
-    scene = two_faces(3)
-    frames = [to_tensor(scene.frame(number)) for number in range(3)]
+    scene = two_faces(2)
+    frames = [to_tensor(scene.frame(number)) for number in range(2)]
     frames += [frame.flip(-1) * 0.5 for frame in frames]
     same, inverted = (
         list(AlignedPipeline(Recorded(change, FFHQ_SIZE), build_detector('centerface'), smoothing).restore(frames))
@@ -118,15 +118,18 @@ def test_warps_are_those_of_facexlib(scale):
     image = frame.astype(np.float32) / 255
     crop = align_crop(image, matrix, FFHQ_SIZE)
     expected = helper.cropped_faces[0]
-    away = np.all(expected == BORDER_RGB, axis=-1)
-    # At the border both interpolate, differently.
-    clear = cv2.erode(away.astype(np.uint8), np.ones((41, 41))) + cv2.erode(1 - away.astype(np.uint8), np.ones((9, 9)))
-    assert np.abs(crop * 255 - expected)[clear > 0].max() < 2 and clear.mean() > 0.1
+    away = np.all(expected == BORDER_RGB, axis=-1).astype(np.uint8)
+    # At the border of the frame both interpolate, differently.
+    clear = eroded(away, 61) | eroded(1 - away, 9)
+    assert np.abs(crop * 255 - expected)[clear].max() < 2 and clear.mean() > 0.1
     helper.restored_faces = [255 - expected]
     paste_square(image, 1 - expected.astype(np.float32) / 255, matrix)
-    # So they do at the edge of the frame, where the crop has a border.
-    inner = slice(4, -4)
+    inner = slice(12, -12)
     assert np.abs(image * 255 - helper.paste_faces_to_input_image())[inner, inner].max() < 3
+
+
+def eroded(mask, side):
+    return cv2.erode(mask, np.ones((side, side)), borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
 
 
 def test_frames_without_a_face_pass_unchanged_and_are_said_once(caplog):
@@ -198,7 +201,7 @@ def test_each_face_is_a_stream_of_its_own_for_methods_that_look_at_neighbours():
 
 @pytest.mark.parametrize('smoothing, window, ahead', [('none', 1, 0), ('none', 3, CUT_DELAY + 1), ('shot', 3, 39)])
 def test_streams_give_what_lists_give_and_read_little_ahead(smoothing, window, ahead):
-    count = 60
+    count = 48
     frames = [(noise()[0] + 0.001 * number).clamp(0, 1) for number in range(count)]
     rng = np.random.default_rng(0)
     found = [[face_at(*(50 + rng.normal(0, 2, 2))) for _ in range(number % 7 > 0)] for number in range(count)]

@@ -32,7 +32,7 @@ ROWS = (
     ('loss', 'CodeFocalLoss', WORKS, NO_CODES, NO_CODES),
     ('loss', 'OhemCrossEntropyLoss', WORKS, 'labels (N, H, W) disagree', 'labels (N, H, W) disagree'),
     ('loss', 'AdaptiveGANLoss', WORKS, WORKS, WORKS),
-    ('loss', 'FeatureMatchingLoss', 'does not compare restored with real frames', FEATURES, FEATURES),
+    ('loss', 'FeatureMatchingLoss', FEATURES, FEATURES, FEATURES),
     ('loss', 'CombinedLoss', WORKS, WORKS, WORKS),
     ('loss', 'PerceptualPair', 'is PerceptualPair, which returns a pair; TSVQGANModel takes one value', WORKS, WORKS),
     ('dataset', 'VFHQDataset', WORKS, ADAPTER, WORKS),
