@@ -2,7 +2,7 @@
 
     python benchmarks/quickstart_ablations.py FOLDER --seeds 3
 
-It takes about three minutes a seed on a core, writes datasets/, experiments/ and results/ in FOLDER, and prints what
+It takes about ten minutes a seed on a core, writes datasets/, experiments/ and results/ in FOLDER, and prints what
 ``basicsr report ablations`` makes of them. What is there already is not run again. Numbers of networks this small,
 trained for a minute on two portraits, say how runs scatter and that the files work; they say nothing of the paper's.
 """
