@@ -21,6 +21,7 @@ COMMANDS = {
     'ui': ('restore videos by a page in the browser', 'pgtf_basicsr.ui.command'),
     'evaluate': ('score ready-made clips, such as those of other methods', 'pgtf_basicsr.evaluation.command'),
     'compare': ('compare the results of several tests or evaluations', 'pgtf_basicsr.evaluation.comparison.command'),
+    'report': ('make tables out of finished runs', 'pgtf_basicsr.evaluation.ablations.command'),
     'demo': ('train the four stages in small and restore a video', 'pgtf_basicsr.samples.demo.command'),
     'sample-data': ('write a small dataset to try things with', 'pgtf_basicsr.samples.command'),
     'prepare': ('make a dataset of the downloaded VFHQ or of videos, or check one', 'pgtf_basicsr.preparation.command'),

@@ -128,7 +128,9 @@ def state_dict(path: str | Path, param_key: str | None = None) -> StateDict:
     return read_checkpoint(path).state_dict(param_key)
 
 
-def load_weights(net: nn.Module, state: StateDict, source: str | Path, assign: bool = False) -> None:
+def load_weights(
+    net: nn.Module, state: StateDict, source: str | Path, assign: bool = False, skipped: Iterable[str] = ()
+) -> None:
     """Load a state dict into a network, whose names and shapes must match exactly.
 
     Args:
@@ -137,6 +139,7 @@ def load_weights(net: nn.Module, state: StateDict, source: str | Path, assign: b
         state (dict[str, Tensor]): The weights.
         source (str | Path): Where the weights come from, for the error message.
         assign (bool): Use the tensors themselves as the network's, which may be on the meta device. Default: False.
+        skipped (Iterable[str]): Modules that keep the tensors they have; those of the state dict are not looked at.
 
     Raises:
         UserError: Tensors are missing, unexpected, of another shape, complex, or sparse. The message names them.
@@ -145,6 +148,10 @@ def load_weights(net: nn.Module, state: StateDict, source: str | Path, assign: b
     if own_state_dict is not None:
         state = own_state_dict(state)
     expected = net.state_dict()
+    of_skipped = tuple(f'{name}.' for name in skipped)
+    if of_skipped:
+        state = {name: tensor for name, tensor in state.items() if not name.startswith(of_skipped)}
+        state |= {name: tensor for name, tensor in expected.items() if name.startswith(of_skipped)}
     differences = {
         'missing': [name for name in expected if name not in state],
         'unexpected': [name for name in state if name not in expected],

@@ -135,6 +135,7 @@ AN_ARGUMENT = {
     'ui': '--max-size',
     'evaluate': '--degraded',
     'compare': '--names',
+    'report': 'ablations',
     'demo': 'FOLDER',
     'sample-data': '--parsing',
     'prepare': 'videos',

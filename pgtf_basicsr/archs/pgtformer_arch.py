@@ -2,14 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from basicsr.utils.registry import ARCH_REGISTRY
 from einops import rearrange
 from torch import Tensor, nn
 
 from ..argument_types import Count
-from .blocks import CodePredictor, TemporalFidelityRegulator, adain
+from .blocks import (
+    CodePredictor,
+    FidelityRegulator,
+    LearnedPosition,
+    SpatialFidelityRegulator,
+    TemporalFidelityRegulator,
+    adain,
+)
 from .blocks.frames import per_frame
 from .face_parsing_arch import FaceParsingNet
 from .ts_vqgan_arch import TSVQGAN
@@ -34,6 +41,12 @@ class PGTFormer(TSVQGAN):
         tfr_channels (int): Channels a frame has in a regulator's temporal feature.
         adain (bool): Give decoded codes the statistics of the low-quality latents.
         num_classes (int): Classes of the face parsing network.
+        predictor_position (str): Position code of the predictor: ``parsing``, or ``learned`` (Tables 4 and 6 of the
+            paper), a vector for each token; the network has no face parsing then.
+        predictor_attention (str): Attention of the predictor: ``space-time``, or ``spatial`` (the same tables), in
+            each frame by itself.
+        tfr_temporal (bool): Give regulators the temporal feature, in which frames are mixed. Without, they are
+            spatial-only (Table 5); no regulators at all are ``tfr_levels: []``.
         **autoencoder: Arguments of :class:`TSVQGAN`.
     """
 
@@ -47,6 +60,9 @@ class PGTFormer(TSVQGAN):
         tfr_channels: Count = 32,
         adain: bool = True,
         num_classes: Count = 19,
+        predictor_position: Literal['parsing', 'learned'] = 'parsing',
+        predictor_attention: Literal['space-time', 'spatial'] = 'space-time',
+        tfr_temporal: bool = True,
         **autoencoder: Any,
     ) -> None:
         super().__init__(**autoencoder)
@@ -54,7 +70,8 @@ class PGTFormer(TSVQGAN):
         if unknown:
             raise ValueError(f'tfr_levels {sorted(unknown)} are none of the levels {list(self.level_channels)}')
         self.adain = adain
-        self.parsing_net = FaceParsingNet(num_classes)
+        learned = predictor_position == 'learned'
+        self.parsing_net = None if learned else FaceParsingNet(num_classes)
         self.predictor = CodePredictor(
             self.codebook.weight.shape[1],
             3 * num_classes,
@@ -63,12 +80,23 @@ class PGTFormer(TSVQGAN):
             num_layers=predictor_layers,
             num_heads=predictor_heads,
             mlp_width=predictor_mlp,
+            attention=predictor_attention,
+            position=LearnedPosition(
+                predictor_width,
+                # With attention in each frame by itself a frame's place in the clip says nothing.
+                self.num_frames if predictor_attention == 'space-time' else 1,
+                self.image_size // self.stride,
+            )
+            if learned
+            else None,
+        )
+        make_regulator = (
+            partial(TemporalFidelityRegulator, temporal_channels=tfr_channels)
+            if tfr_temporal
+            else SpatialFidelityRegulator
         )
         self.regulators = nn.ModuleDict(
-            {
-                str(size): TemporalFidelityRegulator(self.level_channels[size], self.num_frames, tfr_channels)
-                for size in tfr_levels
-            }
+            {str(size): make_regulator(self.level_channels[size], self.num_frames) for size in tfr_levels}
         )
 
     def forward(  # type: ignore[override]
@@ -98,8 +126,13 @@ class PGTFormer(TSVQGAN):
         out = self.restore(logits.argmax(-1), latents, features, fidelity)
         return (out, logits, latents) if return_codes else out
 
-    def parsing_features(self, frames: Tensor, size: Sequence[int]) -> Tensor:
-        """Parse the face in each frame, at the size of the latents; (B, T, 3, H, W) -> (B * T, C, *size)."""
+    def parsing_features(self, frames: Tensor, size: Sequence[int]) -> Tensor | None:
+        """Parse the face in each frame, at the size of the latents; (B, T, 3, H, W) -> (B * T, C, *size).
+
+        It is None where the position code is learned.
+        """
+        if self.parsing_net is None:
+            return None
         return per_frame(partial(self.parsing_net.features, size=size), frames.flatten(0, 1))
 
     def restore(self, codes: Tensor, latents: Tensor, features: Mapping[int, Tensor], fidelity: float) -> Tensor:
@@ -136,12 +169,12 @@ class PGTFormer(TSVQGAN):
 
     @property
     def regulated_levels(self) -> list[int]:
-        """Sizes of the levels with a temporal fidelity regulator."""
+        """Sizes of the levels with a fidelity regulator."""
         return [int(size) for size in self.regulators]
 
-    def regulator(self, size: int) -> TemporalFidelityRegulator:
-        """Return the temporal fidelity regulator of the level of this size."""
-        return cast(TemporalFidelityRegulator, self.regulators[str(size)])
+    def regulator(self, size: int) -> FidelityRegulator:
+        """Return the fidelity regulator of the level of this size."""
+        return cast(FidelityRegulator, self.regulators[str(size)])
 
     def last_layer(self) -> Tensor:
         """Return the weight of the last trained layer: the decoder's, or with that frozen the finest regulator's."""

@@ -10,7 +10,7 @@ It needs spandrel, the extra ``spandrel``. Nothing is registered on import::
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import spandrel
@@ -24,11 +24,17 @@ from .published_names import own_state_dict
 
 __all__ = ['PGTFormerArchitecture', 'describe', 'install']
 
+# A state dict has all tensors of one of these lines. The first two have a position code of face parsing, the last two
+# a learned one; each has this package's names, or the published ones.
 IS_PGTFORMER = KeyCondition.has_any(
     KeyCondition.has_all('codebook.code_sum', 'predictor.position.weight', 'parsing_net.conv_out.conv_out.weight'),
-    # The published names of the same tensors.
     KeyCondition.has_all('quantizer.codebooks.0.embed_ema', 'convpos.weight', 'conditionnet.conv_out.conv_out.weight'),
+    KeyCondition.has_all('codebook.code_sum', 'predictor.position.embedding'),
+    KeyCondition.has_all('quantizer.codebooks.0.embed_ema', 'convpos.embedding'),
 )
+LOAD_OTHERWISE = 'load this network with PGTFormer.from_pretrained and use spandrel_architecture.describe'
+
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 class PGTFormerArchitecture(spandrel.Architecture[PGTFormer]):
@@ -101,8 +107,8 @@ def restore_image(net: PGTFormer, image: Tensor) -> Tensor:
 def arguments_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Read the arguments of PGTFormer off its tensors.
 
-    Two cannot be read off and are taken as the paper's: ``predictor_heads`` and ``adain``. The sizes of the levels
-    are those in the names of the regulators.
+    Three cannot be read off and are taken as the paper's: ``predictor_heads``, ``adain``, and with parsing as position
+    code ``predictor_attention``. The sizes of the levels are those in the names of the regulators.
 
     Args:
         state (Mapping[str, Tensor]): A state dict under own names.
@@ -111,7 +117,8 @@ def arguments_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
         dict[str, Any]: The arguments.
 
     Raises:
-        UserError: The regulators fit levels of no size, or of more than one.
+        UserError: The regulators fit levels of no size, or of more than one; or nothing says how many frames a clip
+            has, without the temporal feature of regulators and with face parsing.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     channels = [
@@ -119,37 +126,66 @@ def arguments_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
         for level in range(get_seq_len(state, 'encoder.levels'))
     ]
     regulated = {
-        int(name.split('.')[1]): shape[1] for name, shape in shapes.items() if name.endswith('.reduce_encoder.weight')
+        int(name.split('.')[1]): shape[0]
+        for name, shape in shapes.items()
+        if name.startswith('regulators.') and name.endswith('.scale.0.weight')
     }
     image_size = size_of_levels(channels, regulated)
-    regulator = f'regulators.{max(regulated)}'
-    tfr_channels = shapes[f'{regulator}.mix_channels.weight'][0]
-    num_frames = shapes[f'{regulator}.mix_frames.weight'][0] // tfr_channels
-    offsets, num_heads = shapes['encoder.middle.swin.blocks.0.attn.relative_position_bias_table']
     codebook_size, codebook_dim = shapes['codebook.weight']
-    predictor_width, parsing_channels = shapes['predictor.position.weight'][:2]
-    return {
+    arguments = {
         'image_size': image_size,
-        'num_frames': num_frames,
         'width': channels[0],
         'multipliers': [count // channels[0] for count in channels],
+        'z_channels': shapes['to_latents.weight'][1],
+        'codebook_size': codebook_size,
+        'codebook_dim': codebook_dim,
+        'predictor_width': shapes['predictor.norm.weight'][0],
+        'predictor_layers': get_seq_len(state, 'predictor.layers'),
+        'predictor_mlp': shapes['predictor.layers.0.linear1.weight'][0],
+        'tfr_levels': sorted(regulated),
+        **position_arguments(shapes),
+        **regulator_arguments(shapes, f'regulators.{max(regulated)}'),
+    }
+    require(
+        'num_frames' in arguments,
+        'the tensors do not say how many frames a clip has, for regulators have no temporal feature: ' + LOAD_OTHERWISE,
+    )
+    levels = [image_size // 2**level for level in range(len(channels))]
+    return arguments | swin_arguments(shapes, levels, channels[-1], arguments['num_frames'])
+
+
+def position_arguments(shapes: Shapes) -> dict[str, Any]:
+    """Read off what the position code of the predictor depends on."""
+    if 'predictor.position.weight' in shapes:
+        return {'num_classes': shapes['predictor.position.weight'][1] // 3}
+    num_frames = shapes['predictor.position.embedding'][0]
+    arguments: dict[str, Any] = {'predictor_position': 'learned'}
+    # One vector for the tokens of all frames.
+    return arguments | ({'predictor_attention': 'spatial'} if num_frames == 1 else {'num_frames': num_frames})
+
+
+def regulator_arguments(shapes: Shapes, regulator: str) -> dict[str, Any]:
+    """Read off what the regulator of this name depends on, but its size and channels."""
+    if f'{regulator}.mix_frames.weight' not in shapes:
+        return {'tfr_temporal': False}
+    tfr_channels = shapes[f'{regulator}.mix_channels.weight'][0]
+    return {'num_frames': shapes[f'{regulator}.mix_frames.weight'][0] // tfr_channels, 'tfr_channels': tfr_channels}
+
+
+def swin_arguments(shapes: Shapes, levels: Sequence[int], channels: int, num_frames: int) -> dict[str, Any]:
+    """Read off what the Swin layers of these levels and of the middle, of so many channels, depend on."""
+    if 'encoder.middle.swin.blocks.0.norm1.weight' not in shapes:
+        return {'swin3d': False, 'swin_levels': []}
+    offsets, num_heads = shapes['encoder.middle.swin.blocks.0.attn.relative_position_bias_table']
+    return {
         'swin_levels': [
-            image_size // 2**level
-            for level in range(len(channels))
+            size
+            for level, size in enumerate(levels)
             if f'encoder.levels.{level}.swin.0.blocks.0.norm1.weight' in shapes
         ],
         'num_heads': num_heads,
         'window_size': (math.isqrt(offsets // (2 * num_frames - 1)) + 1) // 2,
-        'mlp_ratio': shapes['encoder.middle.swin.blocks.0.mlp.fc1.weight'][0] / channels[-1],
-        'z_channels': shapes['to_latents.weight'][1],
-        'codebook_size': codebook_size,
-        'codebook_dim': codebook_dim,
-        'predictor_width': predictor_width,
-        'predictor_layers': get_seq_len(state, 'predictor.layers'),
-        'predictor_mlp': shapes['predictor.layers.0.linear1.weight'][0],
-        'tfr_levels': sorted(regulated),
-        'tfr_channels': tfr_channels,
-        'num_classes': parsing_channels // 3,
+        'mlp_ratio': shapes['encoder.middle.swin.blocks.0.mlp.fc1.weight'][0] / channels,
     }
 
 
@@ -164,6 +200,6 @@ def size_of_levels(channels: list[int], regulated: Mapping[int, int]) -> int:
     require(
         len(fitting) == 1,
         f'regulators {sorted(regulated)} do not determine the sizes of {len(channels)} levels of {channels} channels: '
-        'load this network with PGTFormer.from_pretrained and use spandrel_architecture.describe',
+        + LOAD_OTHERWISE,
     )
     return fitting[0]

@@ -32,7 +32,7 @@ class TSVQGAN(Pretrained):
         num_frames (int): Frames T of a clip.
         width (int): Channels of the finest level.
         multipliers (tuple[int]): Channels of each level over ``width``, finest level first.
-        swin_levels (tuple[int]): Levels with Swin layers; the middle always has them.
+        swin_levels (tuple[int]): Levels with Swin layers; the middle has one as well.
         num_heads (int): Heads of the Swin layers.
         window_size (int): Side of the Swin windows, in positions.
         mlp_ratio (float): Width of the Swin MLPs over their channels.
@@ -40,6 +40,8 @@ class TSVQGAN(Pretrained):
         codebook_size (int): Number N of codes.
         codebook_dim (int): Channels D of latents and codes.
         codebook_decay (float): Decay of the codebook's moving averages.
+        swin3d (bool): Have Swin layers, in which frames see each other. Without, whatever ``swin_levels`` are, it is
+            the image VQGAN of the paper's Table 3.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class TSVQGAN(Pretrained):
         codebook_size: Count = 1024,
         codebook_dim: Count = 512,
         codebook_decay: Share = 0.99,
+        swin3d: bool = True,
     ) -> None:
         super().__init__()
         self.image_size = image_size
@@ -68,11 +71,12 @@ class TSVQGAN(Pretrained):
             raise ValueError(f'swin_levels {sorted(unknown)} are none of the levels {list(self.level_channels)}')
 
         swin = dict(num_frames=num_frames, num_heads=num_heads, window_size=window_size, mlp_ratio=mlp_ratio)
-        self.encoder = Encoder(self.level_channels, swin_levels, z_channels, swin)
+        swin_levels = swin_levels if swin3d else ()
+        self.encoder = Encoder(self.level_channels, swin_levels, z_channels, swin, middle_swin=swin3d)
         self.to_latents = nn.Conv2d(z_channels, codebook_dim, 1)
         self.codebook = Codebook(codebook_size, codebook_dim, decay=codebook_decay)
         self.from_latents = nn.Conv2d(codebook_dim, z_channels, 1)
-        self.decoder = Decoder(self.level_channels, swin_levels, z_channels, swin)
+        self.decoder = Decoder(self.level_channels, swin_levels, z_channels, swin, middle_swin=swin3d)
 
     def forward(self, gt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruct a clip; in training mode the codebook learns from it.

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
             scorer.update(*frames)
             images.update(*frames)
         result = scorer.result(clip)
-        result.pictures = write_images(images, folder, args.data_set, clip)
+        result.pictures, result.columns = write_images(images, folder, args.data_set, clip), images.columns
         clips.append(result)
         collected.append(scorer.collected())
         logger.info(f'Clip {number} of {len(restored)}: {clip}, {result.num_frames} frames')

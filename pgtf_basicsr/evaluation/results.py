@@ -58,6 +58,7 @@ class ClipResult:
         curves: {metric: {side: one number a frame}}; nan for frames without a value.
         pictures: {'frames': path, 'slices': path}, of those that exist, relative to the folder of the
             results' file.
+        columns: What these show from left to right, see `clip_images.ClipImages`; empty where it is not known.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ClipResult:
     scores: dict[str, dict[str, float]]
     curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     pictures: dict[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
 
 @dataclass
@@ -130,6 +132,7 @@ def write_results(result: DatasetResult, path: Path) -> None:
         'frames': {clip.name: clip.num_frames for clip in result.clips},
         'whole': result.whole,
         'pictures': {clip.name: clip.pictures for clip in result.clips},
+        'columns': {clip.name: clip.columns for clip in result.clips},
         'curves': {clip.name: clip.curves for clip in result.clips},
     }
     # One line for each part: with a line for each number of a curve, nobody could read the means at the top.
@@ -159,6 +162,7 @@ def read_results(path: str | Path) -> DatasetResult:
                 _read(scores),
                 _read(contents['curves'][name]),
                 contents['pictures'][name],
+                tuple(contents.get('columns', {}).get(name, ())),
             )
             for name, scores in contents['clips'].items()
         ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..config.metric_specification import specification_of
-from .markdown import escaped, footnotes, markdown_grid, number_text
+from .markdown import escaped, footnotes, markdown_grid, markdown_notes, number_text
 from .protocols import have_one_protocol, protocol_text
 from .results import DatasetResult, MetricInfo, all_metrics
 
@@ -45,8 +45,7 @@ def column_titles(metrics: Mapping[str, MetricInfo]) -> dict[str, str]:
     """
     titles = [info.title for info in metrics.values()]
     return {
-        metric: escaped(info.title if titles.count(info.title) == 1 else f'{info.title} {metric}')
-        + '†' * (not info.of_paper)
+        metric: (info.title if titles.count(info.title) == 1 else f'{info.title} {metric}') + '†' * (not info.of_paper)
         for metric, info in metrics.items()
     }
 
@@ -90,17 +89,17 @@ def _dataset_table(name: str, results: Sequence[DatasetResult]) -> str:
     titles = column_titles(metrics)
     columns = [['', *(escaped(row.name) for row in rows)]]
     for metric, info in metrics.items():
-        columns.append([heading(titles[metric], info), *_cells(metric, info, degraded, restored)])
+        columns.append([escaped(heading(titles[metric], info)), *_cells(metric, info, degraded, restored)])
     notes = footnotes(
         titles,
-        {metric: escaped(info.label) for metric, info in metrics.items()},
+        {metric: info.label for metric, info in metrics.items()},
         {
             metric: '' if info.of_paper else "not comparable with the paper's numbers"
             for metric, info in metrics.items()
         },
         {metric: _coverage(metric, rows) for metric in metrics},
     )
-    return f'## {escaped(name)}\n\n{_sizes(results)}\n\n{markdown_grid(list(zip(*columns)))}{notes}'
+    return f'## {escaped(name)}\n\n{_sizes(results)}\n\n{markdown_grid(list(zip(*columns)))}{markdown_notes(notes)}'
 
 
 def _row(name: str, result: DatasetResult, side: str) -> _Row:
@@ -156,7 +155,7 @@ def _coverage(metric: str, rows: Sequence[_Row]) -> str:
     covered: dict[str, list[str]] = {}
     for row in rows:
         if metric in row.counts:
-            covered.setdefault(f'{row.counts[metric]} of {_counted(row.total, "clip")}', []).append(escaped(row.name))
+            covered.setdefault(f'{row.counts[metric]} of {_counted(row.total, "clip")}', []).append(row.name)
     if all(row.counts.get(metric, row.total) == row.total for row in rows):
         return ''
     if len(covered) == 1:

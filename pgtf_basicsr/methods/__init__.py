@@ -10,11 +10,13 @@ from .method import Method, MethodNeeds
 from .pgtformer import PGTFormer
 from .registry import METHOD_REGISTRY, build_method, missing_weights
 from .spandrel_networks import GFPGAN, CodeFormer
+from .ts_vqgan import TSVQGAN
 from .vqfr import VQFR
 
 __all__ = [
     'GFPGAN',
     'METHOD_REGISTRY',
+    'TSVQGAN',
     'VQFR',
     'BasicVSRPlusPlus',
     'Bicubic',

@@ -2,6 +2,7 @@
 
 from .face_parsing_model import FaceParsingModel
 from .hifacegan_video_model import HiFaceGANVideoModel
+from .method_comparison_model import MethodComparisonModel
 from .pgtformer_model import PGTFormerModel
 from .ts_vqgan_model import TSVQGANModel
 from .with_losses import (
@@ -20,6 +21,7 @@ __all__ = [
     'ESRGANModelWithLosses',
     'FaceParsingModel',
     'HiFaceGANVideoModel',
+    'MethodComparisonModel',
     'PGTFormerModel',
     'SRGANModelWithLosses',
     'SRModelWithLosses',

@@ -74,11 +74,34 @@ class PGTFormerOptions(VideoFaceOptions):
             for name in OF_PIXELS:
                 if train.get(name):
                     yield ('train', name), ': stage 2 does not run the decoder; take it out, or set train.stage to 3'
+        yield from check_ablations(options, train)
         losses = OF_CODES if train.get('stage') == 2 else OF_CODES + OF_PIXELS
         if train and not any(is_used(train.get(name)) for name in losses):
             yield ('train',), f' has no loss; there are {", ".join(losses)}'
         if is_train or measures_codes(options):
             yield from check_teacher(options)
+
+
+def check_ablations(options: dict[str, Any], train: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Refuse weights and losses of what network_g does not have."""
+    network = options.get('network_g') or {}
+    if network_argument(network, 'predictor_position') == 'learned' and value(
+        options, 'path', 'pretrain_network_parsing'
+    ):
+        yield (
+            ('path', 'pretrain_network_parsing'),
+            ' names weights of the face parsing network, but network_g.predictor_position is learned: take it out',
+        )
+    frozen = train.get('frozen')
+    decoder_is_frozen = frozen is None or {'from_latents', 'decoder'} <= set(frozen)
+    if network_argument(network, 'tfr_levels') or not decoder_is_frozen or train.get('stage') not in (3, 4):
+        return
+    for name in OF_PIXELS:
+        if train.get(name):
+            yield (
+                ('train', name),
+                ' trains nothing: network_g.tfr_levels is empty and the decoder is frozen; take it out',
+            )
 
 
 def measures_codes(options):
@@ -100,7 +123,7 @@ def check_teacher(options: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
     if not hasattr(network, 'encode_codes'):
         yield ('network_vqgan', 'type'), f' is {section["type"]}, which gives no codes; TSVQGAN does'
         return
-    for name in ('num_frames', 'multipliers', 'codebook_size', 'codebook_dim'):
+    for name in ('num_frames', 'swin3d', 'multipliers', 'codebook_size', 'codebook_dim'):
         own = network_argument(options.get('network_g') or {}, name)
         taught = network_argument(section, name)
         if own is not None and taught is not None and own != taught and list_of(own) != list_of(taught):

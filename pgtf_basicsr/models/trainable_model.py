@@ -64,6 +64,7 @@ class TrainableModel(ValidatedModel):
         self.init_metrics()
         self.set_precision(self.options.precision)
         self.net_g = build_network('network_g', opt['network_g'])
+        self.require_modules('path.skip_load_g', self.options.path.skip_load_g)
         self.load_pretrained(self.net_g, 'network_g')
         if self.is_train:
             self.init_training_settings()
@@ -94,7 +95,8 @@ class TrainableModel(ValidatedModel):
             key = key or 'params'
         key = key or getattr(options, f'param_key_{name.removeprefix("network_")}')
         get_root_logger().info(f'Loading {type(net).__name__} from {path}.')
-        load_weights(net, state_dict(path, key), path)
+        starts = self.is_train and name == 'network_g' and not options.resume_state
+        load_weights(net, state_dict(path, key), path, skipped=options.skip_load_g if starts else ())
         return True
 
     def init_training_settings(self) -> None:
@@ -152,12 +154,16 @@ class TrainableModel(ValidatedModel):
     def freeze(self, names: Iterable[str]) -> None:
         """Freeze the named modules of network_g."""
         self.frozen = tuple(names)
-        unknown = [name for name in self.frozen if not hasattr(self.net_g, name)]
-        if unknown:
-            modules = [name for name, _ in self.net_g.named_children()]
-            raise UserError(f'train.frozen names {", ".join(unknown)}, but network_g has: {", ".join(modules)}')
+        self.require_modules('train.frozen', self.frozen)
         for name in self.frozen:
             getattr(self.net_g, name).requires_grad_(False)
+
+    def require_modules(self, option: str, names: Iterable[str]) -> None:
+        """Refuse names, given by an option, of modules that network_g does not have."""
+        modules = [name for name, _ in self.net_g.named_children()]
+        unknown = [name for name in names if name not in modules]
+        if unknown:
+            raise UserError(f'{option} names {", ".join(unknown)}, but network_g has: {", ".join(modules)}')
 
     def set_train_mode(self) -> None:
         """Set training mode; frozen modules stay in evaluation mode (statistics, codebook)."""

@@ -208,7 +208,8 @@ def uses_parsing(net: PGTFormer, mask: str) -> bool:
         UserError: The mask is another word, or parsing for a network whose face parsing was not trained.
     """
     require(mask in MASKS, f'mask must be one of {", ".join(MASKS)}, not {mask}')
-    trained = net.parsing_net.num_classes == NUM_CLASSES and net.parsing_net.is_trained
+    parsing = net.parsing_net
+    trained = parsing is not None and parsing.num_classes == NUM_CLASSES and parsing.is_trained
     require(
         trained or mask != 'parsing',
         'mask cannot be parsing: the weights have no face parsing that was trained; choose ellipse or auto',

@@ -115,6 +115,34 @@ def test_levels_that_could_be_of_several_sizes_are_refused(registry):
     assert torch.equal(spandrel_architecture.describe(net)(image), restored(net, image))
 
 
+@pytest.mark.parametrize(
+    'changes',
+    [
+        dict(swin3d=False),
+        dict(predictor_position='learned', predictor_attention='spatial'),
+        dict(predictor_position='learned', tfr_temporal=False),
+    ],
+)
+@pytest.mark.parametrize('names', ['own', 'published'])
+def test_variants_are_recognised(changes, names, registry):
+    net = make(**changes)
+    state = net.state_dict() if names == 'own' else parity.published_names(net.state_dict())
+    described, image = registry.load(state), torch.rand(1, 3, 64, 40)
+    assert torch.equal(described(image), restored(net, image))
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(tfr_levels=()), r'regulators \[\] do not determine the sizes of 3 levels .*from_pretrained'),
+        (dict(tfr_temporal=False), 'the tensors do not say how many frames a clip has.*from_pretrained'),
+    ],
+)
+def test_variants_that_tensors_do_not_determine_are_refused(changes, message, registry):
+    with pytest.raises(UserError, match=message):
+        registry.load(make(**changes).state_dict())
+
+
 def test_nothing_is_registered_on_import():
     assert 'PGTFormer' not in spandrel.MAIN_REGISTRY
 

@@ -23,6 +23,11 @@ NETWORKS = {
     'swin in the middle alone': lambda: PGTFormer(**{**SMALL, 'swin_levels': ()}, **PREDICTOR, tfr_levels=(64, 16)),
     'five frames': lambda: PGTFormer(**SMALL, **PREDICTOR, num_frames=5, tfr_levels=(32, 16)),
     'autoencoder': lambda: TSVQGAN(**SMALL),
+    'spatial regulators': lambda: PGTFormer(
+        **SMALL, **PREDICTOR, predictor_position='learned', tfr_levels=(32, 16), tfr_temporal=False
+    ),
+    'no exchange': lambda: PGTFormer(**SMALL, **PREDICTOR, swin3d=False, predictor_attention='spatial', tfr_levels=()),
+    'image autoencoder': lambda: TSVQGAN(**SMALL, swin3d=False),
 }
 
 

@@ -5,9 +5,10 @@ from .autoencoder import Decoder, Encoder
 from .code_predictor import CodePredictor, PredictorLayer
 from .codebook import Codebook
 from .discriminator import VQGANDiscriminator
+from .learned_position import LearnedPosition
 from .residual import Downsample, ResidualBlock, Upsample
 from .swin3d import Swin3DLayer
-from .temporal_fidelity_regulator import TemporalFidelityRegulator
+from .temporal_fidelity_regulator import FidelityRegulator, SpatialFidelityRegulator, TemporalFidelityRegulator
 
 # As others call it.
 VectorQuantizer = Codebook
@@ -18,8 +19,11 @@ __all__ = [
     'Decoder',
     'Downsample',
     'Encoder',
+    'FidelityRegulator',
+    'LearnedPosition',
     'PredictorLayer',
     'ResidualBlock',
+    'SpatialFidelityRegulator',
     'Swin3DLayer',
     'TemporalFidelityRegulator',
     'Upsample',

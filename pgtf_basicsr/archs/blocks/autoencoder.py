@@ -24,6 +24,7 @@ class Encoder(Checkpointed):
         out_channels (int): Channels of the latents.
         swin (Mapping): Arguments of :class:`Swin3DLayer` but the channels.
         blocks_per_level (int): Residual blocks a level. Default: 1.
+        middle_swin (bool): Whether the middle has a Swin layer. Default: True.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Encoder(Checkpointed):
         out_channels: int,
         swin: Mapping[str, Any],
         blocks_per_level: int = 1,
+        middle_swin: bool = True,
     ) -> None:
         super().__init__()
         self.sizes = tuple(levels)
@@ -48,7 +50,7 @@ class Encoder(Checkpointed):
             )
             for size, before, after in zip(self.sizes, channels[:1] + channels[:-1], channels)
         )
-        self.middle = Middle(channels[-1], swin)
+        self.middle = Middle(channels[-1], swin if middle_swin else None)
         self.norm_out = group_norm(channels[-1])
         self.conv_out = nn.Conv2d(channels[-1], out_channels, 3, padding=1)
 
@@ -83,7 +85,7 @@ class Decoder(Checkpointed):
     """Decode latents to frames.
 
     Args:
-        levels, swin_levels, swin: As of :class:`Encoder`.
+        levels, swin_levels, swin, middle_swin: As of :class:`Encoder`.
         in_channels (int): Channels of the latents.
         blocks_per_level (int): Residual blocks a level. Default: 2.
     """
@@ -95,13 +97,14 @@ class Decoder(Checkpointed):
         in_channels: int,
         swin: Mapping[str, Any],
         blocks_per_level: int = 2,
+        middle_swin: bool = True,
     ) -> None:
         super().__init__()
         self.sizes = tuple(levels)
         channels = tuple(levels.values())
         self.num_frames: int = swin['num_frames']
         self.conv_in = nn.Conv2d(in_channels, channels[-1], 3, padding=1)
-        self.middle = Middle(channels[-1], swin)
+        self.middle = Middle(channels[-1], swin if middle_swin else None)
         # Indexed as in the encoder, so that level 0 is the finest in both.
         self.levels = module_list(
             make_level(
@@ -187,16 +190,18 @@ class SwinLevel(Level):
 
 
 class Middle(Checkpointed):
-    """Residual block, Swin layer, residual block at the size of the latents."""
+    """Residual block, Swin layer if there are arguments for one, residual block at the size of the latents."""
 
-    def __init__(self, channels: int, swin: Mapping[str, Any]) -> None:
+    def __init__(self, channels: int, swin: Mapping[str, Any] | None) -> None:
         super().__init__()
         self.block1 = ResidualBlock(channels, channels)
-        self.swin = Swin3DLayer(channels, **swin)
+        self.swin = None if swin is None else Swin3DLayer(channels, **swin)
         self.block2 = ResidualBlock(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B * T, C, h, w) -> (B * T, C, h, w)."""
+        if self.swin is None:
+            return self.run_per_frame([self.block1, self.block2], x)
         x = self.run(self.block1, x)
         x = self.run(across_frames, self.swin, x)
         return self.run(self.block2, x)

@@ -1,5 +1,7 @@
 """Code predictor of the parsing-guided temporal-coherent transformer (TPCP)."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 
 from .attention import attention
 from .checkpointing import Checkpointed
+from .learned_position import LearnedPosition
 from .shapes import check_shape
 
 __all__ = ['CodePredictor', 'PredictorLayer']
@@ -15,8 +18,8 @@ __all__ = ['CodePredictor', 'PredictorLayer']
 class CodePredictor(Checkpointed):
     """Predict a codebook index for each latent of a clip, from all its latents and face parsing.
 
-    Tokens are the latents of all frames in the order (t, y, x); attention is over all of them.
-    Parsing features, not sines, say where a token is.
+    Tokens are the latents of all frames in the order (t, y, x); attention is over all of them, in space and time.
+    Parsing features, not sines, say where a token is. Two arguments make the variants of the paper's Tables 4 and 6.
 
     Args:
         latent_channels (int): Channels D of the latents.
@@ -26,6 +29,8 @@ class CodePredictor(Checkpointed):
         num_layers (int): Transformer layers. Default: 9.
         num_heads (int): Attention heads. Default: 8.
         mlp_width (int): Channels inside the MLPs. Default: 1024.
+        attention (str): ``space-time``, or ``spatial`` for attention among the tokens of each frame alone.
+        position (LearnedPosition | None): Position code in place of that of parsing features, which are not used then.
 
     Example:
         >>> predictor = CodePredictor(
@@ -44,20 +49,23 @@ class CodePredictor(Checkpointed):
         num_layers: int = 9,
         num_heads: int = 8,
         mlp_width: int = 1024,
+        attention: Literal['space-time', 'spatial'] = 'space-time',
+        position: LearnedPosition | None = None,
     ) -> None:
         super().__init__()
-        self.position = nn.Conv2d(parsing_channels, width, 1)
+        self.attention = attention
+        self.position = position or nn.Conv2d(parsing_channels, width, 1)
         self.embedding = nn.Linear(latent_channels, width)
         self.layers = nn.ModuleList([PredictorLayer(width, num_heads, mlp_width) for _ in range(num_layers)])
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, codebook_size, bias=False)
 
-    def forward(self, latents: Tensor, parsing: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, parsing: Tensor | None = None) -> Tensor:
         """Predict the logits of the codes.
 
         Args:
             latents (Tensor): (B, T, h, w, D).
-            parsing (Tensor): (B * T, parsing_channels, h, w).
+            parsing (Tensor | None): (B * T, parsing_channels, h, w); None where the position code is learned.
 
         Returns:
             Tensor: (B, T, h, w, N).
@@ -67,14 +75,27 @@ class CodePredictor(Checkpointed):
         """
         check_shape(latents, 'latents of CodePredictor', 'B', 'T', 'h', 'w', self.embedding.in_features)
         batch, frames, height, width = latents.shape[:4]
-        check_shape(parsing, 'parsing of CodePredictor', batch * frames, self.position.in_channels, height, width)
-        position = rearrange(self.position(parsing), '(b t) c h w -> b (t h w) c', b=batch)
-        x = self.embedding(latents.flatten(1, 3))
+        together = frames if self.attention == 'space-time' else 1
+        position = self._position_code(latents, parsing)
+        position = rearrange(position, '(b t) c h w -> b (t h w) c', t=together)
+        x = self.embedding(rearrange(latents, 'b (n t) h w d -> (b n) (t h w) d', t=together))
         for layer in self.layers:
             x = self.run(layer, x, position)
         # Logits of likely codes differ by less than bf16 and fp16 resolve.
         with torch.autocast(x.device.type, enabled=False):
-            return self.head(self.norm(x.to(self.norm.weight.dtype))).unflatten(1, (frames, height, width))
+            logits = self.head(self.norm(x.to(self.norm.weight.dtype)))
+        return logits.view(batch, frames, height, width, -1)
+
+    def _position_code(self, latents: Tensor, parsing: Tensor | None) -> Tensor:
+        """Code the position of each latent, (B * T, width, h, w)."""
+        batch, frames, height, width = latents.shape[:4]
+        if isinstance(self.position, LearnedPosition):
+            code = self.position(height, width)
+            return code.repeat(batch * frames // len(code), 1, 1, 1)
+        if parsing is None:
+            raise ValueError('CodePredictor takes parsing features, for its position code is not learned')
+        check_shape(parsing, 'parsing of CodePredictor', batch * frames, self.position.in_channels, height, width)
+        return self.position(parsing)
 
 
 class PredictorLayer(nn.Module):

@@ -1,4 +1,4 @@
-"""Temporal fidelity regulators over frames that come one after the other."""
+"""Fidelity regulators over frames that come one after the other."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -42,7 +42,7 @@ class ArrangedRegulator(Counterpart, blocks.TemporalFidelityRegulator):
 
 
 def regulate_frames(
-    regulator: blocks.TemporalFidelityRegulator,
+    regulator: blocks.FidelityRegulator,
     encoder_frames: Sequence[Tensor],
     decoder_frames: Iterator[Tensor],
     output_frames: slice = slice(None),
@@ -51,7 +51,7 @@ def regulate_frames(
     """Run a regulator, plain or arranged for inference, for some of the T frames of each clip; all of them are seen.
 
     Args:
-        regulator (TemporalFidelityRegulator): Of T frames.
+        regulator (FidelityRegulator): Of T frames.
         encoder_frames (Sequence[Tensor]): e, B * T feature maps (1, C, H, W), frames of a clip next to each other.
         decoder_frames (Iterator[Tensor]): d, as many.
         output_frames (slice): Which of the T frames to fuse. Default: all.
@@ -62,11 +62,8 @@ def regulate_frames(
     """
     if isinstance(regulator, ArrangedRegulator):
         return regulator.regulate_frames(encoder_frames, decoder_frames, output_frames, fidelity)
-    features = torch.cat(list(encoder_frames)), join_frames(decoder_frames, len(encoder_frames))
-    selected = [
-        select_frames(x, output_frames, regulator.num_frames)
-        for x in (*features, regulator.temporal_feature(*features))
-    ]
+    features = regulator.features(torch.cat(list(encoder_frames)), join_frames(decoder_frames, len(encoder_frames)))
+    selected = [select_frames(x, output_frames, regulator.num_frames) for x in features]
     return per_frame(partial(regulator.modulate, fidelity=fidelity), *selected)
 
 

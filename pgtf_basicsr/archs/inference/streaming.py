@@ -34,7 +34,7 @@ class FrameFeatures:
     Attributes:
         encoded (Tensor): Input of the encoder's first level with Swin layers, (1, C, H', W').
         levels (dict[int, Tensor]): The encoder's features of finer levels that a regulator uses, (1, C, H', W').
-        parsing (Tensor | None): Features of the face parsing network, (1, C, h, w).
+        parsing (Tensor | None): Features of the face parsing network, (1, C, h, w), if the network has one.
         logits (Tensor | None): Of its main head, at that one's size, (1, num_classes, h', w'): masks of faces use them.
     """
 
@@ -123,14 +123,12 @@ class PGTFormerStream(TSVQGANStream):
         """Compute what depends on a frame alone, face parsing included; see :class:`TSVQGANStream`."""
         self.net.requirements.check_frame(frame, type(self.net).__name__)
         encoded, levels = encode_frame(self.net.encoder, frame)
+        levels = {size: feature for size, feature in levels.items() if size in self.net.regulated_levels}
+        if self.net.parsing_net is None:
+            return FrameFeatures(encoded, levels)
         size = [side // self.net.requirements.multiple_of for side in frame.shape[2:]]
         heads = self.net.parsing_net.heads(frame)
-        return FrameFeatures(
-            encoded,
-            {size: feature for size, feature in levels.items() if size in self.net.regulated_levels},
-            joined(heads, size),
-            heads[0],
-        )
+        return FrameFeatures(encoded, levels, joined(heads, size), heads[0])
 
     def restore(self, features: list[FrameFeatures], output_frames: slice = slice(None)) -> Tensor:
         """Do what is left of a forward pass, and of that what the output frames need; see :class:`TSVQGANStream`."""
@@ -140,11 +138,12 @@ class PGTFormerStream(TSVQGANStream):
             size: levels[size].split(1) if size in levels else [frame.levels[size] for frame in features]
             for size in net.regulated_levels
         }
-        parsing = torch.cat([frame.parsing for frame in features if frame.parsing is not None])
+        parsing = [frame.parsing for frame in features if frame.parsing is not None]
         features.clear()
         del levels
         latents = net.latents_of(x)
-        codes = net.predictor(latents, parsing).argmax(-1)
+        codes = net.predictor(latents, torch.cat(parsing) if parsing else None).argmax(-1)
+        del parsing
         fuse: dict[int, Fuse] = {
             size: partial(regulate_frames, net.regulator(size), encoder_frames.pop(size), fidelity=self.fidelity)
             for size in (net.regulated_levels if self.fidelity else [])

@@ -41,7 +41,9 @@ def find_option_file(name: str | os.PathLike[str]) -> str:
         return str(packaged[name])
     path = Path(name)
     beside = [str(other) for other in path.parent.glob('*.y*ml')]
-    near = nearest(name, [*packaged, *beside], cutoff=0.7)
+    # Such as options/stage1.yml, which packaged files of other folders may look more like.
+    ends = [packaged_name for packaged_name in packaged if path.as_posix().endswith(f'/{packaged_name}')]
+    near = max(ends, key=len) if ends else nearest(name, [*packaged, *beside], cutoff=0.7)
     raise UserError(
         f'cannot read the option file {name}: {path.absolute()} does not exist, and no packaged file has this name'
         f'{f"; did you mean {near}?" if near else ";"} `basicsr options` lists the packaged ones'

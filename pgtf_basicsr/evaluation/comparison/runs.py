@@ -14,7 +14,15 @@ from ..protocols import require_one_protocol
 from ..results import ClipResult, DatasetResult, MetricInfo, json_values, read_results
 from .differences import CONFIDENCE, RESAMPLES, SEED, PairedDifference, paired_difference
 
-__all__ = ['Comparison', 'DatasetComparison', 'compare', 'find_results', 'write_comparison']
+__all__ = [
+    'Comparison',
+    'DatasetComparison',
+    'compare',
+    'dataset_values',
+    'find_results',
+    'require_same_metrics',
+    'write_comparison',
+]
 
 # Options that say where a metric's network comes from and runs; which network it is, the label says.
 NOT_OF_NUMBERS = ('device', 'download', 'weights')
@@ -115,6 +123,23 @@ def compare(runs: Mapping[str, Sequence[Found]], mixed_protocols: bool = False) 
     )
 
 
+def require_same_metrics(results: Mapping[str, DatasetResult]) -> None:
+    """Refuse results, by the names of their runs, in which a metric is not measured alike.
+
+    Raises:
+        UserError: There are such; one line that names the metric.
+    """
+    measured: dict[str, tuple[str, MetricInfo]] = {}
+    for run, result in results.items():
+        for metric, info in result.metrics.items():
+            before, known = measured.setdefault(metric, (run, info))
+            if _measurement(known) != _measurement(info):
+                raise UserError(
+                    f'{result.dataset}: numbers of the metric {metric} are not comparable: {before} has '
+                    f'{_described(known)}, {run} has {_described(info)}; measure both alike'
+                )
+
+
 def write_comparison(comparison: Comparison, path: Path) -> None:
     """Write all numbers as JSON; nan becomes null, and infinity 'inf', as in files of results.
 
@@ -135,10 +160,29 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
             'resamples': RESAMPLES,
             'seed': SEED,
         },
-        'data_sets': {of_dataset.results[0][0].dataset: _contents(of_dataset) for of_dataset in comparison.datasets},
+        'data_sets': {
+            of_dataset.results[0][0].dataset: dataset_values(of_dataset) for of_dataset in comparison.datasets
+        },
     }
     with replacing(path) as partial:
         partial.write_text(json.dumps(contents, indent=1, allow_nan=False) + '\n', encoding='utf-8')
+
+
+def dataset_values(of_dataset: DatasetComparison) -> Any:
+    """Return a DatasetComparison as JSON can hold it."""
+    first = of_dataset.results[0][0]
+    return json_values(
+        {
+            'notes': of_dataset.notes,
+            'clips': {clip.name: clip.num_frames for clip in first.clips},
+            'means': {result.run: result.means() for result, _ in of_dataset.results},
+            'protocols': {result.run: result.protocol for result, _ in of_dataset.results},
+            'differences': {
+                run: {metric: asdict(difference) for metric, difference in differences.items()}
+                for run, differences in of_dataset.differences.items()
+            },
+        }
+    )
 
 
 def _by_dataset(run: str, results: Sequence[Found]) -> dict[str, Found]:
@@ -167,7 +211,7 @@ def _compare_single_datasets(found: Mapping[str, Found], mixed_protocols: bool) 
 def _compare_dataset(found: Mapping[str, Found], mixed_protocols: bool) -> DatasetComparison:
     """Compare runs, {run: (DatasetResult, folder)}, on the clips that all of them have."""
     results = {run: result for run, (result, _) in found.items()}
-    _require_same_metrics(results)
+    require_same_metrics(results)
     clips = {run: {clip.name: clip for clip in result.clips} for run, result in results.items()}
     everywhere = dict.fromkeys(chain.from_iterable(clips.values()))
     common = [name for name in everywhere if all(name in of_run for of_run in clips.values())]
@@ -225,18 +269,6 @@ def _differences(first: DatasetResult, other: DatasetResult) -> dict[str, Paired
     return differences
 
 
-def _require_same_metrics(results: Mapping[str, DatasetResult]) -> None:
-    measured: dict[str, tuple[str, MetricInfo]] = {}
-    for run, result in results.items():
-        for metric, info in result.metrics.items():
-            before, known = measured.setdefault(metric, (run, info))
-            if _measurement(known) != _measurement(info):
-                raise UserError(
-                    f'{result.dataset}: numbers of the metric {metric} are not comparable: {before} has '
-                    f'{_described(known)}, {run} has {_described(info)}; measure both alike'
-                )
-
-
 def _measurement(info: MetricInfo) -> tuple[str, str, dict[str, Any]]:
     """What numbers depend on: label, direction and options."""
     options = {option: value for option, value in info.options.items() if option not in NOT_OF_NUMBERS}
@@ -264,20 +296,3 @@ def _require_same_lengths(dataset: str, clips: Mapping[str, Mapping[str, ClipRes
 def _skipped(names: Sequence[str], total: int) -> str:
     some = ', '.join(names[:MOST_NAMES]) + (', …' if len(names) > MOST_NAMES else '')
     return f'Skipped: {len(names)} of {total} clips, which not all runs have: {some}.'
-
-
-def _contents(of_dataset: DatasetComparison) -> Any:
-    """A DatasetComparison as JSON can hold it."""
-    first = of_dataset.results[0][0]
-    return json_values(
-        {
-            'notes': of_dataset.notes,
-            'clips': {clip.name: clip.num_frames for clip in first.clips},
-            'means': {result.run: result.means() for result, _ in of_dataset.results},
-            'protocols': {result.run: result.protocol for result, _ in of_dataset.results},
-            'differences': {
-                run: {metric: asdict(difference) for metric, difference in differences.items()}
-                for run, differences in of_dataset.differences.items()
-            },
-        }
-    )
