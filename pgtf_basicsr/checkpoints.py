@@ -86,7 +86,7 @@ def read_checkpoint(path: str | Path, mmap: bool = False) -> Checkpoint:
     Raises:
         UserError: The file is missing, damaged, or holds no weights.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_dir():
         raise UserError(f'{path} is a folder, not a file of weights')
     if not path.is_file():

@@ -130,11 +130,11 @@ class Section(BaseModel):
         if is_open and not near:
             return None
         near = near or nearest(key, [*cls.described_keys(), *cls.families])
-        hint = (
-            f'; did you mean {near}?'
-            if near
-            else f'; there are {", ".join([*(known or cls.described_keys()), *cls.families])}'
-        )
+        others = [*(known or cls.described_keys()), *cls.families]
+        if near:
+            hint = f'; did you mean {near}?'
+        else:
+            hint = f'; there are {", ".join(others)}' if others else ', for there are none'
         return f': there is no such option{hint}'
 
 

@@ -17,6 +17,7 @@ from ..restoration.streaming import run_windows
 from .fitting import restore_at_size
 from .method import Method, MethodNeeds
 from .registry import METHOD_REGISTRY
+from .weights import width_of
 
 __all__ = ['BasicVSRPlusPlus']
 
@@ -84,18 +85,13 @@ class BasicVSRPlusPlus(Method):
 
 def _load(weights: str, chunk: int) -> BasicVSRPlusPlusNetwork:
     state = read_checkpoint(weights).state_dict()
-    require(
-        FIRST_LAYER in state,
-        f'{weights} holds no weights of BasicVSR++ with is_low_res_input: false: it has no tensor {FIRST_LAYER}',
-    )
-    net = _build(state, chunk)
+    net = _build(state, width_of(state, FIRST_LAYER, weights, 'BasicVSR++ with is_low_res_input: false'), chunk)
     load_weights(net, state, weights)
     return net
 
 
-def _build(state: StateDict, chunk: int) -> BasicVSRPlusPlusNetwork:
+def _build(state: StateDict, mid_channels: int, chunk: int) -> BasicVSRPlusPlusNetwork:
     """Build the network that the tensors belong to."""
-    mid_channels = len(state[FIRST_LAYER])
     blocks = {name.split('.')[4] for name in state if name.startswith('backbone.backward_1.main.2.')}
     with warnings.catch_warnings():
         # Of the alignment, which it leaves out without a GPU.

@@ -5,10 +5,10 @@ from typing import Literal
 from basicsr.archs.hifacegan_arch import HiFaceGAN as HiFaceGANNetwork
 
 from ..checkpoints import StateDict, load_weights, read_checkpoint
-from ..errors import require
 from .frame_method import FrameMethod
 from .method import MethodNeeds
 from .registry import METHOD_REGISTRY
+from .weights import width_of
 
 __all__ = ['HiFaceGAN']
 
@@ -55,11 +55,9 @@ def _load(weights: str) -> HiFaceGANNetwork:
         for name, tensor in read_checkpoint(weights).state_dict().items()
         if not name.endswith(RUNNING_STATISTICS)
     }
-    require(FIRST_LAYER in state, f'{weights} holds no weights of HiFaceGAN: it has no tensor {FIRST_LAYER}')
+    width = width_of(state, FIRST_LAYER, weights, 'HiFaceGAN')
     # The size concerns a variant alone, the variational one. Of the two names of InstanceNorm it takes the one that
     # BasicSR does not comment on stdout.
-    net = HiFaceGANNetwork(
-        num_feat=len(state[FIRST_LAYER]), use_vae=False, norm_g='spectralspadeinstance3x3', is_train=False
-    )
+    net = HiFaceGANNetwork(num_feat=width, use_vae=False, norm_g='spectralspadeinstance3x3', is_train=False)
     load_weights(net, state, weights)
     return net

@@ -57,6 +57,10 @@ class Method(ABC):
     title: ClassVar[str]
     needs: MethodNeeds
 
+    def __init__(self) -> None:
+        """Build a method that has no options."""
+        super().__init__()
+
     @abstractmethod
     def restore(self, frames: Iterable[Tensor]) -> Iterator[Tensor]:
         """Restore the frames of a clip, a few of them in memory at a time.

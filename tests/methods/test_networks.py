@@ -171,3 +171,11 @@ def test_weights_of_another_network(name, message, pgtformer):
     with pytest.raises(UserError) as refusal:
         build_method({'type': name, 'weights': pgtformer[1]})
     assert message in str(refusal.value) and pgtformer[1] in str(refusal.value)
+
+
+@pytest.mark.parametrize('name, layer', [('BasicVSRPlusPlus', 'feat_extract.0'), ('HiFaceGAN', 'lip_encoder.model.0')])
+@pytest.mark.parametrize('shape', [(), (0, 3, 3, 3)])
+def test_first_layers_that_are_no_convolutions(name, layer, shape, tmp_path):
+    torch.save({'params': {f'{layer}.weight': torch.zeros(shape)}}, tmp_path / 'w.pth')
+    with pytest.raises(UserError, match=f'it has no convolution of name {layer}'):
+        build_method({'type': name, 'weights': str(tmp_path / 'w.pth')})

@@ -109,6 +109,7 @@ def test_missing_package_is_named_with_its_extra(monkeypatch):
             'method Codeforme: type: no method is registered as Codeforme; did you mean CodeFormer?',
         ),
         ({}, 'method : type is missing'),
+        ({'type': 'Input', 'weights': 'a.pth'}, 'method Input: weights: there is no such option, for there are none'),
         (
             {'type': 'CodeFormer', 'weights': 'a.pth', 'fidelty': 0.5},
             'method CodeFormer: fidelty: there is no such option; did you mean fidelity?',
