@@ -20,7 +20,7 @@ def width_of(state: StateDict, layer: str, weights: str | Path, title: str) -> i
     Raises:
         UserError: There is no such convolution.
     """
-    shape = state[layer].shape if layer in state else ()
+    shape = tuple(state[layer].shape) if layer in state else ()
     require(
         len(shape) == 4 and all(shape), f'{weights} holds no weights of {title}: it has no convolution of name {layer}'
     )
