@@ -1,4 +1,4 @@
-"""What holds for all tests: no network, and threads that do not get in each other's way."""
+"""What holds for all tests: no network, and what many of them share."""
 
 import ctypes
 import os
@@ -41,16 +41,6 @@ def offline():
     socket.getaddrinfo = refuse
     yield
     socket.getaddrinfo = look_up
-
-
-@pytest.fixture(autouse=True, scope='module')
-def one_thread(request):
-    """Networks as small as the tests' lose more to waiting for a second thread than they gain."""
-    threads = torch.get_num_threads()
-    if request.module.__name__ != 'tests.archs.test_parity':
-        torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True, scope='session')

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'files',
         nargs='*',
         metavar='FILE',
-        help='option file (YAML), or the name of a packaged one; one that trains is checked for training, any other '
-        'for a test',
+        help='option file (YAML), or the name of a packaged one; one that trains is checked for training, a protocol '
+        'as such, any other for a test',
     )
     parser.add_argument('--reference', action='store_true', help='write a page on every option to standard output')
 

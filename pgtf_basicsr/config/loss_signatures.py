@@ -9,8 +9,8 @@ from torch import Tensor
 
 __all__ = ['compares_frames', 'returns_pair']
 
-# Second parameters of losses that take something else than real frames: codes, labels, or a judgement.
-OTHER_TARGETS = ('codes', 'labels', 'target_is_real', 'weight')
+# Second parameters of losses that take something else than real frames: codes, labels, features, or a judgement.
+OTHER_TARGETS = ('codes', 'labels', 'real_features', 'target_is_real', 'weight')
 
 
 def compares_frames(loss: Any) -> bool:

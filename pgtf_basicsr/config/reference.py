@@ -48,12 +48,16 @@ def reference_page() -> str:
         ('Networks', ARCH_REGISTRY, ()),
         ('Losses', LOSS_REGISTRY, ()),
         ('Metrics', METRIC_REGISTRY, COMPARED),
+        *((title, registry, ()) for title, registry in registries_of_models().items()),
     ):
         parts.append(f'## {title}')
         for item in own(registry):
             parts += [f'### {item.__name__}', first_sentence(item)]
             parts.append(table(argument_rows(item, arguments_of(item, skipped))))
-    parts.append('Metrics take `better` as well, higher or lower, where it is not known which are the better ones.')
+        if registry is METRIC_REGISTRY:
+            parts.append(
+                'Metrics take `better` as well, higher or lower, where it is not known which are the better ones.'
+            )
     # Which there are depends on the version of torch.
     parts += [
         '## Optimizers',
@@ -68,6 +72,14 @@ def reference_page() -> str:
 def own(registry: Any) -> list[Any]:
     """List this package's registered items, by name."""
     return [item for _, item in sorted(registry) if is_own(item)]
+
+
+def registries_of_models() -> dict[str, Any]:
+    """Return the registries that sections of this package's models name items of, by their headings."""
+    found: dict[str, Any] = {}
+    for model in own(MODEL_REGISTRY):
+        found |= description_of(model, RunOptions).registries
+    return found
 
 
 def sections_of(described: type[Section], path: str, level: int, known: type[Section] | None = None) -> list[str]:

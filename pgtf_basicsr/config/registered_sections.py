@@ -69,6 +69,7 @@ SCHEDULERS = {
     'CosineAnnealingRestartLR': lr_scheduler.CosineAnnealingRestartLR,
 }
 # BasicSR leaves these without annotations.
+NETWORK_FILES = tuple((name, ExistingFile | None) for name in ('spynet_path', 'edvr_path'))
 SCHEDULER_ARGUMENTS = {
     'milestones': list[Annotated[int, Ge(0)]],
     'gamma': Positive,
@@ -163,7 +164,7 @@ def _registered(registry):
 def _network(section):
     network = _named(section, *_registered(ARCH_REGISTRY))
     arguments = _arguments(section)
-    arguments_of(network).model_validate(arguments)
+    arguments_of(network, (), NETWORK_FILES).model_validate(arguments)
     if is_own(network):
         _build(network, arguments)
     return section

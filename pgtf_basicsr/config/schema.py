@@ -146,6 +146,8 @@ class RunOptions(Section):
     families: ClassVar[dict[str, tuple[Any, str]]] = {
         'network_*': (Network, 'a network: a registered type and its arguments')
     }
+    # Registries that sections of this file name items of, besides BasicSR's: {heading on the reference page: registry}.
+    registries: ClassVar[dict[str, Any]] = {}
     # Whether the model's validation computes dataset-level metrics, and metrics of codes.
     has_dataset_metrics: ClassVar[bool] = False
     has_code_metrics: ClassVar[bool] = False
@@ -229,7 +231,7 @@ class RunOptions(Section):
             is_train (bool): For training, or for a test.
         """
         yield from _gpus(options)
-        yield from _needed_to_train(options) if is_train else _needed_to_test(options)
+        yield from _needed_to_train(options) if is_train else _needed_to_test(options, cls)
         yield from _data_sets(options, is_train)
         model = _model_of(options)
         if model is not None and model.__module__.partition('.')[0] == 'basicsr':
@@ -280,10 +282,11 @@ def _needed_to_train(options):
             yield (section, key), ' is missing'
 
 
-def _needed_to_test(options):
+def _needed_to_test(options, model_options):
     if options.get('val') is None:
         yield ('val',), ' is missing: a test needs val.save_img'
-    if value(options, 'path', 'pretrain_network_g') is None:
+    has_network = model_options.model_fields['network_g'].is_required()
+    if has_network and value(options, 'path', 'pretrain_network_g') is None:
         yield ('path', 'pretrain_network_g'), ' is missing: a test needs weights'
     if not [name for name in options.get('datasets') or {} if name != 'train']:
         yield ('datasets',), ' holds nothing to test on: it needs a section test, or test_1 and so on'

@@ -32,7 +32,10 @@ __all__ = [
     'DegradationParameters',
     'DegradationRanges',
     'code_and_decode',
+    'coded_padding',
+    'enlarging_mode',
     'gaussian_kernel',
+    'transcode',
 ]
 
 _RESIZE_FLAGS = {'area': cv2.INTER_AREA, 'linear': cv2.INTER_LINEAR, 'cubic': cv2.INTER_CUBIC}
@@ -215,8 +218,8 @@ class Degradation:
         """
         (height, width), frames = with_size(frames)
         low = starmap(self._low_resolution(parameters), zip(frames, parameters.noise, parameters.grey, strict=True))
-        for frame in code_and_decode(low, self.ranges.codec, parameters.crf, self.ranges.preset):
-            yield _enlarge(frame, (width, height), parameters.resize) if self.ranges.resize_back else frame
+        for frame in self._code(low, parameters.crf):
+            yield self._enlarge(frame, (width, height), parameters.resize) if self.ranges.resize_back else frame
 
     def __call__(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw parameters and apply them; see `apply`."""
@@ -238,6 +241,14 @@ class Degradation:
             return _to_uint8(small)
 
         return shrink
+
+    def _code(self, frames: Iterable[np.ndarray], crf: int) -> Iterator[np.ndarray]:
+        """Return frames as the codec leaves them."""
+        return code_and_decode(frames, self.ranges.codec, crf, self.ranges.preset)
+
+    def _enlarge(self, frame: np.ndarray, size: tuple[int, int], mode: str) -> np.ndarray:
+        """Resize a frame to ``size`` (width, height)."""
+        return cv2.resize(frame, size, interpolation=_RESIZE_FLAGS[enlarging_mode(mode)])
 
     def _blur(self, parameters: DegradationParameters) -> Callable[[np.ndarray], np.ndarray]:
         """Return the blur of one clip, a function from a uint8 frame to a float32 one."""
@@ -275,11 +286,34 @@ def code_and_decode(frames: Iterable[np.ndarray], codec: str, crf: int, preset: 
         ValueError: There are no frames.
     """
     (height, width), frames = with_size(frames)
-    decoder_name, codec_options, smallest = _CODECS[codec]
+    padding = coded_padding(height, width, codec)
+    coded = (av.VideoFrame.from_ndarray(np.pad(frame, padding, mode='edge'), format='rgb24') for frame in frames)
+    for decoded in transcode(coded, codec, crf, preset):
+        # PyAV's conversion to RGB sets up a thread pool for every frame, at many times the cost of decoding it.
+        yield cv2.cvtColor(decoded.to_ndarray(), cv2.COLOR_YUV2RGB_I420)[:height, :width]
+
+
+def coded_padding(height: int, width: int, codec: str) -> list[tuple[int, int]]:
+    """Return the padding, as of `numpy.pad`, that a codec's frames (H, W, 3) need."""
     # yuv420p halves the colour planes, so sides have to be even.
-    padding = [(0, max(side + side % 2, least) - side) for side, least in zip((height, width), smallest)] + [(0, 0)]
+    sides = zip((height, width), _CODECS[codec].smallest)
+    return [*((0, max(side + side % 2, least) - side) for side, least in sides), (0, 0)]
+
+
+def transcode(frames: Iterable[av.VideoFrame], codec: str, crf: int, preset: str) -> Iterator[av.VideoFrame]:
+    """Encode frames and decode them again, in memory; arguments are those of `code_and_decode`.
+
+    Args:
+        frames (Iterable[VideoFrame]): All of one size and format, of sides that the codec takes. At least one.
+
+    Yields:
+        VideoFrame: In yuv420p.
+    """
+    frames = iter(frames)
+    first = next(frames)
+    decoder_name, codec_options, _ = _CODECS[codec]
     encoder: Any = av.CodecContext.create(codec, 'w')
-    encoder.height, encoder.width = height + padding[0][1], width + padding[1][1]
+    encoder.height, encoder.width = first.height, first.width
     encoder.pix_fmt = 'yuv420p'
     encoder.time_base = Fraction(1, 25)
     encoder.thread_count = 1  # more threads give other bytes
@@ -287,24 +321,21 @@ def code_and_decode(frames: Iterable[np.ndarray], codec: str, crf: int, preset: 
     decoder: Any = av.CodecContext.create(decoder_name, 'r')
     decoder.thread_count = 1
 
-    coded = (_video_frame(np.pad(frame, padding, mode='edge'), number) for number, frame in enumerate(frames))
-    packets = chain.from_iterable(map(encoder.encode, chain(coded, [None])))
+    packets = chain.from_iterable(map(encoder.encode, chain(_numbered(chain([first], frames)), [None])))
     for packet in chain(packets, [None]):
-        for decoded in decoder.decode(packet):
-            # PyAV's conversion to RGB sets up a thread pool for every frame, at many times the cost of decoding it.
-            yield cv2.cvtColor(decoded.to_ndarray(), cv2.COLOR_YUV2RGB_I420)[:height, :width]
+        yield from decoder.decode(packet)
 
 
-def _video_frame(frame, number):
-    video_frame = av.VideoFrame.from_ndarray(frame, format='rgb24')
-    video_frame.pts = number
-    return video_frame
-
-
-def _enlarge(frame, size, mode):
-    """Resize a frame to ``size`` (width, height)."""
+def enlarging_mode(mode: str) -> str:
+    """Return the mode that enlarges where ``mode`` has shrunk."""
     # Enlarging by area repeats pixels; what stands for it is linear.
-    return cv2.resize(frame, size, interpolation=_RESIZE_FLAGS['linear' if mode == 'area' else mode])
+    return 'linear' if mode == 'area' else mode
+
+
+def _numbered(frames):
+    for number, frame in enumerate(frames):
+        frame.pts = number
+        yield frame
 
 
 def _to_uint8(frame):

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-__all__ = ['AMPLIFICATION', 'CAPTIONS', 'SLICE_FRAMES', 'SLICE_HEIGHT', 'ClipImages']
+__all__ = ['AMPLIFICATION', 'CAPTIONS', 'COLUMN_ORDER', 'SLICE_FRAMES', 'SLICE_HEIGHT', 'ClipImages']
 
 # Bounds memory for long clips, and slices with a line of pixels for each frame still fit a screen.
 SLICE_FRAMES = 300
@@ -13,11 +13,11 @@ SLICE_HEIGHT = 240 / 512
 # A difference of a few levels flickers visibly in motion, but would look black in a still image.
 AMPLIFICATION = 4
 
-COLUMNS = 'From left to right, where available: degraded, restored, ground truth.'
+COLUMN_ORDER = 'From left to right, where available: degraded, restored, ground truth.'
 CAPTIONS = {
-    'frames': f'First, middle and last frame. {COLUMNS}',
+    'frames': 'First, middle and last frame.',
     'slices': f'The same line of pixels of every frame, at the height of the eyes in an aligned face; time runs '
-    f'downward, over the first {SLICE_FRAMES} frames of a longer clip. {COLUMNS} Flicker shows as horizontal '
+    f'downward, over the first {SLICE_FRAMES} frames of a longer clip. Flicker shows as horizontal '
     f'stripes, jitter as ragged edges. Below, where there is ground truth: the absolute difference from it, '
     f'times {AMPLIFICATION}.',
 }
@@ -28,11 +28,15 @@ class ClipImages:
 
     Args:
         num_frames (int): Frames of the clip.
+
+    Attributes:
+        columns (tuple[str]): What images show from left to right: degraded, restored, real, without missing ones.
     """
 
     def __init__(self, num_frames: int) -> None:
         self._chosen = {0, num_frames // 2, num_frames - 1}
         self._num_updates = 0
+        self.columns: tuple[str, ...] = ()
         self._frames: list[np.ndarray] = []
         self._lines: list[np.ndarray] = []
         self._differences: list[np.ndarray] = []
@@ -48,7 +52,9 @@ class ClipImages:
         height, width = restored.shape[:2]
         if degraded is not None:
             degraded = cv2.resize(degraded, (width, height), interpolation=cv2.INTER_NEAREST)
-        columns = [column for column in (degraded, restored, gt) if column is not None]
+        given = {'degraded': degraded, 'restored': restored, 'real': gt}
+        self.columns = tuple(name for name, column in given.items() if column is not None)
+        columns = [column for column in given.values() if column is not None]
         if self._num_updates in self._chosen:
             self._frames.append(np.concatenate(columns, axis=1))
         if self._num_updates < SLICE_FRAMES:

@@ -10,6 +10,7 @@ from basicsr.utils import get_root_logger
 
 from .. import config
 from ..config.metric_specification import specification_of
+from ..data.benchmarks import protocol_of
 from ..errors import UserError
 from ..files import list_visible
 from ..folders import make_fresh_folder
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> None:
     check_names(args, name, folder)
     restored, gt, degraded = find_all(args)
     check(metrics, args.data_set, restored, gt, degraded)
+    protocol = protocol_of(args.gt, args.degraded)
     archived = make_fresh_folder(folder)
     begin_report(folder)
     logger = get_root_logger()
@@ -80,12 +82,12 @@ def run(args: argparse.Namespace) -> None:
             scorer.update(*frames)
             images.update(*frames)
         result = scorer.result(clip)
-        result.pictures = write_images(images, folder, args.data_set, clip)
+        result.pictures, result.columns = write_images(images, folder, args.data_set, clip), images.columns
         clips.append(result)
         collected.append(scorer.collected())
         logger.info(f'Clip {number} of {len(restored)}: {clip}, {result.num_frames} frames')
     whole = whole_scores(metrics, collected)
-    results = [DatasetResult(name, args.data_set, infos, clips, whole)]
+    results = [DatasetResult(name, args.data_set, infos, clips, whole, protocol)]
     write_report(results, folder)
     sys.stdout.write(f'{markdown_table(results)}\nMore in {os.path.relpath(folder)}/metrics.html\n')
 

@@ -1,12 +1,33 @@
-"""Parts of tables as Markdown: numbers, names, aligned columns, footnotes."""
+"""Parts of tables as Markdown: numbers, names, aligned columns, notes."""
 
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-__all__ = ['escaped', 'footnotes', 'markdown_grid', 'number_text']
+__all__ = ['TextTable', 'escaped', 'footnotes', 'markdown_grid', 'markdown_notes', 'number_text']
 
 NO_NUMBER = '–'
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table of texts, which Markdown and pages show alike.
+
+    Attributes:
+        title: Its heading; plain text, as all that it holds.
+        rows: Lists of equal lengths; the first is the heading, and the first column names the rows.
+        notes: Sentences below it.
+    """
+
+    title: str
+    rows: list[list[str]]
+    notes: list[str] = field(default_factory=list)
+
+    def markdown(self) -> str:
+        """Return it with a heading of the third level; ends with a line break."""
+        cells = [[escaped(cell) for cell in row] for row in self.rows]
+        return f'### {escaped(self.title)}\n\n{markdown_grid(cells)}{markdown_notes(self.notes)}'
 
 
 def number_text(number: float, digits: int, sign: str = '-') -> str:
@@ -49,21 +70,26 @@ def markdown_grid(rows: Sequence[Sequence[str]]) -> str:
     return ''.join(lines)
 
 
-def footnotes(titles: Mapping[str, str], *texts: Mapping[str, str]) -> str:
-    """Footnotes of columns as a Markdown list; columns that share a text share its line.
+def footnotes(titles: Mapping[str, str], *texts: Mapping[str, str]) -> list[str]:
+    """Footnotes of columns; columns that share a text share a note.
 
     Args:
         titles (dict): {metric: title of its column}.
         texts (dict): {metric: text}; '' where nothing needs to be said.  The texts of a later dict come after.
 
     Returns:
-        str: '' or lines, with an empty one before them.
+        list[str]: Plain text.
     """
-    lines = []
+    notes = []
     for of_metrics in texts:
         shared: dict[str, list[str]] = {}
         for metric, text in of_metrics.items():
             if text:
                 shared.setdefault(text, []).append(titles[metric])
-        lines += [f'- {", ".join(of_text)}: {text}\n' for text, of_text in shared.items()]
-    return ''.join(['\n', *lines]) if lines else ''
+        notes += [f'{", ".join(of_text)}: {text}' for text, of_text in shared.items()]
+    return notes
+
+
+def markdown_notes(notes: Sequence[str]) -> str:
+    """Notes as a Markdown list: '' or lines, with an empty one before them."""
+    return ''.join(['\n', *(f'- {escaped(note)}\n' for note in notes)]) if notes else ''

@@ -10,6 +10,7 @@ const DASHES = ['', '7 3', '2 3'];
 const DOT = 'm-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0 -3 0';
 const CHART_HEIGHT = 280;
 const SMALLEST_PICTURE = 480;
+const SMALLEST_COLUMN = 240;
 const MARGIN = { left: 58, right: 14, top: 28, bottom: 40 };
 
 // Numbers
@@ -52,9 +53,9 @@ function compareScores(metric, a, b) {
 }
 
 // What the best of some values looks like; undefined if nothing can be said to be the best.
-function bestShown(metric, values) {
+function bestShown(dataset, metric, values) {
   const known = values.filter((value) => !Number.isNaN(value));
-  if (!metric.comparable || known.length < 2) return undefined;
+  if (!dataset.isOneTest || !metric.comparable || known.length < 2) return undefined;
   return shown(known.sort((a, b) => compareScores(metric, a, b))[0], metric.decimals);
 }
 
@@ -129,10 +130,11 @@ function meansTable() {
     ...metrics.map((metric) => element('th', { scope: 'col' }, ...metricTitle(metric), unitOf(metric))))));
   for (const dataset of datasets) {
     const best = metrics.map((metric) => (
-      bestShown(metric, dataset.series.map(({ means }) => number(means[metric.index])))));
+      bestShown(dataset, metric, dataset.series.map(({ means }) => number(means[metric.index])))));
     const body = element('tbody', {}, element('tr', { class: 'group' },
       element('th', { scope: 'rowgroup', colspan: metrics.length + 1 }, element('span', {}, dataset.name,
-        element('span', { class: 'aside' }, plural(dataset.clips.length, 'clip'))))));
+        element('span', { class: 'aside' }, plural(dataset.clips.length, 'clip')),
+        ...protocolOf(dataset)))));
     for (const series of dataset.series) {
       const row = element('tr', { class: series.side }, element('th', { scope: 'row' }, ...breakable(series.label)));
       for (const metric of metrics) {
@@ -150,9 +152,42 @@ function meansTable() {
   return table;
 }
 
+// What the clips were made by; a warning where that is not the same in all runs.
+function protocolOf({ protocol, isOneTest }) {
+  if (!protocol) return [];
+  return [element('span', { class: isOneTest ? 'aside' : 'mixed' }, protocol)];
+}
+
 function notesList() {
   return element('ul', { class: 'notes' }, ...contents.notes.map(({ mark, text }) => (
     element('li', {}, element('sup', {}, mark), ' ', text))));
+}
+
+// Tables of texts
+
+function textTable({ title, rows: [heading, ...rows], notes }, isFolded) {
+  // Numbers and intervals are flush right, a column with anything else flush left.
+  const classes = heading.map((_, index) => (rows.every((row) => /^[[+−\-–∞\d]/.test(row[index])) ? '' : 'words'));
+  const cells = (row) => row.map((text, index) => (
+    index ? element('td', { class: classes[index] }, text) : element('th', { scope: 'row' }, text)));
+  const headings = heading.map((text, index) => element('th', { scope: 'col', class: classes[index] }, text));
+  const table = element('table', { class: 'texts' },
+    element('thead', {}, element('tr', {}, ...headings)),
+    element('tbody', {}, ...rows.map((row) => element('tr', {}, ...cells(row)))));
+  const parts = [scrolling(title, table), ...textList(notes)];
+  if (isFolded) return element('details', {}, element('summary', {}, title), ...parts);
+  return element('div', {}, element('h3', {}, title), ...parts);
+}
+
+function textList(notes) {
+  return notes.length ? [element('ul', { class: 'notes' }, ...notes.map((note) => element('li', {}, note)))] : [];
+}
+
+function textSection({ title, tables, text, notes }) {
+  return element('section', { 'aria-label': title }, element('h2', {}, title),
+    ...(text ? [element('p', { class: 'aside' }, text)] : []),
+    ...tables.map((table) => textTable(table, tables.length > 1)),
+    ...textList(notes));
 }
 
 // A box in which something wide scrolls; it takes the focus so that arrow keys scroll it.
@@ -229,7 +264,7 @@ class ClipsTable {
       element('td', {}, frames));
     for (const metric of measured) {
       const values = columns.map(({ scores }) => number(scores[clip][metric.index]));
-      const best = bestShown(metric, values);
+      const best = bestShown(this.dataset, metric, values);
       row.append(...values.map((value, index) => {
         const cell = scoreCell(metric, value, best);
         cell.className = columns[index].side;
@@ -419,12 +454,12 @@ class Chart {
 
 // Pictures
 
-function figure(kind, name, label) {
+function figure(kind, name, label, smallest) {
   const stored = document.getElementById(`picture-${name}`);
   const caption = element('figcaption', {}, ...breakable(label));
   if (!stored) return element('figure', {}, caption, element('p', { class: 'aside' }, 'This picture was not found.'));
   const { width, height } = stored.dataset;
-  const factor = Math.max(1, Math.floor(SMALLEST_PICTURE / width));
+  const factor = Math.max(1, Math.floor(smallest / width));
   const image = element('img', {
     class: factor > 1 ? `${kind} enlarged` : kind,
     width: factor * width,
@@ -501,17 +536,20 @@ class Section {
   }
 
   showPictures() {
-    const restored = this.dataset.series.filter(({ pictures }) => pictures);
+    const { sideBySide, shared } = this.dataset;
+    const of = (label) => (label in shared ? [{ label, pictures: shared[label] }] : []);
+    const shown = [
+      ...of('degraded input'), ...this.dataset.series.filter(({ pictures }) => pictures), ...of('ground truth')];
     const { frames } = this.dataset.clips[this.clip];
     const numbers = [...new Set([0, Math.floor(frames / 2), frames - 1])].join(', ');
     this.pictures.replaceChildren();
     for (const [kind, title] of [['frames', `Frames ${numbers}`], ['slices', 'Slices through time']]) {
-      const figures = restored.filter(({ pictures }) => kind in pictures[this.clip])
-        .map(({ label, pictures }) => figure(kind, pictures[this.clip][kind], label));
-      if (figures.length) {
-        const caption = element('p', { class: 'caption' }, contents.captions[kind]);
-        this.pictures.append(element('h4', {}, title), caption, ...figures);
-      }
+      const figures = shown.filter(({ pictures }) => kind in pictures[this.clip]).map(({ label, pictures }) => (
+        figure(kind, pictures[this.clip][kind], label, sideBySide ? SMALLEST_COLUMN : SMALLEST_PICTURE)));
+      if (!figures.length) continue;
+      const caption = [contents.captions[kind], ...(sideBySide ? [] : [contents.columnOrder])].join(' ');
+      const side = element('div', { class: sideBySide ? 'tiles' : '' }, ...figures);
+      this.pictures.append(element('h4', {}, title), element('p', { class: 'caption' }, caption), side);
     }
   }
 }
@@ -542,8 +580,10 @@ function showChosen() {
 }
 
 document.querySelector('main').replaceChildren(
+  ...contents.warnings.map((text) => element('p', { class: 'warning', role: 'alert' }, text)),
   element('section', { 'aria-label': 'Means' },
     element('h2', {}, 'Means over clips'), scrolling('Means', meansTable()), notesList()),
+  ...contents.sections.map(textSection),
   ...sections.map(({ node }) => node));
 for (const section of sections) if (section.dataset.clips.length) section.show(0);
 showChosen()?.title.scrollIntoView();

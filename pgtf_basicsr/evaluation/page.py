@@ -4,7 +4,8 @@ import base64
 import html
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,17 @@ import cv2
 from ..errors import DataError
 from ..files import replacing
 from ..images import read_image
-from .clip_images import CAPTIONS
+from .clip_images import CAPTIONS, COLUMN_ORDER
+from .markdown import TextTable, escaped, markdown_notes
+from .protocols import have_one_protocol, protocol_text
 from .results import ClipResult, DatasetResult, MetricInfo
 
-__all__ = ['write_page']
+__all__ = ['PageSection', 'write_page']
 
 # Images are embedded as JPEG, no wider than this; the originals stay beside the results.
 MAX_WIDTH = 1200
+# Of a single column, where runs are shown side by side.
+MAX_COLUMN_WIDTH = 400
 JPEG_OPTIONS = [
     cv2.IMWRITE_JPEG_QUALITY,
     88,
@@ -31,10 +36,49 @@ JPEG_OPTIONS = [
 CURVE_DIGITS = 5
 NOT_OF_PAPER = '†'
 
-# Kind of an image and its file.
-PageImage = tuple[str, Path]
+# What images of all runs have alike, and what the page calls it.
+SHARED_COLUMNS = {'degraded': 'degraded input', 'real': 'ground truth'}
 # Results of a dataset in a run and the run's folder.
 Found = tuple[DatasetResult, str | Path]
+
+
+@dataclass(frozen=True)
+class PageSection:
+    """Tables between the means and the clips, with a heading; all of it plain text.
+
+    Attributes:
+        title: The heading.
+        tables: `TextTable` s; several are folded up.
+        text: What stands below the heading.
+        notes: Sentences, as a list.
+    """
+
+    title: str
+    tables: list[TextTable] = field(default_factory=list)
+    text: str = ''
+    notes: list[str] = field(default_factory=list)
+
+    def markdown(self) -> str:
+        """Return it with a heading of the second level; ends with a line break."""
+        text = f'{escaped(self.text)}\n' if self.text else ''
+        tables = [table.markdown() for table in self.tables]
+        return '\n'.join([f'## {escaped(self.title)}\n', text, *tables]) + markdown_notes(self.notes).lstrip('\n')
+
+
+@dataclass(frozen=True)
+class PageImage:
+    """An image of the page.
+
+    Attributes:
+        kind: 'frames' or 'slices'.
+        path: Its file.
+        column: (number, how many there are) of the column that is shown; None shows all.
+    """
+
+    kind: str
+    path: Path
+    column: tuple[int, int] | None = None
+
 
 HEAD = """<!DOCTYPE html>
 <html lang="en">
@@ -54,27 +98,39 @@ script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
 """
 
 
-def write_page(path: str | Path, title: str, results: Sequence[Found]) -> None:
+def write_page(
+    path: str | Path,
+    title: str,
+    results: Sequence[Found],
+    sections: Sequence[PageSection] = (),
+    warnings: Sequence[str] = (),
+) -> None:
     """Write scores, curves and images of runs as one HTML file that needs no other file and no network.
 
     Args:
         path (str | Path): The file; its folder must exist.
         title (str): Heading of the page.
         results (list): Pairs (DatasetResult, folder), in the order of the tables' rows.  Paths of images are relative
-            to the folder.  Results of the same dataset are compared with each other.  An image that is missing or not
-            readable is skipped, and the page says so.
+            to the folder.  Results of the same dataset are compared with each other, and the images of a clip stand
+            side by side.  An image that is missing or not readable is skipped, and the page says so.
+        sections (list[PageSection]): What else the page shows.
+        warnings (list[str]): Sentences at its top.
 
     Raises:
         OSError: The file cannot be written.
     """
     images: list[PageImage] = []
-    contents = _contents(results, images)
+    contents = {
+        **_contents(results, images),
+        'sections': [asdict(section) for section in sections],
+        'warnings': list(warnings),
+    }
     # Names come from file systems, where they need not be valid Unicode.
     with replacing(path) as partial, open(partial, 'w', encoding='utf-8', errors='replace') as page:
         page.write(HEAD.format(title=html.escape(title), style=_asset('page.css')))
         page.write(f'<script type="application/json" id="contents">{_embedded(contents)}</script>\n')
         for number, image in enumerate(images):
-            page.write(_image_script(f'picture-{number}', *image))
+            page.write(_image_script(f'picture-{number}', image))
         page.write(f'<script>\n{_asset("page.js")}</script>\n</body>\n</html>\n')
 
 
@@ -96,6 +152,7 @@ def _contents(results: Sequence[Found], images: list[PageImage]) -> dict[str, An
         'metrics': metrics,
         'notes': [{'mark': mark, 'text': text} for text, mark in in_order],
         'captions': CAPTIONS,
+        'columnOrder': COLUMN_ORDER,
         'datasets': [_dataset(name, of_runs, list(infos), images) for name, of_runs in datasets.items()],
     }
 
@@ -128,19 +185,37 @@ def _dataset(name: str, results: Sequence[Found], metrics: Sequence[str], images
         lengths[clip.name] = max(clip.num_frames, lengths.get(clip.name, 0))
     degraded: list[dict[str, Any]] = []
     restored: list[dict[str, Any]] = []
+    shared: dict[str, list[dict[str, int]]] = {}
+    side_by_side = _is_side_by_side(results)
     for result, folder in results:
         if 'degraded' in result.sides():
             series = _series(result, 'degraded', metrics, lengths)
             # Runs usually restore the same clips, so their input is shown once.
             if all({**series, 'run': other['run']} != other for other in degraded):
                 degraded.append(series)
-        numbers = [_numbered(clip.pictures, folder, images) for clip in _in_order(result, lengths)]
+        clips = _in_order(result, lengths)
+        if side_by_side:
+            for column, label in SHARED_COLUMNS.items():
+                if label not in shared and any(column in clip.columns for clip in clips):
+                    shared[label] = [_numbered(clip, folder, images, column) for clip in clips]
+        numbers = [_numbered(clip, folder, images, 'restored' if side_by_side else None) for clip in clips]
         restored.append({**_series(result, 'restored', metrics, lengths), 'pictures': numbers})
+    protocols = [result for result, _ in results]
     return {
         'name': name,
+        'protocol': protocol_text(protocols),
+        'isOneTest': have_one_protocol(protocols),
         'clips': [{'name': clip, 'frames': length} for clip, length in lengths.items()],
         'series': degraded + restored,
+        'sideBySide': side_by_side,
+        'shared': shared,
     }
+
+
+def _is_side_by_side(results: Sequence[Found]) -> bool:
+    """Whether there are several runs, and it is known of all their images what they show where."""
+    clips = [clip for result, _ in results for clip in result.clips]
+    return len(results) > 1 and all(clip.columns for clip in clips if clip.pictures)
 
 
 def _series(result: DatasetResult, side: str, metrics: Sequence[str], clips: Iterable[str]) -> dict[str, Any]:
@@ -170,11 +245,14 @@ def _in_order(result: DatasetResult, clips: Iterable[str]) -> list[ClipResult]:
     return [known.get(name, ClipResult(name, 0, {})) for name in clips]
 
 
-def _numbered(paths: Mapping[str, str], folder: str | Path, images: list[PageImage]) -> dict[str, int]:
-    """{kind: number} of the images of a clip, which are appended to `images`."""
+def _numbered(clip: ClipResult, folder: str | Path, images: list[PageImage], column: str | None) -> dict[str, int]:
+    """{kind: number} of the images of a clip, or of one of their columns, which are appended to `images`."""
+    if column is not None and column not in clip.columns:
+        return {}
+    place = None if column is None else (clip.columns.index(column), len(clip.columns))
     first = len(images)
-    images.extend((kind, Path(folder) / path) for kind, path in paths.items())
-    return {kind: number for number, kind in enumerate(paths, first)}
+    images.extend(PageImage(kind, Path(folder) / path, place) for kind, path in clip.pictures.items())
+    return {kind: number for number, kind in enumerate(clip.pictures, first)}
 
 
 def _number(value: float) -> float | str | None:
@@ -192,17 +270,23 @@ def _embedded(contents: Any) -> str:
     return text.replace('<', '\\u003c').replace('\u2028', '\\u2028').replace('\u2029', '\\u2029')
 
 
-def _image_script(name: str, kind: str, path: Path) -> str:
+def _image_script(name: str, shown: PageImage) -> str:
     """An image as base64 in a script that is not run, so that the browser only decodes images that are shown."""
     try:
-        image = cv2.cvtColor(read_image(path), cv2.COLOR_RGB2BGR)
+        image = cv2.cvtColor(read_image(shown.path), cv2.COLOR_RGB2BGR)
     except DataError:
         return ''
+    max_width = MAX_WIDTH
+    if shown.column is not None:
+        number, count = shown.column
+        column_width = image.shape[1] // count
+        image = image[:, number * column_width : (number + 1) * column_width]
+        max_width = MAX_COLUMN_WIDTH
     height, width = image.shape[:2]
-    if width > MAX_WIDTH:
+    if width > max_width:
         # Slices keep their height: averaged over neighbouring frames, flicker would vanish.
-        height = height if kind == 'slices' else round(height * MAX_WIDTH / width)
-        width = MAX_WIDTH
+        height = height if shown.kind == 'slices' else round(height * max_width / width)
+        width = max_width
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     _, data = cv2.imencode('.jpg', image, JPEG_OPTIONS)
     text = base64.b64encode(data.tobytes()).decode('ascii')

@@ -58,6 +58,7 @@ class ClipResult:
         curves: {metric: {side: one number a frame}}; nan for frames without a value.
         pictures: {'frames': path, 'slices': path}, of those that exist, relative to the folder of the
             results' file.
+        columns: What these show from left to right, see `clip_images.ClipImages`; empty where it is not known.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ClipResult:
     scores: dict[str, dict[str, float]]
     curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     pictures: dict[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
 
 @dataclass
@@ -77,6 +79,7 @@ class DatasetResult:
         metrics: {metric: MetricInfo}, in the order of tables' columns.
         clips: ClipResults, in the order of their names.
         whole: {metric: {side: number}} of dataset-level metrics.
+        protocol: Name and hash of the protocol that the clips were made by, NAME@HASH; '' where there is none.
     """
 
     run: str
@@ -84,6 +87,7 @@ class DatasetResult:
     metrics: dict[str, MetricInfo]
     clips: list[ClipResult]
     whole: dict[str, dict[str, float]] = field(default_factory=dict)
+    protocol: str = ''
 
     def sides(self) -> tuple[str, ...]:
         """Those of `SIDES` that have a score."""
@@ -121,12 +125,14 @@ def write_results(result: DatasetResult, path: Path) -> None:
     contents = {
         'run': result.run,
         'data_set': result.dataset,
+        'protocol': result.protocol,
         'metrics': {name: asdict(info) for name, info in result.metrics.items()},
         'mean': result.means(),
         'clips': {clip.name: clip.scores for clip in result.clips},
         'frames': {clip.name: clip.num_frames for clip in result.clips},
         'whole': result.whole,
         'pictures': {clip.name: clip.pictures for clip in result.clips},
+        'columns': {clip.name: clip.columns for clip in result.clips},
         'curves': {clip.name: clip.curves for clip in result.clips},
     }
     # One line for each part: with a line for each number of a curve, nobody could read the means at the top.
@@ -156,11 +162,14 @@ def read_results(path: str | Path) -> DatasetResult:
                 _read(scores),
                 _read(contents['curves'][name]),
                 contents['pictures'][name],
+                tuple(contents.get('columns', {}).get(name, ())),
             )
             for name, scores in contents['clips'].items()
         ]
         metrics = {name: MetricInfo(**info) for name, info in contents['metrics'].items()}
-        return DatasetResult(contents['run'], contents['data_set'], metrics, clips, _read(contents['whole']))
+        # Older files state none.
+        protocol = contents.get('protocol', '')
+        return DatasetResult(contents['run'], contents['data_set'], metrics, clips, _read(contents['whole']), protocol)
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(
             f'{path} is not a file of results: it should be a metrics_<dataset>.json that basicsr test or '

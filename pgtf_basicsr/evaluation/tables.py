@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..config.metric_specification import specification_of
-from .markdown import escaped, footnotes, markdown_grid, number_text
+from .markdown import escaped, footnotes, markdown_grid, markdown_notes, number_text
+from .protocols import have_one_protocol, protocol_text
 from .results import DatasetResult, MetricInfo, all_metrics
 
 __all__ = ['column_titles', 'digits_of', 'heading', 'markdown_table']
@@ -17,7 +18,8 @@ def markdown_table(results: Sequence[DatasetResult]) -> str:
     """Means as Markdown that is aligned for a terminal as well: a table for each dataset, with its footnotes.
 
     Rows are the degraded input, once when all runs have the same numbers for it, and then the runs.  The best run's
-    number is bold where several have one; runs whose numbers look equal are equally good.
+    number is bold where several have one; runs whose numbers look equal are equally good, and of runs on different
+    protocols none is best.
 
     Args:
         results (list[DatasetResult]): Results of one run's datasets, or of several runs, whose metrics were measured
@@ -43,8 +45,7 @@ def column_titles(metrics: Mapping[str, MetricInfo]) -> dict[str, str]:
     """
     titles = [info.title for info in metrics.values()]
     return {
-        metric: escaped(info.title if titles.count(info.title) == 1 else f'{info.title} {metric}')
-        + '†' * (not info.of_paper)
+        metric: (info.title if titles.count(info.title) == 1 else f'{info.title} {metric}') + '†' * (not info.of_paper)
         for metric, info in metrics.items()
     }
 
@@ -68,12 +69,14 @@ class _Row:
         means: {metric: number} of the metrics that were measured.
         counts: {metric: clips that have a score}, of the metrics that are a mean over clips.
         total: Number of clips.
+        protocol: What the clips were made by.
     """
 
     name: str
     means: dict[str, float]
     counts: dict[str, int]
     total: int
+    protocol: str = ''
 
 
 def _dataset_table(name: str, results: Sequence[DatasetResult]) -> str:
@@ -86,17 +89,17 @@ def _dataset_table(name: str, results: Sequence[DatasetResult]) -> str:
     titles = column_titles(metrics)
     columns = [['', *(escaped(row.name) for row in rows)]]
     for metric, info in metrics.items():
-        columns.append([heading(titles[metric], info), *_cells(metric, info, degraded, restored)])
+        columns.append([escaped(heading(titles[metric], info)), *_cells(metric, info, degraded, restored)])
     notes = footnotes(
         titles,
-        {metric: escaped(info.label) for metric, info in metrics.items()},
+        {metric: info.label for metric, info in metrics.items()},
         {
             metric: '' if info.of_paper else "not comparable with the paper's numbers"
             for metric, info in metrics.items()
         },
         {metric: _coverage(metric, rows) for metric in metrics},
     )
-    return f'## {escaped(name)}\n\n{_sizes(results)}\n\n{markdown_grid(list(zip(*columns)))}{notes}'
+    return f'## {escaped(name)}\n\n{_sizes(results)}\n\n{markdown_grid(list(zip(*columns)))}{markdown_notes(notes)}'
 
 
 def _row(name: str, result: DatasetResult, side: str) -> _Row:
@@ -107,6 +110,7 @@ def _row(name: str, result: DatasetResult, side: str) -> _Row:
         {metric: result.mean(metric, side) for metric in scored + whole},
         {metric: len(result.clip_scores(metric, side)) for metric in scored},
         len(result.clips),
+        result.protocol,
     )
 
 
@@ -137,7 +141,7 @@ def _cells(metric: str, info: MetricInfo, degraded: Sequence[_Row], restored: Se
     digits = digits_of(info)
     texts = [number_text(row.means.get(metric, math.nan), digits) for row in (*degraded, *restored)]
     numbers = [row.means[metric] for row in restored if not math.isnan(row.means.get(metric, math.nan))]
-    if len(numbers) < 2:
+    if len(numbers) < 2 or len({row.protocol for row in restored}) > 1:
         return texts
     best = number_text(max(numbers) if info.better == 'higher' else min(numbers), digits)
     # Blanks in the place of asterisks keep digits below each other in a terminal.
@@ -151,7 +155,7 @@ def _coverage(metric: str, rows: Sequence[_Row]) -> str:
     covered: dict[str, list[str]] = {}
     for row in rows:
         if metric in row.counts:
-            covered.setdefault(f'{row.counts[metric]} of {_counted(row.total, "clip")}', []).append(escaped(row.name))
+            covered.setdefault(f'{row.counts[metric]} of {_counted(row.total, "clip")}', []).append(row.name)
     if all(row.counts.get(metric, row.total) == row.total for row in rows):
         return ''
     if len(covered) == 1:
@@ -164,14 +168,16 @@ def _coverage(metric: str, rows: Sequence[_Row]) -> str:
 
 
 def _sizes(results: Sequence[DatasetResult]) -> str:
-    """How many clips and frames the numbers are of."""
+    """How many clips and frames the numbers are of, and by which protocol these were made."""
     sizes = [
         f'{_counted(len(result.clips), "clip")}, {_counted(sum(clip.num_frames for clip in result.clips), "frame")}'
         for result in results
     ]
-    if len(set(sizes)) == 1:
-        return sizes[0]
-    return '; '.join(f'{escaped(result.run)}: {size}' for result, size in zip(results, sizes))
+    protocol = escaped(protocol_text(results))
+    if not have_one_protocol(results):
+        protocol = f'**{protocol}**'
+    size = '; '.join(f'{escaped(result.run)}: {size}' for result, size in zip(results, sizes))
+    return ', '.join(filter(None, [sizes[0] if len(set(sizes)) == 1 else size, protocol]))
 
 
 def _counted(number: int, noun: str) -> str:

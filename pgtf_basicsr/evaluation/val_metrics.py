@@ -11,7 +11,15 @@ from ..config.metric_specification import MetricSpecification, label_of, specifi
 from ..errors import UserError
 from .results import ClipResult, MetricInfo
 
-__all__ = ['COLUMN_ORDER', 'ClipScorer', 'describe_metrics', 'is_measured', 'require_clips', 'whole_scores']
+__all__ = [
+    'COLUMN_ORDER',
+    'ClipScorer',
+    'describe_available',
+    'describe_metrics',
+    'is_measured',
+    'require_clips',
+    'whole_scores',
+]
 
 # Columns of tables: the paper's, then ours; other metrics come after them.
 COLUMN_ORDER = (
@@ -46,17 +54,33 @@ def describe_metrics(metrics: Metrics) -> dict[str, MetricInfo]:
     Raises:
         UserError: A file or a package is missing; the message says which.
     """
-    infos = {}
+    infos, missing = describe_available(metrics)
+    for name, reason in missing.items():
+        raise UserError(f'metric {name}: {reason}')
+    return infos
+
+
+def describe_available(metrics: Metrics) -> tuple[dict[str, MetricInfo], dict[str, str]]:
+    """Collect what tables show of the metrics whose files and packages are there.
+
+    Args:
+        metrics (dict): {name: dict(type=..., **arguments)}.
+
+    Returns:
+        tuple: {name: MetricInfo}, in the order of tables' columns; {name: what is missing} of the others.
+    """
+    infos, missing = {}, {}
     for name in sorted(metrics, key=lambda name: _column(metrics[name]['type'])):
         options = metrics[name]
         specification = specification_of(options)
         try:
             label, of_paper = label_of(options)
         except UserError as error:
-            raise UserError(f'metric {name}: {error}') from error
+            missing[name] = str(error)
+            continue
         title = specification.title or name
         infos[name] = MetricInfo(title, specification.unit, specification.better, label, of_paper, dict(options))
-    return infos
+    return infos, missing
 
 
 def require_clips(

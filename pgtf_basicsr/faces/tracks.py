@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from .detection import Face
 from .squares import FaceSquare, face_square
 
-__all__ = ['Track', 'box_iou', 'follow_faces', 'track_faces']
+__all__ = ['FaceFollower', 'Track', 'box_iou', 'follow_faces', 'track_faces']
 
 # How far a face may be from where its motion predicts it, in sides of its square: after one frame, for each further
 # frame, and at most. Two people cheek to cheek are about half a side apart.
@@ -62,38 +62,70 @@ def track_faces(frames: Sequence[Sequence[Face]], cuts: Iterable[int], max_gap: 
 def follow_faces(
     frames: Iterable[Sequence[FaceSquare]], cuts: Iterable[int], max_gap: int, start_score: float = 0
 ) -> list[list[tuple[int, int]]]:
-    """Follow all faces from frame to frame, through gaps, crossings, entries and exits.
+    """Follow all faces from frame to frame, see `FaceFollower`.
+
+    Args:
+        frames (Iterable[Sequence[FaceSquare]]): The faces of each frame, read once.
+        cuts (Iterable[int]): Numbers of the first frames of new shots, where every track ends.
+        max_gap, start_score: As of `FaceFollower`.
+
+    Returns:
+        list[list[tuple[int, int]]]: Tracks in the order of their first frames, each as (number of the frame, index of
+        the face in it).
+    """
+    cuts, follower = set(cuts), FaceFollower(max_gap, start_score)
+    tracks: dict[int, list[tuple[int, int]]] = {}
+    for number, faces in enumerate(frames):
+        for index, track in enumerate(follower.add(faces, number in cuts)):
+            if track is not None:
+                tracks.setdefault(track, []).append((number, index))
+    return list(tracks.values())
+
+
+class FaceFollower:
+    """Follows all faces from frame to frame as they come, through gaps, crossings, entries and exits.
 
     Each track predicts where its face is, at constant speed; faces are assigned so that the sum of distances from the
     predictions is least (the Hungarian method). Distances are in sides of the face's square, whatever its size in
     pixels, so that two faces that cross, even with one of them hidden for some frames, keep their tracks.
 
     Args:
-        frames (Iterable[Sequence[FaceSquare]]): The faces of each frame, read once.
-        cuts (Iterable[int]): Numbers of the first frames of new shots, where every track ends.
         max_gap (int): Number of frames for which a face may be missing.
         start_score (float): A face of a lower score continues a track, but begins none.
-
-    Returns:
-        list[list[tuple[int, int]]]: Tracks in the order of their first frames, each as (number of the frame, index of
-        the face in it).
     """
-    cuts = set(cuts)
-    tracks: list[list[tuple[int, int]]] = []
-    open_tracks: list[_Motion] = []
-    for number, faces in enumerate(frames):
-        open_tracks = [motion for motion in open_tracks if number not in cuts and number - motion.number <= max_gap + 1]
-        matches = _match(open_tracks, faces, number)
+
+    def __init__(self, max_gap: int, start_score: float = 0):
+        self._max_gap, self._start_score = max_gap, start_score
+        self._open: list[_Motion] = []
+        self._frames = self._tracks = 0
+
+    def add(self, faces: Sequence[FaceSquare], is_cut: bool = False) -> list[int | None]:
+        """Take the faces of the next frame.
+
+        Args:
+            faces (Sequence[FaceSquare]): The faces.
+            is_cut (bool): Whether a new shot begins, where every track ends.
+
+        Returns:
+            list[int | None]: The track of each face, numbered from 0 in the order of their first frames; None for a
+            face that begins none.
+        """
+        number = self._frames
+        self._frames += 1
+        oldest = number - self._max_gap - 1
+        self._open = [motion for motion in self._open if not is_cut and motion.number >= oldest]
+        matches = _match(self._open, faces, number)
+        tracks: list[int | None] = []
         for index, face in enumerate(faces):
-            if index in matches:
-                matches[index].update(number, face)
-                matches[index].places.append((number, index))
-            elif face.score >= start_score:
-                motion = _Motion(number, face)
-                motion.places.append((number, index))
-                tracks.append(motion.places)
-                open_tracks.append(motion)
-    return tracks
+            motion = matches.get(index)
+            if motion is not None:
+                motion.update(number, face)
+            elif face.score >= self._start_score:
+                motion = _Motion(self._tracks, number, face)
+                self._tracks += 1
+                self._open.append(motion)
+            tracks.append(None if motion is None else motion.track)
+        return tracks
 
 
 def box_iou(one: np.ndarray, other: np.ndarray) -> float:
@@ -108,13 +140,12 @@ class _Motion:
     """Place and velocity of a face: a line through its last places, updated by a g-h filter of expanding memory.
 
     Attributes:
+        track (int): Number of the track.
         number (int): Number of the last frame with the face.
-        places (list[tuple[int, int]]): The track.
     """
 
-    def __init__(self, number: int, face: FaceSquare):
-        self.number = number
-        self.places: list[tuple[int, int]] = []
+    def __init__(self, track: int, number: int, face: FaceSquare):
+        self.track, self.number = track, number
         self._x, self._y, self._size = face.x, face.y, face.size
         self._speed_x = self._speed_y = 0.0
         self._count = 1

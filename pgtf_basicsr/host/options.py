@@ -63,6 +63,7 @@ def run_options(options: dict, args: argparse.Namespace, root_path: str, is_trai
     """
     opt = deepcopy(options)
     opt['option_file'] = os.fspath(args.opt)
+    opt.setdefault('path', {})
     _start_processes(opt, args)
     opt['auto_resume'] = args.auto_resume
     opt['is_train'] = is_train

@@ -5,6 +5,7 @@ from .code_cross_entropy_loss import CodeCrossEntropyLoss
 from .code_feature_loss import CodeFeatureLoss
 from .code_focal_loss import CodeFocalLoss
 from .combined_loss import CombinedLoss, PerceptualPair
+from .feature_matching_loss import FeatureMatchingLoss
 from .gradient_l1_loss import GradientL1Loss
 from .lpips_loss import LPIPSLoss
 from .msrl_loss import MSRLLoss
@@ -18,6 +19,7 @@ __all__ = [
     'CodeFeatureLoss',
     'CodeFocalLoss',
     'CombinedLoss',
+    'FeatureMatchingLoss',
     'GradientL1Loss',
     'LPIPSLoss',
     'MSRLLoss',

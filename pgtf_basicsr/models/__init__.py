@@ -1,6 +1,8 @@
 """Models that BasicSR's training and test loop drives."""
 
 from .face_parsing_model import FaceParsingModel
+from .hifacegan_video_model import HiFaceGANVideoModel
+from .method_comparison_model import MethodComparisonModel
 from .pgtformer_model import PGTFormerModel
 from .ts_vqgan_model import TSVQGANModel
 from .with_losses import (
@@ -18,6 +20,8 @@ __all__ = [
     'EDVRModelWithLosses',
     'ESRGANModelWithLosses',
     'FaceParsingModel',
+    'HiFaceGANVideoModel',
+    'MethodComparisonModel',
     'PGTFormerModel',
     'SRGANModelWithLosses',
     'SRModelWithLosses',

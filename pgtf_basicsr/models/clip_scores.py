@@ -17,13 +17,15 @@ class ClipScores:
         run (str): Name of the run.
         data_set (str): Name of the dataset.
         metrics (dict): {name: MetricInfo}, see `evaluation.val_metrics.describe_metrics`.
+        protocol (str): What the clips were made by, see `data.benchmarks.protocol_of_dataset`.
     """
 
     # Name of the second of two scores.
     baseline = 'degraded'
 
-    def __init__(self, run: str, data_set: str, metrics: dict[str, Any]) -> None:
-        self._run, self._data_set, self._metrics = run, data_set, metrics
+    def __init__(self, run: str, data_set: str, metrics: dict[str, Any], protocol: str = '') -> None:
+        self._protocol = protocol
+        self._run, self._data_set, self.metrics = run, data_set, metrics
         self._clips: list[Any] = []
         self._collected: dict[str, Any] = {}
 
@@ -37,7 +39,7 @@ class ClipScores:
 
     def gathered(self) -> 'ClipScores':
         """Gather the scores of all ranks, in the order of the clips' names; every rank must call it."""
-        scores = ClipScores(self._run, self._data_set, self._metrics)
+        scores = ClipScores(self._run, self._data_set, self.metrics, self._protocol)
         for clips, collected in gathered((self._clips, self._collected)):
             scores._clips += clips
             scores._collected |= collected
@@ -47,11 +49,11 @@ class ClipScores:
     @cached_property
     def result(self):
         """DatasetResult of the metrics that were measured, once all clips are there."""
-        options = {name: info.options for name, info in self._metrics.items()}
+        options = {name: info.options for name, info in self.metrics.items()}
         whole = whole_scores(options, [self._collected[clip.name] for clip in self._clips])
         measured = {name for clip in self._clips for name in clip.scores} | set(whole)
-        metrics = {name: info for name, info in self._metrics.items() if name in measured}
-        return DatasetResult(self._run, self._data_set, metrics, self._clips, whole)
+        metrics = {name: info for name, info in self.metrics.items() if name in measured}
+        return DatasetResult(self._run, self._data_set, metrics, self._clips, whole, self._protocol)
 
     def directions(self) -> dict[str, str]:
         """Return {metric: 'higher' or 'lower'}, whichever is better."""

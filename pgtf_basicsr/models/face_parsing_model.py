@@ -71,8 +71,8 @@ class FaceParsingModel(TrainableModel):
         losses['pixel_accuracy'] = (main.detach().argmax(1) == self.mask).float().mean()
         return losses
 
-    def new_scores(self, data_set: str) -> ParsingScores:
-        return ParsingScores(data_set, self.get_bare_model(self.net_g).num_classes)
+    def new_scores(self, dataset: Any) -> ParsingScores:
+        return ParsingScores(dataset.opt['name'], self.get_bare_model(self.net_g).num_classes)
 
     @torch.no_grad()
     def score(

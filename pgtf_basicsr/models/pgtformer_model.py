@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from itertools import tee
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from ..checkpoints import checksum
 from ..config.metric_specification import specification_of
 from ..data.clip_stream import ClipStream
 from .building import build_network
+from .code_streams import codes_of_frames
 from .pgtformer_options import PGTFormerOptions
 from .video_face_model import VideoFaceModel
 
@@ -109,7 +109,4 @@ class PGTFormerModel(VideoFaceModel):
     def codes(self, net: nn.Module, clip: ClipStream) -> Iterator[tuple[torch.Tensor, torch.Tensor] | None]:
         if not (self.measures_codes and clip.has_gt):
             return super().codes(net, clip)
-        # A separate pass through encoder and predictor: restoration need not carry what few runs ask for.
-        degraded, real = tee(clip)
-        logits = self.middle_frames(lambda window: net(window, code_only=True)[0], (lq for lq, _ in degraded))
-        return zip(logits, self.middle_frames(self.teacher.encode_codes, (gt for _, gt in real)))
+        return codes_of_frames(net, self.teacher, clip, **self.streaming_options())

@@ -49,7 +49,7 @@ class ValidatedModel(ResumableModel):
             current_iter = min(current_iter, self.options.train.total_iter)
             if self.stopping or self.validated.get(name) == current_iter:
                 return
-        scores = self.new_scores(name)
+        scores = self.new_scores(dataset)
         self._score_items(dataset, scores, current_iter, tb_logger, save_img)
         if self.is_train:
             self.set_train_mode()
@@ -86,8 +86,11 @@ class ValidatedModel(ResumableModel):
             UserError: It says which clip and why.
         """
 
-    def new_scores(self, data_set: str) -> Any:
-        """Make scores without an item; see :class:`~pgtf_basicsr.models.clip_scores.ClipScores` for their methods."""
+    def new_scores(self, dataset: Any) -> Any:
+        """Make the scores of a dataset, still without an item.
+
+        See :class:`~pgtf_basicsr.models.clip_scores.ClipScores` for their methods.
+        """
         raise NotImplementedError
 
     def score(

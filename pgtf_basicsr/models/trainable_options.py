@@ -12,7 +12,7 @@ from ..config.schema import PathOptions, RunOptions, TrainOptions, value
 from ..config.value_types import ExistingFile, OneOf
 from ..devices import PRECISIONS
 
-__all__ = ['TrainableOptions', 'TrainablePath', 'TrainableTraining']
+__all__ = ['TrainableOptions', 'TrainablePath', 'TrainableTraining', 'check_dataset_names']
 
 
 class TrainablePath(PathOptions):
@@ -68,11 +68,7 @@ class TrainableOptions(RunOptions):
         name = value(options, 'network_g', 'type')
         if look_up(ARCH_REGISTRY, name or '') is not None and not cls.network_fits(options):
             yield ('network_g', 'type'), f' is {name}, which {options.get("model_type")} cannot run'
-        names: dict[str, str] = {}
-        for key, section in (options.get('datasets') or {}).items():
-            first = names.setdefault(section.get('name', key), key)
-            if first != key and 'train' not in (first, key):
-                yield ('datasets', key, 'name'), f' is that of datasets.{first}: they would overwrite their results'
+        yield from check_dataset_names(options)
         every = value(options, 'train', 'accumulate_iters')
         save_every = value(options, 'logger', 'save_checkpoint_freq')
         if every and save_every and save_every % every:
@@ -86,3 +82,12 @@ class TrainableOptions(RunOptions):
         """Say whether network_g is one that the model can run."""
         network = look_up(ARCH_REGISTRY, value(options, 'network_g', 'type') or '')
         return network is not None and hasattr(network, cls.needed_of_network)
+
+
+def check_dataset_names(options: dict[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """Yield (keys, message) for validation and test sets of one name."""
+    names: dict[str, str] = {}
+    for key, section in (options.get('datasets') or {}).items():
+        first = names.setdefault(section.get('name', key), key)
+        if first != key and 'train' not in (first, key):
+            yield ('datasets', key, 'name'), f' is that of datasets.{first}: they would overwrite their results'

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from itertools import repeat, tee
 from typing import Any
 
@@ -13,17 +13,18 @@ from basicsr.utils import get_root_logger, imwrite
 from torch import nn
 
 from ..archs.inference import for_inference
+from ..data.benchmarks import protocol_of_dataset
 from ..data.clip_stream import ClipStream, open_stream
-from ..errors import UserError
 from ..evaluation.clip_images import ClipImages
 from ..evaluation.report import log_results, write_images, write_report
 from ..evaluation.tables import markdown_table
-from ..evaluation.val_metrics import ClipScorer, describe_metrics, is_measured, require_clips
+from ..evaluation.val_metrics import ClipScorer, describe_metrics
 from ..images import to_image
 from ..ranks import on_rank_0
-from ..restoration.streaming import restore_frames, run_windows
+from ..restoration.streaming import restore_frames
 from .building import build_network
 from .clip_scores import ClipScores
+from .clip_sets import check_clips
 from .trainable_model import TrainableModel
 from .trainable_options import TrainableOptions
 from .video_face_options import VideoFaceOptions
@@ -153,22 +154,11 @@ class VideoFaceModel(TrainableModel):
         return lq
 
     def check_data_set(self, dataset: Any) -> None:
-        if not hasattr(dataset, 'clip_lengths'):
-            return
-        name = dataset.opt['name']
-        if len(dataset) != len(dataset.clip_lengths()):
-            raise UserError(
-                f'dataset {name}: {type(dataset).__name__} has single frames; {type(self).__name__} takes whole clips, '
-                'such as those of VFHQDataset'
-            )
-        metrics = {metric: info.options for metric, info in self.metrics.items()}
-        require_clips(metrics, f'dataset {name}', dataset.clip_lengths(), dataset.has_gt, dataset.gt_size)
-        skipped = [metric for metric, options in metrics.items() if not is_measured(options, dataset.has_gt)]
-        if skipped:
-            get_root_logger().warning(f'{name} has no ground truth: {", ".join(skipped)} cannot be measured on it.')
+        check_clips(dataset, self.metrics, type(self).__name__)
 
-    def new_scores(self, data_set: str) -> ClipScores:
-        return ClipScores(self.options.name, data_set, self.metrics)
+    def new_scores(self, dataset: Any) -> ClipScores:
+        protocol = protocol_of_dataset(dataset.opt)
+        return ClipScores(self.options.name, dataset.opt['name'], self.metrics, protocol)
 
     def score(
         self, net: nn.Module, dataset: Any, index: int, scores: ClipScores, save_img: bool
@@ -188,6 +178,7 @@ class VideoFaceModel(TrainableModel):
         if self.is_train:
             return clip.name, images.frames()
         result.pictures = write_images(images, self.opt['path']['results_root'], data_set, clip.name)
+        result.columns = images.columns
         get_root_logger().info(
             f'{data_set}, clip {index + 1} of {len(dataset)}: {clip.name}, {result.num_frames} '
             f'frames in {time.time() - start:.1f} s'
@@ -219,17 +210,6 @@ class VideoFaceModel(TrainableModel):
     def streaming_options(self) -> dict[str, Any]:
         """Return how windows run in validation, see `restoration.streaming`."""
         return {'batch_size': self.options.val.batch_size, 'device': self.device, 'autocast': self.autocast}
-
-    def middle_frames(
-        self, function: Callable[[torch.Tensor], torch.Tensor], frames: Iterable[Any]
-    ) -> Iterator[torch.Tensor]:
-        """Yield what a function of windows (B, T, 3, H, W) gives for the middle frame of each, frame by frame."""
-        num_frames = self.get_bare_model(self.net_g).num_frames
-
-        def results(features, output_frames):
-            return function(torch.cat(features).unflatten(0, (-1, num_frames)))[:, output_frames]
-
-        return run_windows(lambda frame: frame, results, frames, num_frames, **self.streaming_options())
 
     def codes(self, net: nn.Module, clip: ClipStream) -> Iterator[tuple[torch.Tensor, torch.Tensor] | None]:
         """Yield for each frame the logits (h, w, N) and the codes (h, w) that they should predict, or None."""

@@ -1,4 +1,4 @@
-"""``basicsr prepare``: datasets out of archives or videos, and the check of them."""
+"""``basicsr prepare``: datasets out of archives or videos, benchmarks, and the check of them."""
 
 import argparse
 import os
@@ -18,11 +18,12 @@ MOST_PROBLEMS = 50
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the commands vfhq, videos and check to an argparse parser."""
+    """Add the commands vfhq, videos, benchmark and check to an argparse parser."""
     commands = parser.add_subparsers(dest='what', metavar='WHAT', required=True)
     _add_vfhq(_command(commands, 'vfhq', run_vfhq, 'prepare clips of frames: VFHQ, or any folders of numbered frames'))
     _add_videos(_command(commands, 'videos', run_videos, 'cut clips of faces out of ordinary videos'))
-    _add_check(_command(commands, 'check', run_check, 'check a prepared folder and summarise it'))
+    _add_benchmark(_command(commands, 'benchmark', run_benchmark, 'make a test set whose every pixel is pinned'))
+    _add_check(_command(commands, 'check', run_check, 'check a prepared folder or benchmark and summarise it'))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -34,8 +35,7 @@ def run_vfhq(args: argparse.Namespace) -> None:
     """Prepare clips of frames and say what came of it."""
     from .vfhq import FrameSettings, prepare_frames
 
-    if args.landmark_format != 'auto' and not args.landmarks:
-        raise UserError('--landmark-format says nothing without --landmarks')
+    given = _given_landmarks(args)
     if args.copy and args.storage != 'frames':
         raise UserError(f'--copy says nothing with --storage {args.storage}')
     detector = choose_detector(args.detector, args.detector_weights)
@@ -53,7 +53,7 @@ def run_vfhq(args: argparse.Namespace) -> None:
             args.destination,
             settings,
             options,
-            landmarks=(args.landmarks, args.landmark_format) if args.landmarks else None,
+            landmarks=given,
             lq=args.lq,
             val_share=args.val_share,
             seed=args.seed,
@@ -88,11 +88,30 @@ def run_videos(args: argparse.Namespace) -> None:
     )
 
 
+def run_benchmark(args: argparse.Namespace) -> None:
+    """Make a benchmark and say what it is."""
+    from ..data.protocols import open_protocol
+    from .benchmark.making import make_benchmark
+
+    given = _given_landmarks(args)
+    protocol = open_protocol(args.protocol)
+    _require_apart(args.source, args.destination)
+    detector = choose_detector(args.detector, args.detector_weights)
+    benchmark = make_benchmark(args.source, args.destination, protocol, detector, given, _workers(args))
+    frames = sum(clip['frames'] for clip in benchmark.clips.values())
+    sys.stdout.write(
+        f'{args.destination}: {benchmark.label}, {len(benchmark.clips)} clips, {frames} frames, '
+        f'{" and ".join(benchmark.protocol["crops"])}\n'
+    )
+
+
 def run_check(args: argparse.Namespace) -> None:
-    """Check a prepared folder; its problems are the user's mistake."""
+    """Check a prepared folder or a benchmark; its problems are the user's mistake."""
+    from .benchmark.checking import check_benchmark, is_benchmark
     from .checking import check_layout
 
-    result = check_layout(args.folder, args.quick, _workers(args))
+    check = check_benchmark if is_benchmark(args.folder) else check_layout
+    result = check(args.folder, args.quick, _workers(args))
     sys.stdout.write(''.join(f'{args.folder}: {line}\n' for line in result.summary))
     problems = result.problems
     if problems:
@@ -115,7 +134,7 @@ def _add_vfhq(command: argparse.ArgumentParser) -> None:
         'files or a list; a frame of each clip is checked with '
         'the detector (default: they are detected)',
     )
-    command.add_argument('--landmark-format', choices=FORMATS, default='auto', help='(default: %(default)s)')
+    _add_landmark_format(command)
     command.add_argument(
         '--lq', metavar='SRC_LQ', help='the same clips degraded, of any size; they stay image files, or go into an LMDB'
     )
@@ -166,6 +185,25 @@ def _add_videos(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_benchmark(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        'source', metavar='SRC', help='folder of clip folders, or of archives or LMDBs of them, or one of those'
+    )
+    command.add_argument('destination', metavar='DST', help='folder to make; it appears once it is whole')
+    command.add_argument(
+        '--protocol', required=True, metavar='NAME|FILE', help='how: a file, or a packaged one such as table1'
+    )
+    command.add_argument(
+        '--landmarks',
+        metavar='PATH',
+        help='landmarks of the clips, a folder of text files or a list: with them, all machines make the same pixels '
+        '(default: they are detected in the centre frame of each clip)',
+    )
+    _add_landmark_format(command)
+    _add_detector(command)
+    _add_workers(command)
+
+
 def _add_check(command: argparse.ArgumentParser) -> None:
     command.add_argument('folder', metavar='DST')
     command.add_argument('--quick', action='store_true', help='only look whether the frames are there')
@@ -201,6 +239,23 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         metavar='N',
         help='shorter clips are skipped (default: %(default)s frames)',
     )
+    _add_detector(command)
+    command.add_argument(
+        '--val-share',
+        type=_share,
+        default=0.02,
+        metavar='X',
+        help='share of identities that is held out (default: %(default)s)',
+    )
+    command.add_argument('--seed', type=int, default=0, help='other seeds hold out others (default: %(default)s)')
+    _add_workers(command)
+
+
+def _add_landmark_format(command: argparse.ArgumentParser) -> None:
+    command.add_argument('--landmark-format', choices=FORMATS, default='auto', help='(default: %(default)s)')
+
+
+def _add_detector(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         '--detector',
         choices=DETECTORS,
@@ -212,15 +267,6 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help="of retinaface (default: facexlib's detection_Resnet50_Final.pth in weights/ or in facexlib)",
     )
-    command.add_argument(
-        '--val-share',
-        type=_share,
-        default=0.02,
-        metavar='X',
-        help='share of identities that is held out (default: %(default)s)',
-    )
-    command.add_argument('--seed', type=int, default=0, help='other seeds hold out others (default: %(default)s)')
-    _add_workers(command)
 
 
 def _add_workers(command: argparse.ArgumentParser) -> None:
@@ -236,10 +282,8 @@ def _workers(args: argparse.Namespace) -> int:
 def _options(args: argparse.Namespace, detector: Any) -> dict[str, Any]:
     """What the result depends on, of what both commands have."""
     sources = [args.source] if isinstance(args.source, str) else args.source
-    destination = Path(os.path.abspath(args.destination))
-    for source in map(os.path.abspath, sources):
-        if destination.is_relative_to(source):
-            raise UserError(f'{args.destination} lies within {source}, which is read: name a folder beside it')
+    for source in sources:
+        _require_apart(source, args.destination)
     return {
         'command': args.what,
         'source': sorted(map(os.path.abspath, sources)),
@@ -250,6 +294,19 @@ def _options(args: argparse.Namespace, detector: Any) -> dict[str, Any]:
         'val_share': args.val_share,
         'seed': args.seed,
     }
+
+
+def _require_apart(source: str, destination: str) -> None:
+    source = os.path.abspath(source)
+    if Path(os.path.abspath(destination)).is_relative_to(source):
+        raise UserError(f'{destination} lies within {source}, which is read: name a folder beside it')
+
+
+def _given_landmarks(args: argparse.Namespace) -> tuple[str, str] | None:
+    """Path and format of landmarks, or None."""
+    if args.landmark_format != 'auto' and not args.landmarks:
+        raise UserError('--landmark-format says nothing without --landmarks')
+    return (args.landmarks, args.landmark_format) if args.landmarks else None
 
 
 def _show(summary: Any) -> None:

@@ -23,6 +23,7 @@ from ..files import list_visible, remove_partial_files, replacing
 from .lmdb_clips import LmdbClips
 from .report import Note, write_report
 from .splits import SPLITS, split_clips
+from .writers import move_over
 
 __all__ = [
     'DONE_FILE',
@@ -218,7 +219,7 @@ class Layout:
                 if self._in_lmdb(kind):
                     self._lmdb(split, kind).put(entry.name, partial(_files_of, entry))
                 else:
-                    _move(entry, self.root / split / kind / entry.name)
+                    move_over(entry, self.root / split / kind / entry.name)
         shutil.rmtree(staging, ignore_errors=True)
 
     def _change_split(self, name: str, source: str, target: str) -> None:
@@ -232,8 +233,8 @@ class Layout:
                 continue
             for path in (self.root / source / kind / name, self.root / source / kind / f'{name}.mp4'):
                 if path.exists():
-                    _move(path, self.root / target / kind / path.name)
-        _move(self.root / source / LANDMARKS / f'{name}.txt', self.root / target / LANDMARKS / f'{name}.txt')
+                    move_over(path, self.root / target / kind / path.name)
+        move_over(self.root / source / LANDMARKS / f'{name}.txt', self.root / target / LANDMARKS / f'{name}.txt')
 
     @staticmethod
     def _write_list(path: Path, clips: Iterable[Clip]) -> None:
@@ -258,11 +259,3 @@ def _files_of(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Name without suffix and bytes of each file."""
     for file in map(folder.joinpath, list_visible(folder)):
         yield file.stem, file.read_bytes()
-
-
-def _move(source: Path, target: Path) -> None:
-    """Rename a file or folder, over whatever a killed run left at the target."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_dir():
-        shutil.rmtree(target)
-    os.replace(source, target)

@@ -1,4 +1,4 @@
-"""Sources of clips: folders, zip and tar archives, nested in any way. Archives are read in place.
+"""Sources of clips: folders, zip and tar archives and LMDBs, nested in any way. Archives are read in place.
 
 A clip is a folder of numbered image files. Its name is the clip's; the folders above it do not matter.
 """
@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..data.storage import FrameLmdb, is_lmdb
 from ..errors import UserError
 from ..files import is_hidden
 from ..images import is_image_file
@@ -25,7 +26,7 @@ __all__ = ['FolderClip', 'Member', 'SourceClip', 'find_clips', 'is_plain_name']
 Member = tuple[Any, ...]
 
 EXPECTED = (
-    'expected folders of numbered frames, <clip>/00000000.png, or zip or tar archives of such folders, below '
+    'expected folders of numbered frames, <clip>/00000000.png, or zip or tar archives or LMDBs of such folders, below '
     'any folders'
 )
 
@@ -116,6 +117,16 @@ class TarClip(SourceClip):
         return data
 
 
+class LmdbClip(SourceClip):
+    """A clip in an LMDB of frame files. Members are (name, key)."""
+
+    def read(self, member: Member) -> bytes:
+        data = FrameLmdb(self.container, 'SRC').get(member[1])
+        if data is None:
+            raise ValueError(f'{Path(self.container).name} has no {member[1]}')
+        return data
+
+
 def find_clips(root: str | Path, option: str = 'SRC') -> tuple[list[SourceClip], list[Note]]:
     """Find all clips below a folder or in an archive.
 
@@ -164,7 +175,7 @@ def _clips_at(paths: list[Path], option: str) -> tuple[list[SourceClip], list[No
     notes: list[Note] = []
     for path in paths:
         if path.is_dir():
-            found.append(FolderClip(path.name, str(path)))
+            found += _clips_of_lmdb(path) if is_lmdb(path) else [FolderClip(path.name, str(path))]
         elif path.name.lower().endswith(_COMPRESSED_TAR):
             raise UserError(
                 f'{option}: {path} is a compressed tar archive, which cannot be read in place: '
@@ -178,18 +189,28 @@ def _clips_at(paths: list[Path], option: str) -> tuple[list[SourceClip], list[No
 
 
 def _walk(folder: str | Path, seen: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """Folders with frames in them, and archives, in the order of their paths."""
+    """Folders with frames in them, LMDBs, and archives, in the order of their paths."""
     real = os.path.realpath(folder)
     if real in seen:  # a link to a folder above
         return
     entries = sorted((entry for entry in os.scandir(folder) if not is_hidden(entry.name)), key=lambda entry: entry.name)
-    if any(is_image_file(entry.name) for entry in entries):
+    if any(is_image_file(entry.name) for entry in entries) or is_lmdb(folder):
         yield Path(folder)
     for entry in entries:
         if entry.is_dir():
             yield from _walk(entry.path, seen | {real})
         elif entry.name.lower().endswith(('.zip', '.tar', *_COMPRESSED_TAR)):
             yield Path(entry.path)
+
+
+def _clips_of_lmdb(path: Path) -> list[SourceClip]:
+    database = FrameLmdb(path, 'SRC')
+    clips: list[SourceClip] = []
+    for clip in database.list_clips():
+        frames = database.list_frames(f'{clip.name}/')
+        members = tuple((frame, f'{clip.name}/{frame}') for frame in frames)
+        clips.append(LmdbClip(clip.name.rpartition('/')[2], str(path), members))
+    return clips
 
 
 def _clips_of_archive(path: Path) -> tuple[list[SourceClip], list[Note]]:

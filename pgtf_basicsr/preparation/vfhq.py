@@ -34,6 +34,8 @@ __all__ = ['FrameSettings', 'prepare_frames']
 WORKING_SIZE = 256
 # Mean distance between given and detected landmarks, over the distance of the eyes.
 MOST_MISPLACED = 0.5
+# What every JPEG file begins with.
+JPEG = b'\xff\xd8'
 # Frame rate of a stored video. Nothing reads it, and frames do not state theirs.
 RATE = Fraction(25)
 
@@ -353,8 +355,11 @@ def _stage_files(clip: SourceClip, frames: Mapping[int, Member], segment: Segmen
     folder.mkdir(parents=True)
     for number in segment.numbers:
         member = frames[number]
-        target = folder / (frame_name(number) + os.path.splitext(member[0])[1].lower())
+        suffix = os.path.splitext(member[0])[1].lower()
         if isinstance(clip, FolderClip) and not copy:
-            link_or_copy(clip.path(member), target)
+            link_or_copy(clip.path(member), folder / f'{frame_name(number)}{suffix}')
         else:
-            target.write_bytes(clip.read(member))
+            data = clip.read(member)
+            # Keys of an LMDB have no suffix.
+            suffix = suffix or ('.jpg' if data.startswith(JPEG) else '.png')
+            (folder / f'{frame_name(number)}{suffix}').write_bytes(data)

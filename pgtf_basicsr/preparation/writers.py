@@ -10,7 +10,7 @@ from ..data.clips import frame_name, write_landmarks
 from ..images import write_image
 from .segments import Segment
 
-__all__ = ['FrameWriter', 'link_or_copy', 'stage_landmarks']
+__all__ = ['FrameWriter', 'link_or_copy', 'move_over', 'stage_landmarks']
 
 
 class FrameWriter:
@@ -42,6 +42,14 @@ def link_or_copy(source: str, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+def move_over(source: Path, target: Path) -> None:
+    """Rename a file or folder, over whatever a killed run left at the target."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        shutil.rmtree(target)
+    os.replace(source, target)
 
 
 def stage_landmarks(staging: Path, segment: Segment) -> None:

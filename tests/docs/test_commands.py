@@ -30,9 +30,10 @@ from ..helpers.training_steps import network
 # Commands that are not run here, as regular expressions, and why. Their arguments are parsed, and the option files that
 # they name must be there.
 NOT_RUN = {
-    r'basicsr train -opt (options/)?stage\d\.yml': 'VFHQ and GPUs',
+    r'basicsr train -opt (options/)?(stage\d|comparison/\w+)\.yml': 'VFHQ and GPUs',
     r'basicsr train -opt (options/)?parsing\.yml': 'CelebAMask-HQ',
     r'basicsr test -opt (options/)?test_stage4\.yml': 'VFHQ-Test and weights of stage IV',
+    r'basicsr test -opt tables/table\d\.yml': 'VFHQ-Test and weights of all methods',
     r'torchrun .*': 'GPUs',
     r'basicsr check-options options/\*\.yml': 'data that the files name; tests/config checks all files',
     r'basicsr prepare videos .*': 'films of one face each; tests/preparation/test_videos.py has them',

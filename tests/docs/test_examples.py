@@ -57,7 +57,6 @@ def run_pages(sender):
     """Run the examples of all pages, each page in a namespace, and send what went wrong."""
     from pgtf_basicsr import archs
 
-    torch.set_num_threads(1)
     torch.manual_seed(0)
     # The examples build the paper's networks; here these are small.
     for stage, name in ((1, 'TSVQGAN'), (4, 'PGTFormer')):

@@ -277,3 +277,43 @@ def test_mistakes_of_the_command_line(tmp_path, monkeypatch, capsys, arguments, 
     with pytest.raises(UserError, match=message):
         command(*arguments)
     assert capsys.readouterr().out == ''
+
+
+def test_different_protocols_are_refused_or_flagged(tmp_path, capsys):
+    first, other = psnr(30, 31), psnr(31, 30, run='B')
+    first.protocol, other.protocol = 'table1@11111111', 'table1@22222222'
+    paths = [written(tmp_path, first), written(tmp_path, other)]
+    with pytest.raises(UserError) as refusal:
+        command(*paths)
+    (line,) = str(refusal.value).splitlines()
+    assert line.startswith(
+        'faces: numbers of different protocols do not compare: A has table1@11111111, B has table1@2'
+    )
+
+    command(*paths, '--mixed-protocols', '-o', tmp_path / 'out')
+    text = capsys.readouterr().out
+    stated = 'different protocols, whose numbers do not compare (A: table1@11111111, B: table1@22222222)'
+    assert f'**{stated}**' in text and text == (tmp_path / 'out' / 'comparison.md').read_text()
+    # None is best.
+    assert '**3' not in text
+    assert stated in (tmp_path / 'out' / 'comparison.html').read_text()
+    contents = json.loads((tmp_path / 'out' / 'comparison.json').read_text())
+    assert contents['data_sets']['faces']['protocols'] == {'A': first.protocol, 'B': other.protocol}
+
+    other.protocol = ''
+    written(tmp_path, other)
+    with pytest.raises(UserError, match='A has table1@11111111, B has none'):
+        command(*paths)
+    other.protocol = first.protocol
+    written(tmp_path, other)
+    command(*paths)
+    assert ', protocol table1@11111111\n' in capsys.readouterr().out
+
+
+def test_results_of_older_versions_state_no_protocol(tmp_path):
+    path = tmp_path / written(tmp_path, psnr(30)) / 'metrics_faces.json'
+    contents = json.loads(path.read_text())
+    assert contents.pop('protocol') == ''
+    path.write_text(json.dumps(contents))
+    ((result, _),) = find_results(path)
+    assert result.protocol == ''

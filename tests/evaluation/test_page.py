@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pgtf_basicsr.evaluation.page import write_page
+from pgtf_basicsr.evaluation.markdown import TextTable
+from pgtf_basicsr.evaluation.page import PageSection, write_page
 from pgtf_basicsr.evaluation.results import ClipResult, DatasetResult, MetricInfo
 
 from ..helpers.browsers import BROWSER
@@ -150,6 +151,32 @@ def test_pictures_are_inside_and_those_that_are_gone_are_skipped(tmp_path):
     np.testing.assert_allclose(pictures['picture-1'], stripes[:, :1200], atol=12)
 
 
+def test_images_of_several_runs_stand_side_by_side(tmp_path):
+    levels = {'degraded': 40, 'restored': 120, 'real': 200}
+    image = np.repeat(np.array(list(levels.values()), np.uint8), 8)[None, :, None].repeat(8, axis=0).repeat(3, axis=2)
+    cv2.imwrite(str(tmp_path / 'frames.png'), image)
+    runs = [run_result(name, column, {'Clip+a': {'frames': 'frames.png'}}) for column, name in enumerate('AB')]
+    for result in runs:
+        result.clips[1].columns = tuple(levels)
+    page = written(tmp_path, runs)
+    (dataset,) = contents_of(page)['datasets']
+    # What all runs have alike is shown once.
+    numbers = {label: pictures[1]['frames'] for label, pictures in dataset['shared'].items()}
+    numbers |= {one['run']: one['pictures'][1]['frames'] for one in dataset['series'] if one['side'] == 'restored'}
+    assert dataset['sideBySide'] and sorted(numbers) == ['A', 'B', 'degraded input', 'ground truth']
+    shown = {}
+    for name, number in numbers.items():
+        data = re.search(f'id="picture-{number}"[^>]*>(.*?)</script>', page)[1]
+        column = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+        shown[name] = column.mean()
+        assert column.shape == (8, 8, 3)
+    assert shown == pytest.approx({'A': 120, 'B': 120, 'degraded input': 40, 'ground truth': 200}, abs=2)
+    # Where it is not known what an image shows, all of it is shown, and runs stand below each other.
+    runs[1].clips[1].columns = ()
+    (dataset,) = contents_of(written(tmp_path, runs))['datasets']
+    assert not dataset['sideBySide'] and dataset['shared'] == {}
+
+
 class Tables(HTMLParser):
     """Texts of the cells of a page's tables, by row; `others` are the other start tags."""
 
@@ -204,11 +231,16 @@ def opened(page, profile, clip):
 def test_a_browser_shows_it(tmp_path):
     cv2.imwrite(str(tmp_path / 'picture.png'), np.full((4, 6, 3), 128, np.uint8))
     pictures = {'Clip+a': {'frames': 'picture.png'}}
-    page = written(tmp_path, [run_result('A', 0, pictures), run_result('B', 1)])
+    found = [(run_result('A', 0, pictures), tmp_path), (run_result('B', 1), tmp_path)]
+    text = TextTable(HOSTILE, [['', 'reason'], [HOSTILE, 'a & b']], [HOSTILE])
+    section = PageSection(HOSTILE, [text], HOSTILE, [HOSTILE])
+    write_page(tmp_path / 'page.html', 'Title', found, [section], [HOSTILE])
+    page = (tmp_path / 'page.html').read_text(encoding='utf-8')
 
     shown, console = opened(tmp_path / 'page.html', tmp_path / 'profile', 'set/Clip+a')
     assert console == []
-    means, clips, curves = shown.tables
+    means, texts, clips, curves = shown.tables
+    assert texts == [['', 'reason'], [HOSTILE, 'a & b']]
     assert means[0][0] == 'Run' and means[0][1].startswith('PSNR ↑') and means[0][2].startswith('Deg ↓†, 1')
     assert means[2:] == [
         ['degraded input', '21.00', '40.00', '900.0'],
@@ -246,7 +278,7 @@ def test_a_browser_shows_it(tmp_path):
         document.querySelector('input').click();
         document.querySelectorAll('.clips tbody tr')[2].click();
         await new Promise((done) => { setTimeout(done, 100); });
-        const selected = [document.querySelector('h3').textContent, location.hash];
+        const selected = [document.querySelector('article h3').textContent, location.hash];
         document.body.dataset.seen = JSON.stringify({ worstFirst, bestFirst, read, drawn, naturalWidth, selected });
         fetch('https://example.org/').catch(() => {});
     });</script></body>"""
@@ -261,7 +293,7 @@ def test_a_browser_shows_it(tmp_path):
         'naturalWidth': 6,
         'selected': ['clip 10%', '#set/clip%2010%25'],
     }
-    assert [row[2:5] for row in shown.tables[1][2:]] == [
+    assert [row[2:5] for row in shown.tables[2][2:]] == [
         ['20.00', '30.00', '31.00'],
         ['22.00', '∞', '28.50'],
         ['21.00', '–', '25.25'],

@@ -26,7 +26,6 @@ def test_notebook(tmp_path, sample_root, monkeypatch):
     (tmp_path / 'datasets' / 'sample').symlink_to(sample_root)
 
     monkeypatch.setenv('PYTHONPATH', str(ROOT))
-    monkeypatch.setenv('OMP_NUM_THREADS', '1')
     notebook = nbformat.read(ROOT / 'examples' / 'restore_a_clip.ipynb', as_version=4)
     nbformat.validate(notebook)
     cells = [cell for cell in notebook.cells if cell.cell_type == 'code']

@@ -123,11 +123,8 @@ def _run(folder, arguments, environment, output, limits, before):
         os.dup2(file.fileno(), 2)
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
-    import torch
-
     from pgtf_command import run_command
 
-    torch.set_num_threads(1)
     sys.argv = ['basicsr', *arguments]
     if before is not None:
         before()

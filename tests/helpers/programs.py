@@ -25,9 +25,6 @@ def _run(folder, program, arguments, output):
     with open(output, 'w') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    import torch
-
-    torch.set_num_threads(1)
     sys.argv = [program, *arguments]
     sys.path.insert(0, str(folder))
     runpy.run_path(program, run_name='__main__')

@@ -76,7 +76,7 @@ def write_options(folder, opt, name='options.yml'):
 def environment():
     """Environment of a program that runs the checkout in any folder, in one thread."""
     paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
-    return {**os.environ, 'PYTHONPATH': os.pathsep.join(paths), 'OMP_NUM_THREADS': '1'}
+    return {**os.environ, 'PYTHONPATH': os.pathsep.join(paths)}
 
 
 def one_step(batch_size):

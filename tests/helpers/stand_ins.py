@@ -16,7 +16,7 @@ def make(folder):
                 continue
             if key.startswith('dataroot'):
                 (folder / value).mkdir(parents=True, exist_ok=True)
-            elif key.startswith('pretrain_network_') or key in ('weights', 'meta_info_file'):
+            elif key.startswith('pretrain_network_') or key in ('weights', 'meta_info_file', 'spynet_path'):
                 (folder / value).parent.mkdir(parents=True, exist_ok=True)
                 (folder / value).touch()
 

@@ -43,7 +43,7 @@ class FreshProcesses:
     def __init__(self):
         self._server = subprocess.Popen(
             [sys.executable, __file__],
-            env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''},
+            env={**os.environ, 'PYTHONPATH': str(ROOT), 'CUDA_VISIBLE_DEVICES': ''},
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -50,8 +50,8 @@ def criterion(request, backbone_file):
 
 
 def test_every_loss_is_registered_under_its_class_name():
-    # Those that hold other losses have a test of their own.
-    assert set(losses.__all__) == {*CASES, 'CombinedLoss', 'PerceptualPair'}
+    # Those that hold other losses or compare lists have tests of their own.
+    assert set(losses.__all__) == {*CASES, 'CombinedLoss', 'FeatureMatchingLoss', 'PerceptualPair'}
     for name in losses.__all__:
         assert LOSS_REGISTRY.get(name) is getattr(losses, name)
 

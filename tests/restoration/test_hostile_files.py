@@ -8,7 +8,6 @@ import signal
 from pathlib import Path
 
 import pytest
-import torch
 
 from ..helpers.hostile import hostile_file
 from ..helpers.processes import CONTEXT
@@ -27,7 +26,6 @@ def restore_all(folder, seeds):
     from pgtf_basicsr.restoration.settings import Settings
     from pgtf_basicsr.restoration.whole_video import Restorer
 
-    torch.set_num_threads(1)
     restorer = Restorer(folder / 'net_g.pth', None, Settings(size=16, faces='crop'))
     with open(folder / 'outcomes.jsonl', 'a') as outcomes:
         for seed in seeds:

@@ -11,6 +11,7 @@ WORKS, ADAPTER = 'works', 'adapter'
 
 NO_CLIP = 'expected a video (B, T, C, H, W) with T of 2 or more'
 NO_CODES = 'logits (..., N) and codes (...) disagree'
+FEATURES = 'expected a list of features for each discriminator'
 FRAMES = 'models of BasicSR measure single frames'
 MISSING = 'required positional arguments'
 
@@ -31,6 +32,7 @@ ROWS = (
     ('loss', 'CodeFocalLoss', WORKS, NO_CODES, NO_CODES),
     ('loss', 'OhemCrossEntropyLoss', WORKS, 'labels (N, H, W) disagree', 'labels (N, H, W) disagree'),
     ('loss', 'AdaptiveGANLoss', WORKS, WORKS, WORKS),
+    ('loss', 'FeatureMatchingLoss', FEATURES, FEATURES, FEATURES),
     ('loss', 'CombinedLoss', WORKS, WORKS, WORKS),
     ('loss', 'PerceptualPair', 'is PerceptualPair, which returns a pair; TSVQGANModel takes one value', WORKS, WORKS),
     ('dataset', 'VFHQDataset', WORKS, ADAPTER, WORKS),
@@ -50,6 +52,7 @@ ROWS = (
     ('model', 'TSVQGANModel', WORKS, '', ''),
     ('model', 'PGTFormerModel', WORKS, '', ''),
     ('model', 'FaceParsingModel', WORKS, '', ''),
+    ('model', 'HiFaceGANVideoModel', '', WORKS, ''),
     ('model', 'SRModelWithLosses', '', WORKS, ''),
     ('model', 'SRGANModelWithLosses', '', WORKS, ''),
     ('model', 'ESRGANModelWithLosses', '', WORKS, ''),

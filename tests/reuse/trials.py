@@ -247,6 +247,8 @@ def try_model(name, column, files, data=None, through_adapter=False):
         return step(build_model(opt), data or made)
     if column == 'own':
         return step(make({'TSVQGANModel': 1, 'PGTFormerModel': 3}[name], files.weights), batch())
+    if name == 'HiFaceGANVideoModel':
+        return train_hifacegan()
     losses = {'first': {'type': 'L1Loss'}, 'second': {'type': 'MSELoss', 'loss_weight': 2.0}}
     network, data = NETWORK_OF[column], frames(column)
     if name in ('VideoModelWithLosses', 'EDVRModelWithLosses'):
@@ -255,6 +257,15 @@ def try_model(name, column, files, data=None, through_adapter=False):
     log = step(stock(name, network, options, network_d=NETWORKS['VQGANDiscriminator']), data)
     assert {'l_first', 'l_second'} <= set(log) and not {'l_pix', 'l_g_pix'} & set(log)
     return log
+
+
+def train_hifacegan():
+    network_g = {'type': 'HiFaceGAN', 'num_feat': 4, 'norm_g': 'spectralspadeinstance3x3', 'is_train': False}
+    network_d = {'type': 'HiFaceGANDiscriminator', 'num_feat': 4, 'num_d': 1, 'n_layers_d': 1}
+    gan = {'gan_opt': {'type': 'MultiScaleGANLoss', 'gan_type': 'lsgan'}}
+    matching = {'feature_matching_opt': {'type': 'FeatureMatchingLoss'}}
+    options, clip = {'pixel_opt': {'type': 'L1Loss'}, **gan, **matching}, torch.rand(1, 2, 3, 64, 64)
+    return step(stock('HiFaceGANVideoModel', network_g, options, network_d=network_d), {'lq': clip, 'gt': 1 - clip})
 
 
 TRIALS = {'network': try_network, 'loss': try_loss, 'dataset': try_dataset, 'metric': try_metric, 'model': try_model}

@@ -136,7 +136,7 @@ def test_torchrun_that_is_asked_to_stop_lets_its_processes_save(project):
                 'pytorch',
             ],
             cwd=project,
-            env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
+            env={**os.environ, 'PYTHONPATH': str(ROOT)},
             stdout=file,
             stderr=subprocess.STDOUT,
         )

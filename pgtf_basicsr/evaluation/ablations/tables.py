@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..comparison.runs import require_same_metrics
-from ..markdown import escaped, footnotes, markdown_grid, number_text
+from ..markdown import escaped, footnotes, markdown_grid, markdown_notes, number_text
 from ..results import MetricInfo, all_metrics
 from ..tables import column_titles, digits_of, heading
 from .runs import FULL, AblationRun, Facts
@@ -60,7 +60,7 @@ def _table(runs: Sequence[AblationRun]) -> str:
     require_same_metrics({str(run.folder): run.result for run in runs})
     metrics = all_metrics([run.result for run in runs])
     titles = column_titles(metrics)
-    headings = [heading(titles[metric], info) for metric, info in metrics.items()]
+    headings = [escaped(heading(titles[metric], info)) for metric, info in metrics.items()]
     variants = _variants(runs)
     rows = [['', 'parameters', 'runs', *headings]]
     for name, group in variants.items():
@@ -71,7 +71,7 @@ def _table(runs: Sequence[AblationRun]) -> str:
         for run in sorted(group, key=lambda run: run.seed):
             numbers = [number_text(run.result.mean(metric), digits_of(info)) for metric, info in metrics.items()]
             sources.append([name, str(run.seed), *numbers, *(escaped(str(path)) for path in (run.folder, run.weights))])
-    notes = footnotes(titles, {metric: escaped(info.label) for metric, info in metrics.items()})
+    notes = markdown_notes(footnotes(titles, {metric: info.label for metric, info in metrics.items()}))
     return f'{markdown_grid(rows)}{notes}\n{_seeds(variants)}\n\n{markdown_grid(sources)}'
 
 

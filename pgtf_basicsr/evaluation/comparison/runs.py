@@ -3,17 +3,26 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
 from ...files import replacing
+from ..protocols import require_one_protocol
 from ..results import ClipResult, DatasetResult, MetricInfo, json_values, read_results
 from .differences import CONFIDENCE, RESAMPLES, SEED, PairedDifference, paired_difference
 
-__all__ = ['Comparison', 'DatasetComparison', 'compare', 'find_results', 'require_same_metrics', 'write_comparison']
+__all__ = [
+    'Comparison',
+    'DatasetComparison',
+    'compare',
+    'dataset_values',
+    'find_results',
+    'require_same_metrics',
+    'write_comparison',
+]
 
 # Options that say where a metric's network comes from and runs; which network it is, the label says.
 NOT_OF_NUMBERS = ('device', 'download', 'weights')
@@ -75,11 +84,12 @@ def find_results(path: str | Path) -> list[Found]:
     return [(read_results(file), file.parent) for file in files]
 
 
-def compare(runs: Mapping[str, Sequence[Found]]) -> Comparison:
+def compare(runs: Mapping[str, Sequence[Found]], mixed_protocols: bool = False) -> Comparison:
     """Compare runs with the first of them.
 
     Args:
         runs (dict): {name: pairs (DatasetResult, folder) as of `find_results`} of two runs or more, the baseline first.
+        mixed_protocols (bool): Compare runs of different protocols as well; tables say so.
 
     Returns:
         Comparison: Of the datasets that all runs have; or, where each has a single one, of these, whatever their
@@ -87,13 +97,14 @@ def compare(runs: Mapping[str, Sequence[Found]]) -> Comparison:
 
     Raises:
         UserError: The runs cannot be compared: there are too few, they have no dataset, no clip or no metric in
-            common, or they disagree about a clip's length or about how a metric is measured.
+            common, or they disagree about a clip's length, about how a metric is measured or about the protocol.
     """
     if len(runs) < 2:
         raise UserError(f'{len(runs)} run to compare; it takes two or more')
     found = {run: _by_dataset(run, results) for run, results in runs.items()}
     if all(len(results) == 1 for results in found.values()):
-        return _compare_single_datasets({run: next(iter(results.values())) for run, results in found.items()})
+        singles = {run: next(iter(results.values())) for run, results in found.items()}
+        return _compare_single_datasets(singles, mixed_protocols)
     everywhere = dict.fromkeys(chain.from_iterable(found.values()))
     common = [dataset for dataset in everywhere if all(dataset in results for results in found.values())]
     if not common:
@@ -104,7 +115,10 @@ def compare(runs: Mapping[str, Sequence[Found]]) -> Comparison:
     others = [dataset for dataset in everywhere if dataset not in common]
     return Comparison(
         list(runs),
-        [_compare_dataset({run: results[dataset] for run, results in found.items()}) for dataset in common],
+        [
+            _compare_dataset({run: results[dataset] for run, results in found.items()}, mixed_protocols)
+            for dataset in common
+        ],
         [f'Skipped: datasets that not all runs have: {", ".join(others)}.'] if others else [],
     )
 
@@ -146,10 +160,29 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
             'resamples': RESAMPLES,
             'seed': SEED,
         },
-        'data_sets': {of_dataset.results[0][0].dataset: _contents(of_dataset) for of_dataset in comparison.datasets},
+        'data_sets': {
+            of_dataset.results[0][0].dataset: dataset_values(of_dataset) for of_dataset in comparison.datasets
+        },
     }
     with replacing(path) as partial:
         partial.write_text(json.dumps(contents, indent=1, allow_nan=False) + '\n', encoding='utf-8')
+
+
+def dataset_values(of_dataset: DatasetComparison) -> Any:
+    """Return a DatasetComparison as JSON can hold it."""
+    first = of_dataset.results[0][0]
+    return json_values(
+        {
+            'notes': of_dataset.notes,
+            'clips': {clip.name: clip.num_frames for clip in first.clips},
+            'means': {result.run: result.means() for result, _ in of_dataset.results},
+            'protocols': {result.run: result.protocol for result, _ in of_dataset.results},
+            'differences': {
+                run: {metric: asdict(difference) for metric, difference in differences.items()}
+                for run, differences in of_dataset.differences.items()
+            },
+        }
+    )
 
 
 def _by_dataset(run: str, results: Sequence[Found]) -> dict[str, Found]:
@@ -164,7 +197,7 @@ def _by_dataset(run: str, results: Sequence[Found]) -> dict[str, Found]:
     return found
 
 
-def _compare_single_datasets(found: Mapping[str, Found]) -> Comparison:
+def _compare_single_datasets(found: Mapping[str, Found], mixed_protocols: bool) -> Comparison:
     """Compare runs that have a single dataset each, whatever its name."""
     names = {run: result.dataset for run, (result, _) in found.items()}
     notes = []
@@ -172,10 +205,10 @@ def _compare_single_datasets(found: Mapping[str, Found]) -> Comparison:
         notes.append(
             f'Datasets have different names: {", ".join(f"{dataset} in {run}" for run, dataset in names.items())}.'
         )
-    return Comparison(list(found), [_compare_dataset(found)], notes)
+    return Comparison(list(found), [_compare_dataset(found, mixed_protocols)], notes)
 
 
-def _compare_dataset(found: Mapping[str, Found]) -> DatasetComparison:
+def _compare_dataset(found: Mapping[str, Found], mixed_protocols: bool) -> DatasetComparison:
     """Compare runs, {run: (DatasetResult, folder)}, on the clips that all of them have."""
     results = {run: result for run, (result, _) in found.items()}
     require_same_metrics(results)
@@ -187,6 +220,8 @@ def _compare_dataset(found: Mapping[str, Found]) -> DatasetComparison:
     dataset = results[first].dataset
     if not common:
         raise UserError(f'{dataset}: no clip is in the results of all runs')
+    if not mixed_protocols:
+        require_one_protocol([replace(result, run=run) for run, result in results.items()])
     _require_same_lengths(dataset, clips, common)
 
     notes = [_skipped(skipped, len(everywhere))] if skipped else []
@@ -212,6 +247,7 @@ def _restricted(
         {name: info for name, info in result.metrics.items() if name not in skipped_metrics},
         [clips[name] for name in names],
         {name: scores for name, scores in result.whole.items() if name not in skipped_metrics},
+        result.protocol,
     )
 
 
@@ -260,19 +296,3 @@ def _require_same_lengths(dataset: str, clips: Mapping[str, Mapping[str, ClipRes
 def _skipped(names: Sequence[str], total: int) -> str:
     some = ', '.join(names[:MOST_NAMES]) + (', …' if len(names) > MOST_NAMES else '')
     return f'Skipped: {len(names)} of {total} clips, which not all runs have: {some}.'
-
-
-def _contents(of_dataset: DatasetComparison) -> Any:
-    """A DatasetComparison as JSON can hold it."""
-    first = of_dataset.results[0][0]
-    return json_values(
-        {
-            'notes': of_dataset.notes,
-            'clips': {clip.name: clip.num_frames for clip in first.clips},
-            'means': {result.run: result.means() for result, _ in of_dataset.results},
-            'differences': {
-                run: {metric: asdict(difference) for metric, difference in differences.items()}
-                for run, differences in of_dataset.differences.items()
-            },
-        }
-    )

@@ -1,0 +1,1 @@
+"""``basicsr prepare benchmark``: test sets by a protocol, and the check of them."""
