@@ -18,7 +18,7 @@ def in_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write_run(folder, name, stage, seed, scores, network=(), **training):
+def write_run(folder, name, stage, seed, scores, network=(), protocol='', **training):
     """Write what a training and a test of its weights leave: options, and scores of clips."""
     opt = stage_options(stage, **training)
     opt['network_g'].update(network)
@@ -32,6 +32,7 @@ def write_run(folder, name, stage, seed, scores, network=(), **training):
     opt['datasets'] = {'val': opt['datasets']['val']}
     (test / 'options_20260101_000001.yml').write_text(yaml.safe_dump(opt))
     scored = result({'psnr': scores}, run=name, dataset='held_out', metrics={'psnr': PSNR})
+    scored.protocol = protocol
     write_results(scored, test / 'metrics_held_out.json')
     return test
 
@@ -79,15 +80,20 @@ def test_what_is_not_comparable_is_not_averaged(in_folder, capsys):
     """Other settings make a table of their own, and other losses a row of their own."""
     write_run(in_folder, 'a', 3, 0, (20.0,))
     write_run(in_folder, 'longer', 3, 1, (22.0,), **{'train:total_iter': 4})
+    write_run(in_folder, 'other_protocol', 3, 3, (22.0,), protocol='table1@0123abcd')
     write_run(in_folder, 'other_loss', 3, 2, (24.0,), **{'train:pixel_opt:type': 'CharbonnierLoss'})
     tables, captured = reported(capsys)
-    assert [len(table) - 1 for table in tables] == [2, 2, 1, 1]
+    assert [len(table) - 1 for table in tables] == [2, 2, 1, 1, 1, 1]
     assert [row[0] for row in tables[0][1:]] == [
         'PGTFormer (train.pixel_opt.type L1Loss)',
         'PGTFormer (train.pixel_opt.type CharbonnierLoss)',
     ]
-    assert 'Of the runs with train.total_iter 2.' in captured.out
-    assert 'Of the runs with train.total_iter 4.' in captured.out
+    for setting in (
+        'train.total_iter 2, protocol none.',
+        'train.total_iter 4, protocol none.',
+        'train.total_iter 2, protocol table1@0123abcd.',
+    ):
+        assert f'Of the runs with {setting}' in captured.out
 
 
 def test_runs_of_one_seed_are_flagged(in_folder, capsys):

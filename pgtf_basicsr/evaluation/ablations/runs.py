@@ -132,6 +132,7 @@ def _runs_of(folder: Path) -> list[AblationRun]:
                     'datasets.train': training['datasets']['train'],
                     'val': validation,
                     'dataset': sections.get(result.dataset),
+                    'protocol': result.protocol or 'none',
                     'clips': len(result.clips),
                     'frames': sum(clip.num_frames for clip in result.clips),
                     'weights': Path(weights).name,
