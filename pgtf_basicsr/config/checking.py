@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from copy import deepcopy
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from basicsr.utils.registry import MODEL_REGISTRY
 from pydantic import Field, ValidationError
@@ -17,8 +17,11 @@ from .schema import RunOptions
 from .sections import Section
 from .value_types import FILE_CHECK, MISSING_FILE
 
-__all__ = ['check', 'check_metrics']
+__all__ = ['FILE_KINDS', 'check', 'check_metrics', 'parse_section']
 
+# Option files that are not of a run: {key that only they have: their options}. Who describes a kind adds it.
+FILE_KINDS: dict[str, type[Section]] = {}
+FileOptions = TypeVar('FileOptions', bound=Section)
 # One screen.
 MOST_LINES = 20
 
@@ -36,7 +39,24 @@ def check(file: OptionFile, is_train: bool) -> None:
     Raises:
         UserError: With one line for each mistake.
     """
-    refuse_mistakes(file, find_mistakes(file.options, is_train))
+    kind = next((kind for key, kind in FILE_KINDS.items() if key in file.options), None)
+    if kind:
+        parse_section(file, kind)
+    else:
+        refuse_mistakes(file, find_mistakes(file.options, is_train))
+
+
+def parse_section(file: OptionFile, kind: type[FileOptions]) -> FileOptions:
+    """Read a whole file as one section.
+
+    Raises:
+        UserError: With one line for each mistake.
+    """
+    try:
+        return kind.model_validate(file.options, context=FILE_CHECK)
+    except ValidationError as error:
+        refuse_mistakes(file, [(keys_of(item), message_of(item)) for item in error.errors(include_url=False)])
+        raise
 
 
 def check_metrics(file: OptionFile) -> dict[str, Any]:
@@ -51,10 +71,7 @@ def check_metrics(file: OptionFile) -> dict[str, Any]:
     Raises:
         UserError: With one line for each mistake.
     """
-    try:
-        OnlyMetrics.model_validate(file.options, context=FILE_CHECK)
-    except ValidationError as error:
-        refuse_mistakes(file, [(keys_of(item), message_of(item)) for item in error.errors(include_url=False)])
+    parse_section(file, OnlyMetrics)
     return file.options['val']['metrics']
 
 

@@ -4,7 +4,6 @@ import argparse
 import sys
 
 from .. import config
-from ..data.protocols import is_protocol, parse_protocol
 from ..errors import UserError
 from ..plugins import load_plugins
 from .reference import reference_page
@@ -35,10 +34,7 @@ def run(args: argparse.Namespace) -> None:
     for path in args.files:
         try:
             file = config.read(path)
-            if is_protocol(file):
-                parse_protocol(file)
-            else:
-                config.check(file, is_train=file.is_for_training)
+            config.check(file, is_train=file.is_for_training)
             sys.stdout.write(f'{file.path}: no mistakes\n')
         except UserError as error:
             mistakes += error.args

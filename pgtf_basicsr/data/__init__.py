@@ -1,5 +1,6 @@
 """Datasets, their storage, sampling and degradation."""
 
+from . import protocols  # noqa: F401 - a kind of option files
 from .celebamask_dataset import CelebAMaskHQDataset
 from .degradation import Degradation, DegradationParameters, DegradationRanges
 from .placement import PlacementRanges

@@ -4,19 +4,18 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from ..config.checking import refuse_mistakes
-from ..config.mistakes import keys_of, message_of
+from ..config.checking import FILE_KINDS, parse_section
 from ..config.packaged.files import find_option_file, packaged_files
 from ..config.reading import OptionFile, read
 from ..config.sections import Section
-from ..config.value_types import FILE_CHECK, as_in_yaml, nearest, refuse, shown
+from ..config.value_types import as_in_yaml, nearest, refuse, shown
 from ..errors import UserError
 from .degradation import DegradationRanges
 from .placement import PlacementRanges
 
-__all__ = ['ALIGNED', 'CROPS', 'UNALIGNED', 'Protocol', 'is_protocol', 'open_protocol', 'parse_protocol']
+__all__ = ['ALIGNED', 'CROPS', 'UNALIGNED', 'Protocol', 'open_protocol']
 
 ALIGNED, UNALIGNED = CROPS = ('aligned', 'unaligned')
 _FOLDER = 'protocols'
@@ -84,6 +83,9 @@ class Protocol(Section):
         return _plain(as_in_yaml(self.model_dump(exclude={'degradation': {'variant'}})))
 
 
+FILE_KINDS['crops'] = Protocol
+
+
 def open_protocol(name: str | Path) -> tuple[Protocol, OptionFile]:
     """Read a protocol.
 
@@ -106,25 +108,7 @@ def open_protocol(name: str | Path) -> tuple[Protocol, OptionFile]:
             + (f'did you mean {near}?' if near else f'there are {", ".join(packaged)}, or name a file')
         )
     file = read(find_option_file(name))
-    return parse_protocol(file), file
-
-
-def parse_protocol(file: OptionFile) -> Protocol:
-    """Validate the options of a protocol's file.
-
-    Raises:
-        UserError: They have mistakes: one line for each, with its place in the file.
-    """
-    try:
-        return Protocol.model_validate(file.options, context=FILE_CHECK)
-    except ValidationError as error:
-        refuse_mistakes(file, [(keys_of(item), message_of(item)) for item in error.errors(include_url=False)])
-        raise
-
-
-def is_protocol(file: OptionFile) -> bool:
-    """Say whether an option file is a protocol: it has crops, and nothing to run."""
-    return 'crops' in file.options and 'model_type' not in file.options
+    return parse_section(file, Protocol), file
 
 
 def _plain(value: Any) -> Any:

@@ -57,11 +57,11 @@ def _points(values: np.ndarray) -> list[Point]:
 def _least_squares(pairs: Sequence[tuple[Point, Point]]) -> Similarity:
     """Similarity transform that takes the first points of pairs closest to the second ones."""
     count = len(pairs)
-    means = [sum(values) / count for values in zip(*(first + second for first, second in pairs))]
+    means = [sum(values, Fraction()) / count for values in zip(*(first + second for first, second in pairs))]
     centred = [[value - mean for value, mean in zip(first + second, means)] for first, second in pairs]
-    norm = sum(x * x + y * y for x, y, _, _ in centred)
-    a = sum(x * u + y * v for x, y, u, v in centred) / norm
-    b = sum(x * v - y * u for x, y, u, v in centred) / norm
+    norm = sum((x * x + y * y for x, y, _, _ in centred), Fraction())
+    a = sum((x * u + y * v for x, y, u, v in centred), Fraction()) / norm
+    b = sum((x * v - y * u for x, y, u, v in centred), Fraction()) / norm
     x, y, u, v = means
     return a, b, u - a * x + b * y, v - b * x - a * y
 

@@ -29,7 +29,8 @@ class CodeFormer(FrameMethod):
         weights (str): File of weights, such as codeformer.pth.
         fidelity (float): The paper's w, in [0, 1]: 0 draws on the codebook alone.
         device (str): auto, cpu, cuda or cuda:N.
-        precision (str): fp32 or bf16; spandrel says that it does not run in fp16.
+        precision (str): fp32 or bf16, which rounds the logits of codes as well, so that others may win; spandrel says
+            that it does not run in fp16.
 
     Raises:
         UserError: The file is not one of CodeFormer's, or the extra is not installed.

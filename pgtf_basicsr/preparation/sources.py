@@ -205,7 +205,7 @@ def _walk(folder: str | Path, seen: frozenset[str] = frozenset()) -> Iterator[Pa
 
 def _clips_of_lmdb(path: Path) -> list[SourceClip]:
     database = FrameLmdb(path, 'SRC')
-    clips = []
+    clips: list[SourceClip] = []
     for clip in database.list_clips():
         frames = database.list_frames(f'{clip.name}/')
         members = tuple((frame, f'{clip.name}/{frame}') for frame in frames)

@@ -115,7 +115,7 @@ def pgtformer(tmp_path_factory):
 
 def test_pgtformer_restores_as_the_streaming_engine_does(pgtformer):
     net, path = pgtformer
-    frames = moving_clip(5, 32, 48)
+    frames = moving_clip(4, 32, 32)
     for options in {'fidelity': 0.3}, {'fidelity': 1.0, 'stride': 3}:
         expected = torch.stack(list(restore_frames(net, frames, **options))).clamp(0, 1)
         found = restored({'type': 'PGTFormer', 'weights': path, **options}, frames)

@@ -1,7 +1,8 @@
-"""VQFR computes what the published implementation computes, and loads its checkpoints.
+"""VQFR computes what the published source computes, and takes weights of its names and shapes.
 
-tests/fixtures/vqfr holds the names and shapes of the published networks' tensors (tensors.json), and what they make of
-seeded weights and frames (outputs.npz, sampled), with 32 channels at the finest level.
+tests/fixtures/vqfr was made with a transcription of the published source: names and shapes of the networks' tensors
+(tensors.json), and what they make of seeded weights and frames (outputs.npz, sampled), with 32 channels at the finest
+level. The published files of weights themselves have not been read.
 """
 
 import functools

@@ -16,6 +16,7 @@ from pgtf_basicsr.preparation.checking import check_layout
 
 from ..helpers.downloads import CLIPS, LENGTH, SIZE, report, tree
 from ..helpers.processes import Run
+from ..helpers.storages import write_lmdb
 
 ANNA, ANNA_LATER, BERT = CLIPS
 
@@ -61,6 +62,13 @@ def test_folders_become_the_layout_with_faces_found(download, tmp_path, prepare)
     assert report(tmp_path / 'out') == {} and not (tmp_path / 'out' / '.prepare').exists()
     splits = {path.parents[1].name for path in (tmp_path / 'out').glob('*/landmarks/Clip+anna*')}
     assert len(splits) == 1
+
+
+def test_an_lmdb_gives_the_same_as_folders(download, tmp_path, prepare_given):
+    """Its keys have no suffix: files get that of their format."""
+    prepare_given(download, tmp_path / 'folders')
+    prepare_given(download, tmp_path / 'lmdb', source=write_lmdb(download / 'clips', tmp_path / 'clips.lmdb'))
+    assert tree(tmp_path / 'lmdb') == tree(tmp_path / 'folders')
 
 
 def write_zip(path, folder):

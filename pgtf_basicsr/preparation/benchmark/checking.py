@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ...config.checking import parse_section
 from ...config.reading import read
 from ...data.benchmarks import LANDMARKS, MANIFEST, PROTOCOL_FILE, Benchmark, load_manifest
 from ...data.clips import frame_name, read_landmarks
-from ...data.protocols import parse_protocol
+from ...data.protocols import Protocol
 from ...errors import DataError, UserError
 from ...files import list_visible
 from ..checking import CheckResult
@@ -120,12 +121,12 @@ def _option_problems(benchmark: Benchmark) -> Iterator[str]:
     """Differences between the protocol's file and the options in the manifest, with the line of each."""
     try:
         file = read(benchmark.root / PROTOCOL_FILE)
-        options = parse_protocol(file).options()
+        options = parse_section(file, Protocol).options()
     except UserError as error:
         yield str(error)
         return
     stated, found = _flat(benchmark.protocol), _flat(options)
-    for keys in {**stated, **found}:
+    for keys in sorted({**stated, **found}, key=file.line):
         if stated.get(keys, NONE) != found.get(keys, NONE):
             place = file.place(keys).replace(file.path, PROTOCOL_FILE)
             yield f'{place}: {".".join(keys)} is {found.get(keys, NONE)}, and {stated.get(keys, NONE)} in {MANIFEST}'

@@ -126,7 +126,7 @@ def make_clip(task: Task) -> dict[str, Any]:
         if crop != ALIGNED and protocol.placement:
             matrix = compose(protocol.placement.draw(np.random.default_rng((*seed, 1)), protocol.size), aligned)
         matrix = np.rint(matrix / MATRIX_STEP) * MATRIX_STEP
-        warp = ExactWarp(matrix, *centre.shape[:2], protocol.size)
+        warp = ExactWarp(matrix, centre.shape[0], centre.shape[1], protocol.size)
         images = map(warp, _read(task.clip, frames.values(), centre.shape))
         crops[crop] = {'matrix': matrix.tolist(), **_write_crop(task, crop, images, degradation, drawn)}
     return {

@@ -16,7 +16,7 @@ from ...images import decode_image, write_image
 
 __all__ = ['PixelHashes', 'read_png', 'written']
 
-_SIGNATURE = 8
+_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 # Length, type and checksum of a chunk.
 _CHUNK = 12
 
@@ -25,7 +25,8 @@ class PixelHashes:
     """Hashes of the frames of a clip, one after another."""
 
     def __init__(self) -> None:
-        self._whole, self._frames = hashlib.sha256(), []
+        self._whole = hashlib.sha256()
+        self._frames: list[str] = []
 
     def update(self, frame: np.ndarray) -> str:
         """Add a frame (H, W, 3) uint8 RGB; returns the CRC-32 of its pixels."""
@@ -57,10 +58,13 @@ def read_png(path: Path) -> np.ndarray:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f'cannot be read: {error.strerror}') from error
-    start = _SIGNATURE
+    if not data.startswith(_SIGNATURE):
+        raise DataError('is broken: it does not begin as a PNG file')
+    start = len(_SIGNATURE)
     while start < len(data):
         end = start + _CHUNK + int.from_bytes(data[start : start + 4], 'big')
-        if zlib.crc32(data[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], 'big'):
+        stated = int.from_bytes(data[end - 4 : end], 'big')
+        if end > len(data) or zlib.crc32(data[start + 4 : end - 4]) != stated:
             raise DataError(f'is broken: the part of it at byte {start} does not have the checksum that it states')
         start = end
     return decode_image(data, path)
