@@ -41,11 +41,13 @@ class MethodSource:
         options: Its type and arguments, and how faces are aligned for it.
         weights: Its file of weights; '' where it has none.
         digest: SHA-256 of this file.
+        alignment: {dataset: how faces are aligned for it}.
     """
 
     options: dict[str, Any]
     weights: str = ''
     digest: str = ''
+    alignment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class MethodTable:
 
 def means_text(table: MethodTable, datasets: Collection[str]) -> str:
     """Return means and run times of some datasets as Markdown, below what a reader must not miss."""
-    results = [result for result in table.results if result.dataset in datasets]
+    results = [result for result in table.results if result.dataset in datasets and result.metrics]
     parts = [f'**{escaped(warning)}**\n' for warning in table.warnings()]
     parts += [markdown_table(results)] if results else []
     return '\n'.join([*parts, *(part.markdown() for part in _times(table, datasets))])
@@ -178,7 +180,7 @@ def _differences(comparisons: Mapping[str, Comparison], notes: Sequence[str]) ->
         for part in difference_tables(comparison.datasets[0])
     ]
     about = [*notes, *dict.fromkeys(map(about_intervals, comparisons.values()))]
-    text = ' '.join(about) or 'A single method was run.'
+    text = ' '.join(about) or 'There are no scores of two methods.'
     return PageSection('Differences from the first method', tables, text)
 
 
@@ -212,13 +214,12 @@ def _times(table: MethodTable, datasets: Collection[str]) -> list[TextTable]:
 
 
 def _origins(table: MethodTable) -> TextTable:
-    rows = [['method', 'dataset', 'results', 'weights', 'SHA-256', 'protocol']]
+    rows = [['method', 'dataset', 'alignment', 'results', 'weights', 'SHA-256', 'protocol']]
     for method, source in table.sources.items():
         of_method = (source.weights or '–', source.digest[:DIGEST_SHOWN] or '–')
-        rows += [
-            [method, result.dataset, _file_of(result), *of_method, result.protocol or '–']
-            for result in table.of_method(method)
-        ]
+        for result in table.of_method(method):
+            alignment = source.alignment.get(result.dataset, '–')
+            rows.append([method, result.dataset, alignment, _file_of(result), *of_method, result.protocol or '–'])
     return TextTable(
         'Results, weights and protocols', rows, ['Paths of results are relative to this folder.', *table.notes]
     )

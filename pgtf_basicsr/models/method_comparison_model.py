@@ -71,6 +71,8 @@ class MethodComparisonModel(BaseModel):
         super().__init__(opt)
         self.options = self.option_types.of_model(self, opt)
         self.metrics, missing = on_rank_0(lambda: describe_available(self.options.val.metrics or {}))
+        # BasicSR tests them in the order of their sections' names.
+        self.datasets = [section['name'] for _, section in sorted(opt['datasets'].items())]
         self.table = MethodTable(self.options.name, {})
         for name, reason in missing.items():
             self._leave_out_metric(name, reason)
@@ -83,8 +85,6 @@ class MethodComparisonModel(BaseModel):
         self.shows_degraded = self.options.val.input == 'lq' and not any(
             isinstance(method, Input) for method in self.methods.values()
         )
-        # BasicSR tests datasets in the order of their sections' names.
-        self.last_dataset = opt['datasets'][max(opt['datasets'])]['name']
 
     # ----------------------------------------------------------------- set-up
 
@@ -100,7 +100,8 @@ class MethodComparisonModel(BaseModel):
             if 'device' in {parameter.name for parameter in parameters_of(method_type(options))[0]}:
                 options = {'device': str(self.device), **options}
             methods[name] = build_method(options)
-            self.table.sources[name] = MethodSource(section, section.get('weights') or '', digest)
+            alignment = {dataset: self._alignment(name, dataset) for dataset in self.datasets}
+            self.table.sources[name] = MethodSource(section, section.get('weights') or '', digest, alignment)
         if not methods:
             raise UserError(
                 f'{self.opt.get("option_file", self.options.name)}: no method can be run',
@@ -146,8 +147,7 @@ class MethodComparisonModel(BaseModel):
 
     def _build_detector(self) -> Any:
         """Build the detector of faces, if a method needs aligned ones."""
-        datasets = [section['name'] for section in self.opt['datasets'].values()]
-        if all(self._alignment(method, dataset) == 'none' for method in self.methods for dataset in datasets):
+        if all(self._alignment(method, dataset) == 'none' for method in self.methods for dataset in self.datasets):
             return None
         return build_detector(self.options.val.detector)
 
@@ -218,7 +218,7 @@ class MethodComparisonModel(BaseModel):
             f'Results of {name}, more of them in {folder}/metrics.html:\n{means_text(self.table, [name])}'
         )
         missing = missing_text(self.table)
-        if missing and name == self.last_dataset:
+        if missing and name == self.datasets[-1]:
             get_root_logger().info(f'Not all of {self.table.name} is there.\n{missing}')
 
     def _restorer(self, method: str, dataset: str) -> Method:
@@ -292,8 +292,8 @@ class MethodComparisonModel(BaseModel):
         times = measure_interleaved(restorers, frames, timing.rounds)
         height, width = frames[0].shape[1:]
         measured = (
-            f'{len(frames)} frames of {width}x{height} pixels, restored by the methods in turn; median of '
-            f'{timing.rounds} rounds'
+            f'Median of rounds in which methods take turns; rounds: {timing.rounds}, frames: {len(frames)} of '
+            f'{width}x{height} pixels'
         )
         return RunTimes(
             describe_machine(),

@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from pgtf_basicsr.config.registered_sections import COMPARED, OPTIMIZERS, SCHEDULERS
 from pgtf_basicsr.config.registries import look_up
 from pgtf_basicsr.config.signatures import arguments_of
+from pgtf_basicsr.methods.registry import check_options
+from pgtf_basicsr.models.method_comparison_options import method_options
 
 from ..helpers.documents import OWN_TESTS, PAGES, blocks_of
 from ..helpers.processes import CONTEXT
@@ -136,4 +138,8 @@ def faults_of(section, title):
                 # Files of weights are not here.
                 return [f'{name}: {fault["msg"]}' for fault in error.errors() if fault['type'] != 'missing_file']
             return []
-    return [f'nothing is registered as {name}']
+    try:
+        check_options(method_options({'type': name, **section}))
+    except ValidationError as error:
+        return [f'{name}: {fault["msg"]}' for fault in error.errors()]
+    return []
