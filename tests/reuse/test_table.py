@@ -67,7 +67,8 @@ def test_cell(kind, name, column, cell, files, monkeypatch):
 
 def test_every_registered_name_is_in_the_table():
     for kind, registry in REGISTRIES.items():
-        own = {name for name, item in registry if is_own(item)}
+        # A comparison of methods takes neither networks nor losses.
+        own = {name for name, item in registry if is_own(item)} - {'MethodComparisonModel'}
         assert own == {row[1] for row in ROWS if row[0] == kind}, kind
 
 
