@@ -174,6 +174,8 @@ def protocol_of_dataset(opt: Mapping[str, Any]) -> str:
             ('dataroot_landmarks', opt.get('dataroot_landmarks')),
             ('placement', opt.get('placement')),
             ('aligned', not opt.get('aligned', True)),
+            ('max_frames', opt.get('max_frames')),
+            ('meta_info_file', opt.get('meta_info_file')),
         )
         if is_changed
     ]

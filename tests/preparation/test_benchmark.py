@@ -374,6 +374,8 @@ def test_datasets_read_it_as_it_is_and_know_its_protocol(benchmark, tmp_path):
         {'gt_size': 32},
         {'aligned': False},
         {'placement': {'offset': 0.1}},
+        {'max_frames': 1},
+        {'meta_info_file': 'clips.txt'},
     ):
         assert protocol_of_dataset({**options, **change}) == '', change
     assert protocol_of_dataset({'dataroot_gt': str(tmp_path)}) == ''
