@@ -81,9 +81,9 @@ class Page:
         self._upload = gr.File(label=f'Video, up to {size_text(max_size)}', height=140, elem_id='upload')
         with gr.Column(visible=False) as self._settings:
             self._area = gr.Radio(
-                [('Faces', FOUND), ('The whole picture', CROP)],
+                [('Faces', FOUND), ('Whole frames', CROP)],
                 label='Restore',
-                info='The whole picture: for a video that is cropped to one face.',
+                info='Whole frames: for a video that is cropped to one face.',
                 elem_id='area',
             )
             self._tiles = gr.HTML(elem_id='tiles', **PLAIN)
