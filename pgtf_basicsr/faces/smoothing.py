@@ -17,7 +17,7 @@ WIDTHS = (12.0, 6.0, 3.0, 1.5, 0.75)
 MISS_WINDOWS = (2.0, 6.0)
 # How many of its own standard deviations an average has to exceed: so many that noise alone hardly ever makes a still
 # face one that moves; fewer where it moves, where a lag is worse than noise.
-MOVES, MOVES_MORE = 4.8, 3.0
+MOVES, MOVES_MORE = 5.0, 3.0
 # A single measurement that lies this many standard deviations off its neighbours is wrong.
 OUTLIER = 8.0
 # Keeps the curve defined where all measurements are at one frame.
@@ -86,14 +86,17 @@ def _residual_noise(width: float, window: float) -> float:
 
 
 def _noise(times: np.ndarray, values: np.ndarray, assumed: float) -> float:
-    """Standard deviation of the noise, from third differences, which leave little of a motion."""
+    """Standard deviation of the noise, from third differences, which leave little of a motion.
+
+    It is rather too great than too small: by more than its own standard deviation, 1.5 over the root of their number.
+    """
     if len(values) < 6:
         return assumed
     thirds = np.diff(values, 3)
     even = np.ptp(sliding_window_view(np.diff(times), 3), axis=1) == 0
     if even.sum() < 3:
         return assumed
-    return float(np.median(np.abs(thirds[even])) / 0.6745 / np.sqrt(20))
+    return float(np.median(np.abs(thirds[even])) / 0.6745 / np.sqrt(20) * (1 + 2 / np.sqrt(len(values))))
 
 
 def _outliers(values: np.ndarray, limit: np.ndarray) -> np.ndarray:
