@@ -3,8 +3,8 @@
     python benchmarks/clip_scenes.py FOLDER
     python benchmarks/clip_scenes.py FOLDER --blur 1.5 --noise 8 --write scenes
 
-Each video of the folder shows one face throughout. Where it is, is measured in the video itself; it is then cut out with
-a soft edge, with all that it does there, and moved along a known path. `--write` keeps the scenes as videos.
+Each video of the folder shows one face throughout. Where it is, is measured in the video itself; it is then cut out
+with a soft edge, with all that it does there, and moved along a known path. `--write` keeps the scenes as videos.
 """
 
 import argparse
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from face_tracks import analyse, write_score, write_titles
 from scipy.ndimage import median_filter
 
-from face_tracks import analyse, write_score, write_titles
 from pgtf_basicsr.faces.detection import CenterFaceDetector
 from pgtf_basicsr.faces.squares import FaceSquare, face_square
 from pgtf_basicsr.samples.scenes import Actor, Scene
@@ -108,7 +108,10 @@ def scenes_of(clips):
         scene(
             'cuts from one face to another in its place',
             90,
-            [Actor('a', two, absent(sitting, 30, 60)), Actor('b', three, lambda n: sitting(n) if 30 <= n < 60 else None)],
+            [
+                Actor('a', two, absent(sitting, 30, 60)),
+                Actor('b', three, lambda n: sitting(n) if 30 <= n < 60 else None),
+            ],
             (30, 60),
         ),
         scene('a face leaves and enters', 120, [Actor('a', two, leaving)]),
@@ -146,8 +149,9 @@ def paste(canvas, image, face, place, yaw):
     scale = face.size / place.size
     low_pass = cv2.GaussianBlur(image, (0, 0), 0.4 * scale) if scale > 1 else image
     column, row = face.x + face.size * painted, face.y + face.size * down
-    patch = cv2.remap(low_pass, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR,
-                      borderMode=cv2.BORDER_REPLICATE)
+    patch = cv2.remap(
+        low_pass, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     canvas += alpha * (patch - canvas)
 
 

@@ -4,11 +4,12 @@
     python benchmarks/face_tracks.py --detect-every 3 --blur 1.5 --noise 5 --rounds 0
 
 The scenes are those of `pgtf_basicsr.samples.scenes`, with the real detector; `clip_scenes.py` makes some of videos.
-Crops are those of faces whose places have noise of 2 pixels, over many clips with and without gaps of 5 frames. Of a still
-face: how far the crop moves from frame to frame at most, in pixels. Of faces that move by up to 5 % of their size a frame,
-at several sizes, in percent of them: the lag, which is the largest error along the motion that is left on average over the
-clips, and behind the sign ± the standard deviation of the crop's place, which is what is left of the noise. Speed is that
-of CenterFace on frames of 1920 x 1080 pixels, shrunk to several sizes (the median of the rounds), and that of the rest.
+Crops are those of faces whose places have noise of 2 pixels, over many clips with and without gaps of 5 frames. Of a
+still face: how far the crop moves from frame to frame at most, in pixels. Of faces that move by up to 5 % of their size
+a frame, at several sizes, in percent of them: the lag, which is the largest error along the motion that is left on
+average over the clips, and behind the sign ± the standard deviation of the crop's place, which is what is left of the
+noise; with n clips chance makes of it a lag of about three times that over the root of n. Speed is that of CenterFace
+on frames of 1920 x 1080 pixels, shrunk to several sizes (the median of the rounds), and that of the rest.
 """
 
 import argparse
@@ -108,7 +109,8 @@ def lags(name, motion, gap, clips):
     cells = []
     for size in SIZES:
         along = errors_of(0.05 * size * motion, size, gap, clips)[..., 0]
-        cells.append(f'{100 * np.abs(along.mean(axis=0)).max() / size:.2f} ± {100 * along.std(axis=0).mean() / size:.2f}')
+        lag, noise = (100 / size * value for value in (np.abs(along.mean(axis=0)).max(), along.std(axis=0).mean()))
+        cells.append(f'{lag:.2f} ± {noise:.2f}')
     sys.stdout.write(f'{name:40s}' + ''.join(f'{cell:>16s}' for cell in cells) + '\n')
     sys.stdout.flush()
 
@@ -116,7 +118,7 @@ def lags(name, motion, gap, clips):
 def errors_of(path, size, gap, clips):
     """Errors (clips, frames, 2) of crops of a face that moves along a path in x, in pixels."""
     truth = np.stack([500 + path, np.full(FRAMES, 500)], axis=1)
-    # Gaps are elsewhere in each clip, so that each frame is in one as often as others. Tracks begin and end with a face.
+    # Gaps are elsewhere in each clip, so that each frame is as often in one. Tracks begin and end with a face.
     errors = []
     for seed in range(clips):
         rng = np.random.default_rng(seed)

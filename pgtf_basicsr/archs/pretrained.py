@@ -66,9 +66,9 @@ class Pretrained(nn.Module):
         Files need no network connection. Only a model of the Hub is downloaded, unless it is in the cache.
 
         Args:
-            path_or_hub_id (str | PathLike): A folder with ``config.json`` and ``model.safetensors``, of this package, of
-                huggingface_hub's mixin, or with the published names, as that of the published PGTFormer; a ``.pth`` or
-                ``.safetensors`` file of this package, or one of published weights, which are those of the default
+            path_or_hub_id (str | PathLike): A folder with ``config.json`` and ``model.safetensors``, of this package,
+                of huggingface_hub's mixin, or with the published names, as that of the published PGTFormer; a ``.pth``
+                or ``.safetensors`` file of this package, or one of published weights, which are those of the default
                 arguments; or ``owner/name`` on the Hub, where nothing of that name is on the disk. The Hub needs
                 huggingface_hub, the extra ``hub``.
             revision (str, optional): Branch, tag or commit on the Hub. Default: its main branch.
