@@ -1,7 +1,6 @@
 """Weights on the Hugging Face Hub, by names such as owner/name, once they are nowhere on the disk."""
 
 import re
-from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -60,8 +59,7 @@ def find_weights(weights: str | Path) -> Path:
     try:
         if file == WEIGHTS:
             # First, so that weights in the cache have beside them what belongs to them.
-            with suppress(hub.utils.EntryNotFoundError):
-                hub.hf_hub_download(hub_id, CONFIG)
+            _fetch_config(hub_id, hub)
         return Path(hub.hf_hub_download(hub_id, file))
     except Exception as error:  # of the client, of HTTP or of the connection
         raise _missing(name, hub_id, hub, hub.constants.HF_HUB_CACHE, error) from error
@@ -89,6 +87,15 @@ def fetch_folder(hub_id: str, files: list[str], **options: Any) -> Path:
     except Exception as error:  # of the client, of HTTP or of the connection
         cache = options.get('cache_dir') or hub.constants.HF_HUB_CACHE
         raise _missing(hub_id, hub_id, hub, cache, error) from error
+
+
+def _fetch_config(hub_id: str, hub: Any) -> None:
+    try:
+        hub.hf_hub_download(hub_id, CONFIG)
+    except hub.utils.LocalEntryNotFoundError:  # of a kind with the next, but there is no connection
+        raise
+    except hub.utils.EntryNotFoundError:
+        pass  # some models have none
 
 
 def _import_hub(name: str) -> Any:
