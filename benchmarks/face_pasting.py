@@ -24,7 +24,7 @@ from pgtf_basicsr.faces.colour_matching import match_colour
 from pgtf_basicsr.faces.masks import ellipse_mask, parsing_mask
 from pgtf_basicsr.faces.pasting import RestoredCrop, paste_faces
 from pgtf_basicsr.faces.sampling import sample_crop
-from pgtf_basicsr.faces.sharpness import face_size
+from pgtf_basicsr.faces.sharpness import FACE_WIDTH
 from pgtf_basicsr.faces.transforms import compose, crop_scale, resize_matrix
 from pgtf_basicsr.samples.portraits import portraits
 from pgtf_basicsr.video.formats import VideoFormat
@@ -50,7 +50,7 @@ def main():
             score(frame, degraded, matrix, crop) for degraded in (noisy, compressed(noisy_and_blurred(frame, rng)))
         ]
         cells = ''.join(f'{f"{change:.1f} | {output:.1f}":>20}' for change, output in row)
-        write(f'{face_size(matrix, FFHQ_SIZE):14.0f}{cells}\n')
+        write(f'{FACE_WIDTH * FFHQ_SIZE / crop_scale(matrix):14.0f}{cells}\n')
 
     write('\nmilliseconds of a face, crops of 512 pixels\n')
     write(f'{"face, pixels":>14}{"bits":>6}{"crop":>8}{"ellipse":>9}{"parsed":>8}{"match":>8}{"paste":>8}\n')

@@ -9,10 +9,11 @@ from basicsr.utils import get_root_logger
 
 from .errors import UserError, in_one_line
 
-__all__ = ['WEIGHTS', 'fetch_folder', 'find_weights']
+__all__ = ['CONFIG', 'WEIGHTS', 'fetch_folder', 'find_weights']
 
-# The file of weights in a model that was published by `save_pretrained`, this package's or huggingface_hub's.
-WEIGHTS = 'model.safetensors'
+# The files of a model that was published by `save_pretrained`, this package's or huggingface_hub's: weights, and the
+# arguments of the network, which some models lack.
+WEIGHTS, CONFIG = 'model.safetensors', 'config.json'
 SUFFIXES = ('.pth', '.pt', '.safetensors')
 # What the Hub calls a model.
 HUB_ID = re.compile(r'[\w-][\w.-]*/[\w.-]+(?<!\.pth)(?<!\.pt)(?<!\.safetensors)')
@@ -27,9 +28,10 @@ def find_weights(weights: str | Path) -> Path:
     fetched before it is. Nothing is where ``HF_HUB_OFFLINE`` is set.
 
     Args:
-        weights (str | Path): A file; or, where there is none of that name, ``owner/name`` on the Hub, which is its
-            model.safetensors, or ``owner/name/file``, of which the folder ``owner`` must not exist here. The published
-            PGTFormer is ``kepeng/pgtformer-base``.
+        weights (str | Path): A file; a folder with a model.safetensors; or, where there is none of that name,
+            ``owner/name`` on the Hub, which is its model.safetensors, fetched with the config.json beside it, or
+            ``owner/name/file``, of which the folder ``owner`` must not exist here. The published PGTFormer is
+            ``kepeng/pgtformer-base``.
 
     Returns:
         Path: The file. A path that cannot be on the Hub is returned as it is, whether or not there is such a file.
@@ -41,6 +43,8 @@ def find_weights(weights: str | Path) -> Path:
     name = str(weights)
     match = HUB_FILE.fullmatch(name)
     hub_id, file = match.groups() if match else (name, WEIGHTS)
+    if (path / WEIGHTS).is_file():
+        return path / WEIGHTS
     if path.exists() or not HUB_ID.fullmatch(hub_id) or Path(path.parts[0]).exists():
         return path
     hub = _import_hub(name)
@@ -53,6 +57,9 @@ def find_weights(weights: str | Path) -> Path:
             f'Fetching {file} of {hub_id} from the Hugging Face Hub to {hub.constants.HF_HUB_CACHE}.'
         )
     try:
+        if file == WEIGHTS:
+            # First, so that weights in the cache have beside them what belongs to them.
+            _fetch_config(hub_id, hub)
         return Path(hub.hf_hub_download(hub_id, file))
     except Exception as error:  # of the client, of HTTP or of the connection
         raise _missing(name, hub_id, hub, hub.constants.HF_HUB_CACHE, error) from error
@@ -80,6 +87,15 @@ def fetch_folder(hub_id: str, files: list[str], **options: Any) -> Path:
     except Exception as error:  # of the client, of HTTP or of the connection
         cache = options.get('cache_dir') or hub.constants.HF_HUB_CACHE
         raise _missing(hub_id, hub_id, hub, cache, error) from error
+
+
+def _fetch_config(hub_id: str, hub: Any) -> None:
+    try:
+        hub.hf_hub_download(hub_id, CONFIG)
+    except hub.utils.LocalEntryNotFoundError:  # of a kind with the next, but there is no connection
+        raise
+    except hub.utils.EntryNotFoundError:
+        pass  # some models have none
 
 
 def _import_hub(name: str) -> Any:

@@ -12,9 +12,10 @@ from ..checkpoints import Checkpoint
 from ..config.registered_sections import Network, check_sections
 from ..config.registries import look_up
 from ..errors import UserError
+from ..hub import CONFIG
 from .discriminator_arch import VQGANDiscriminator
 from .face_parsing_arch import FaceParsingNet
-from .pretrained import build_with_weights
+from .pretrained import arguments_beside, build_with_weights
 from .ts_vqgan_arch import TSVQGAN
 
 __all__ = ['add_network_option', 'find_network', 'load_network', 'type_of']
@@ -40,18 +41,22 @@ def find_network(checkpoint: Checkpoint, option_file: str | Path | None = None) 
     Args:
         checkpoint (Checkpoint): The file of weights.
         option_file (str | Path, optional): Option file whose ``network_g`` is the network. Default: the network that
-            the weights name, or else the published PGTFormer.
+            the weights name; or a PGTFormer with the arguments that their folder states, see
+            `pretrained.arguments_beside`; or else the published PGTFormer.
 
     Returns:
         tuple: Registered type and arguments; what messages call them.
 
     Raises:
-        UserError: The option file cannot be read.
+        UserError: The option file, or that of the folder, cannot be read.
     """
     if option_file:
         return config.load(option_file).get('network_g'), f'network_g of {option_file}'
     if checkpoint.network:
         return checkpoint.network, f'the network that {checkpoint.path} names'
+    beside = arguments_beside(checkpoint)
+    if beside is not None:
+        return {**beside, 'type': 'PGTFormer'}, f'the network of {checkpoint.path.with_name(CONFIG)}'
     return dict(type='PGTFormer'), 'the published network (--opt FILE names another)'
 
 

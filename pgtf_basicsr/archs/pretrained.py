@@ -1,7 +1,8 @@
 """Networks as folders and files: what ``from_pretrained`` and ``save_pretrained`` do.
 
 A folder has the layout of huggingface_hub's PyTorchModelHubMixin, so that each reads what the other wrote:
-``config.json`` holds the constructor's arguments, ``model.safetensors`` the weights. Here the weights also name their
+``config.json`` holds the constructor's arguments, ``model.safetensors`` the weights. The published PGTFormer has such a
+folder, with arguments and tensors under names of its own. Here the weights also name their
 network in their metadata, see `checkpoints`, so that the file alone is a checkpoint like any other.
 """
 
@@ -12,20 +13,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from basicsr.utils import get_root_logger
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from ..checkpoints import load_weights, read_checkpoint
+from ..checkpoints import Checkpoint, load_weights, read_checkpoint
 from ..config.signatures import parameters_of
 from ..config.value_types import as_in_yaml
 from ..errors import UserError, in_one_line, require
 from ..files import make_folder, replacing
-from ..hub import WEIGHTS, fetch_folder
+from ..hub import CONFIG, WEIGHTS, fetch_folder
+from .published_arguments import own_arguments
+from .published_names import are_published
 
-__all__ = ['Pretrained', 'build_with_weights']
-
-CONFIG = 'config.json'
+__all__ = ['Pretrained', 'arguments_beside', 'build_with_weights']
 
 Network = TypeVar('Network', bound=nn.Module)
 
@@ -64,8 +66,9 @@ class Pretrained(nn.Module):
         Files need no network connection. Only a model of the Hub is downloaded, unless it is in the cache.
 
         Args:
-            path_or_hub_id (str | PathLike): A folder with ``config.json`` and ``model.safetensors``; a ``.pth`` or
-                ``.safetensors`` file of this package, or one of published weights, which are those of the default
+            path_or_hub_id (str | PathLike): A folder with ``config.json`` and ``model.safetensors``, of this package,
+                of huggingface_hub's mixin, or with the published names, as that of the published PGTFormer; a ``.pth``
+                or ``.safetensors`` file of this package, or one of published weights, which are those of the default
                 arguments; or ``owner/name`` on the Hub, where nothing of that name is on the disk. The Hub needs
                 huggingface_hub, the extra ``hub``.
             revision (str, optional): Branch, tag or commit on the Hub. Default: its main branch.
@@ -97,8 +100,8 @@ class Pretrained(nn.Module):
         saved = dict(checkpoint.network or {})
         kind = saved.pop('type', cls.__name__)
         require(kind == cls.__name__, f'{path} holds a {kind}, not a {cls.__name__}')
-        if folder and (folder / CONFIG).is_file():
-            saved = _read_config(folder / CONFIG)
+        beside = arguments_beside(checkpoint)
+        saved = saved if beside is None else beside
         name = f'the {cls.__name__} of {path}'
         return build_with_weights(cls, {**saved, **arguments}, checkpoint.state_dict(), name, checkpoint.path)
 
@@ -159,6 +162,36 @@ def build_with_weights(
     weights = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
     load_weights(net, weights, f'{source}, loaded into {name},', assign=True)
     return net.eval()
+
+
+def arguments_beside(checkpoint: Checkpoint) -> dict[str, Any] | None:
+    """Read the arguments of a network in the ``config.json`` beside its weights.
+
+    Arguments of a published network are converted to this package's. Where that fails they are the defaults, which are
+    those of the published network, and a line says so: its tensors decide whether they fit.
+
+    Args:
+        checkpoint (Checkpoint): The weights.
+
+    Returns:
+        dict[str, Any] | None: The arguments; None where there is no such file, or the weights are in one that is not
+            called ``model.safetensors``.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    path = checkpoint.path.with_name(CONFIG)
+    if checkpoint.path.name != WEIGHTS or not path.is_file():
+        return None
+    config = _read_config(path)
+    if not are_published(checkpoint.state_dict()):
+        return config
+    arguments = own_arguments(config)
+    if arguments is None:
+        get_root_logger().warning(
+            f'{path} does not have the arguments of the published PGTFormer: those of its paper are taken'
+        )
+    return arguments or {}
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Tensor names of the published PGTFormer checkpoints, and the names they have here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .blocks.swin3d import WindowAttention, relative_position_index
 
-__all__ = ['own_state_dict', 'published_state_dict']
+__all__ = ['are_published', 'own_state_dict', 'published_state_dict']
 
 Rules = tuple[tuple[re.Pattern[str], str], ...]
 
@@ -75,6 +75,11 @@ TO_PUBLISHED: Rules = tuple(
         (r'^regulators\.', 'fuse_convs_dict.'),
     ]
 )
+
+
+def are_published(names: Iterable[str]) -> bool:
+    """Whether there are names of tensors among these that only published checkpoints have."""
+    return any(_renamed(name, TO_OWN) != name for name in names)
 
 
 def own_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

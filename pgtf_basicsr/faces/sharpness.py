@@ -1,12 +1,12 @@
-"""Sharpness and size of a face, and whether it is worth restoring."""
+"""Sharpness and blur of a face."""
 
 import cv2
 import numpy as np
 
 from .alignment import FFHQ_SIZE, align_to_template
-from .transforms import crop_scale, warp
+from .transforms import warp
 
-__all__ = ['FACE_WIDTH', 'blur', 'face_size', 'needs_restoration', 'sharpness']
+__all__ = ['FACE_WIDTH', 'blur', 'sharpness']
 
 ALIGNED_SIZE = 256
 # Width of a face as a fraction of the image that is aligned to the FFHQ template.
@@ -45,30 +45,6 @@ def blur(crop: np.ndarray) -> float:
 
     gray = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     return float(blur_effect(_inner(cv2.resize(gray, (FFHQ_SIZE, FFHQ_SIZE), interpolation=cv2.INTER_CUBIC))))
-
-
-def face_size(matrix: np.ndarray, size: int) -> float:
-    """Width of a face in pixels of the frame.
-
-    Args:
-        matrix (ndarray): (2, 3) transform from pixels of the frame to pixels of its crop.
-        size (int): Side of the crop in pixels.
-    """
-    return FACE_WIDTH * size / crop_scale(matrix)
-
-
-def needs_restoration(crop: np.ndarray, matrix: np.ndarray, min_face: float = 0, min_blur: float = 0) -> bool:
-    """Whether a face is neither too small to be restored nor so large and sharp that it need not be.
-
-    Faces should be judged once a track: one that is restored in some frames alone flickers.
-
-    Args:
-        crop (ndarray): See `blur`.
-        matrix (ndarray): (2, 3) transform from pixels of the frame to pixels of the crop.
-        min_face (float): Width of the smallest face that is restored, in pixels of the frame.
-        min_blur (float): Blur of the sharpest face that is restored; 0 restores all.
-    """
-    return face_size(matrix, len(crop)) >= min_face and (min_blur <= 0 or blur(crop) >= min_blur)
 
 
 def _inner(face: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ __all__ = ['FaceFollower', 'Track', 'box_iou', 'follow_faces', 'track_faces']
 REACH, REACH_PER_FRAME, LONGEST_REACH = 0.4, 0.05, 0.8
 # What a ratio of sizes of e counts, in sides.
 SIZE_WEIGHT = 0.5
+# Faces that are closer, in sides, may hide each other: where one is found is then drawn towards the other.
+OVERLAP = 0.5
 # The prediction is a line through about so many of the last places.
 MEMORY = 3
 _FAR = 1e6
@@ -87,7 +89,8 @@ class FaceFollower:
 
     Each track predicts where its face is, at constant speed; faces are assigned so that the sum of distances from the
     predictions is least (the Hungarian method). Distances are in sides of the face's square, whatever its size in
-    pixels, so that two faces that cross, even with one of them hidden for some frames, keep their tracks.
+    pixels, so that two faces that cross, even with one of them hidden for some frames, keep their tracks. While two
+    overlap, each keeps the speed that it had before.
 
     Args:
         max_gap (int): Number of frames for which a face may be missing.
@@ -119,7 +122,7 @@ class FaceFollower:
         for index, face in enumerate(faces):
             motion = matches.get(index)
             if motion is not None:
-                motion.update(number, face)
+                motion.update(number, face, keeps_speed=_overlaps(faces, index))
             elif face.score >= self._start_score:
                 motion = _Motion(self._tracks, number, face)
                 self._tracks += 1
@@ -158,7 +161,7 @@ class _Motion:
         distance = offset + SIZE_WEIGHT * abs(math.log(face.size / self._size))
         return distance if distance <= min(REACH + REACH_PER_FRAME * (elapsed - 1), LONGEST_REACH) else _FAR
 
-    def update(self, number: int, face: FaceSquare) -> None:
+    def update(self, number: int, face: FaceSquare, keeps_speed: bool) -> None:
         """Take the face of the frame of this number."""
         elapsed = number - self.number
         x, y = self._predict(elapsed)
@@ -167,13 +170,24 @@ class _Motion:
         gain = (4 * self._count - 2) / (self._count * (self._count + 1))
         speed_gain = 6 / (self._count * (self._count + 1)) / elapsed
         self._x, self._y = x + gain * (face.x - x), y + gain * (face.y - y)
-        self._speed_x += speed_gain * (face.x - x)
-        self._speed_y += speed_gain * (face.y - y)
+        if not keeps_speed:
+            self._speed_x += speed_gain * (face.x - x)
+            self._speed_y += speed_gain * (face.y - y)
         self._size += gain * (face.size - self._size)
         self.number = number
 
     def _predict(self, elapsed: int) -> tuple[float, float]:
         return self._x + elapsed * self._speed_x, self._y + elapsed * self._speed_y
+
+
+def _overlaps(faces: Sequence[FaceSquare], index: int) -> bool:
+    """Whether another face is so near that one may hide the other."""
+    face = faces[index]
+    return any(
+        math.hypot(other.x - face.x, other.y - face.y) < OVERLAP * max(other.size, face.size)
+        for place, other in enumerate(faces)
+        if place != index
+    )
 
 
 def _match(tracks: Sequence[_Motion], faces: Collection[FaceSquare], number: int) -> dict[int, _Motion]:

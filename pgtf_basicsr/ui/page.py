@@ -39,8 +39,9 @@ def theme() -> gr.themes.Base:
     plain = gr.themes.Default(
         primary_hue='indigo', font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace']
     )
-    # Gradio's own grey of notes is too light to be read easily.
+    # Gradio's own greys of titles and notes are too light to be read easily, its white knobs are not seen on white.
     return plain.set(
+        block_title_text_color='*body_text_color',
         body_text_color_subdued='*neutral_600',
         body_text_color_subdued_dark='*neutral_400',
         block_info_text_color='*neutral_600',
@@ -81,9 +82,9 @@ class Page:
         self._upload = gr.File(label=f'Video, up to {size_text(max_size)}', height=140, elem_id='upload')
         with gr.Column(visible=False) as self._settings:
             self._area = gr.Radio(
-                [('Faces', FOUND), ('The whole picture', CROP)],
+                [('Faces', FOUND), ('Whole frames', CROP)],
                 label='Restore',
-                info='The whole picture: for a video that is cropped to one face.',
+                info='Whole frames: for a video that is cropped to one face.',
                 elem_id='area',
             )
             self._tiles = gr.HTML(elem_id='tiles', **PLAIN)
@@ -108,8 +109,8 @@ class Page:
                 [('Best', 1), ('Fast', self._restorer.net.num_frames)], value=defaults.stride, label='Quality'
             )
             with gr.Row():
-                self._preview = gr.Button(f'Preview {PREVIEW_SECONDS} seconds', size='md', min_width=150)
-                self._restore = gr.Button('Restore the video', variant='primary', size='md', min_width=150)
+                self._preview = gr.Button(f'Preview {PREVIEW_SECONDS} seconds', size='md', min_width=180)
+                self._restore = gr.Button('Restore the video', variant='primary', size='md', min_width=180)
 
     def _add_results(self) -> None:
         self._status = gr.HTML(guide(), elem_id='status', **PLAIN)

@@ -156,7 +156,7 @@ def _summary(name: str, analysis: Analysis) -> str:
 
 def _notes(analysis: Analysis, shown: int) -> Iterator[str]:
     if is_one_face(analysis):
-        yield 'The picture seems to be cropped to one face, so it is restored as a whole.'
+        yield 'The video seems to be cropped to one face, so its frames are restored as a whole.'
     elif not analysis.tracks:
         yield 'A video that is nothing but one face can be restored as a whole.'
     if shown < len(analysis.tracks):

@@ -11,6 +11,8 @@ from safetensors.torch import save_file
 
 from pgtf_basicsr.archs import TSVQGAN, FaceParsingNet, PGTFormer
 from pgtf_basicsr.archs.inference import for_inference
+from pgtf_basicsr.archs.published_arguments import own_arguments
+from pgtf_basicsr.archs.published_names import published_state_dict
 from pgtf_basicsr.checkpoints import read_checkpoint
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.restoration.networks import load_network
@@ -131,6 +133,109 @@ def test_published_names_are_read(tmp_path):
     net = make(PGTFormer)
     torch.save({'params': parity.published_names(net.state_dict())}, tmp_path / 'published.pth')
     assert_same(PGTFormer.from_pretrained(tmp_path / 'published.pth', **NETWORKS[PGTFormer]), net)
+
+
+# `network_g` of the published option file of stage IV, and the defaults of the published class for the rest, which is
+# what huggingface_hub's mixin writes into config.json.
+PUBLISHED = dict(
+    type='PGTFormer',
+    dim_embd=512,
+    n_head=8,
+    n_layers=9,
+    connect_list=['32', '64', '128', '256'],
+    fix_modules=['quantizer', 'decoder', 'conditionnet'],
+    w=1,
+    detach_16=True,
+    adain=True,
+    tf=3,
+    droprate=0.0,
+    checkpointing=False,
+    bottleneck_type='rq',
+    embed_dim=512,
+    n_embed=1024,
+    latent_shape=[32, 32, 512],
+    code_shape=[32, 32, 1],
+    shared_codebook=True,
+    decay=0.99,
+    restart_unused_codes=True,
+    loss_type='mse',
+    latent_loss_weight=0.25,
+    ddconfig=dict(
+        double_z=False,
+        z_channels=256,
+        resolution=512,
+        in_channels=3,
+        stages_atten=4,
+        window_size=[5, 5, 5],
+        num_head=8,
+        out_ch=3,
+        ch=64,
+        ch_mult=[1, 2, 4, 4, 8],
+        depths=[2, 2, 2, 2, 2],
+        num_heads=[8, 8, 8, 8, 8],
+        window_sizes=[[4, 4]] * 5,
+        num_frames=3,
+        num_res_blocks=1,
+        attn_resolutions=[32, 64, 128],
+        dropout=0.0,
+    ),
+)
+
+
+def published_folder(path, net, config):
+    """A folder as the authors publish theirs, with a small network in it."""
+    path.mkdir()
+    weights = {name: tensor.clone() for name, tensor in published_state_dict(net, net.state_dict()).items()}
+    save_file(weights, path / 'model.safetensors', {'format': 'pt'})
+    (path / 'config.json').write_text(json.dumps(config))
+    return path
+
+
+def test_the_arguments_of_the_published_network_are_the_defaults():
+    with torch.device('meta'):
+        net = PGTFormer()
+        assert PGTFormer(**own_arguments(PUBLISHED)).arguments == net.arguments
+        assert own_arguments({**PUBLISHED, 'adain': False, 'n_head': 4}) == {
+            **own_arguments(PUBLISHED),
+            **dict(adain=False, predictor_heads=4),
+        }
+
+
+def test_folders_of_the_published_code_are_read(tmp_path, monkeypatch):
+    """By path and from the Hub's cache, in Python and by commands."""
+    arguments = {**NETWORKS[PGTFormer], 'predictor_mlp': 64}
+    net = make(PGTFormer, **arguments)
+    small = dict(ch=32, ch_mult=[1, 1, 1], num_heads=[4] * 3, window_sizes=[[4, 4]] * 3, num_frames=1, z_channels=32)
+    autoencoder = {**PUBLISHED['ddconfig'], **small, 'resolution': 32, 'attn_resolutions': [8]}
+    changes = dict(dim_embd=32, n_head=2, n_layers=1, connect_list=['8'], n_embed=16, embed_dim=32, adain=False)
+    config = {**PUBLISHED, **changes, 'ddconfig': autoencoder}
+    folder = published_folder(tmp_path / 'published', net, config)
+    assert_same(PGTFormer.from_pretrained(folder), net)
+    assert_same(load_network(folder), net)
+    assert_same(load_network(folder / 'model.safetensors'), net)
+
+    cached = tmp_path / 'hub' / 'models--kepeng--pgtformer-base'
+    (cached / 'refs').mkdir(parents=True)
+    (cached / 'refs' / 'main').write_text('abc')
+    (cached / 'snapshots').mkdir()
+    folder.rename(cached / 'snapshots' / 'abc')
+    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
+    monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', True)
+    monkeypatch.chdir(tmp_path)
+    assert_same(PGTFormer.from_pretrained('kepeng/pgtformer-base', cache_dir=tmp_path / 'hub'), net)
+    assert_same(load_network('kepeng/pgtformer-base'), net)
+
+
+@pytest.mark.parametrize('config', [{'ddconfig': {}}, {'ddconfig': None}, {**PUBLISHED, 'connect_list': ['large']}, {}])
+def test_of_published_arguments_that_are_not_understood_the_tensors_decide(config, tmp_path, caplog):
+    """Those of the paper are taken, which a line says, and which do not fit a small network."""
+    folder = published_folder(tmp_path / 'published', make(PGTFormer), config)
+    for load in (PGTFormer.from_pretrained, load_network):
+        caplog.clear()
+        refusal(lambda load=load: load(folder), 'model.safetensors, loaded into .* does not fit PGTFormer')
+        (line,) = caplog.messages
+        assert 'config.json does not have the arguments of the published PGTFormer: those of its paper' in line
+    assert PGTFormer.from_pretrained(folder, **NETWORKS[PGTFormer]).num_frames == 1
 
 
 def test_arguments_replace_those_of_the_folder(tmp_path):

@@ -6,7 +6,8 @@ import torch
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.faces.alignment import align_to_template
 from pgtf_basicsr.faces.detection import RETINAFACE_FILE, CenterFaceDetector, RetinaFaceDetector, choose_detector
-from pgtf_basicsr.faces.sharpness import blur, face_size, needs_restoration, sharpness
+from pgtf_basicsr.faces.sharpness import FACE_WIDTH, blur, sharpness
+from pgtf_basicsr.faces.squares import face_square
 from pgtf_basicsr.faces.transforms import warp
 
 from ..helpers.downloads import frames_of
@@ -70,14 +71,8 @@ def test_blur_grows_with_blur_and_with_enlarging():
     assert blur(warp(small, smaller, 512)) > blurred[1]
 
 
-def test_faces_too_small_or_sharp_enough_are_left_alone():
-    (frame,), (landmarks,) = frames_of(0, length=1, size=256)
-    matrix = align_to_template(landmarks, 512)
-    crop, size = warp(frame, matrix, 512), face_size(matrix, 512)
-    # As wide as from one temple to the other: about twice the distance of the eyes.
-    assert size == pytest.approx(2 * np.linalg.norm(landmarks[1] - landmarks[0]), rel=0.1)
-    assert needs_restoration(crop, matrix)
-    assert needs_restoration(crop, matrix, min_face=size - 1) and not needs_restoration(crop, matrix, min_face=size + 1)
-    measured = blur(crop)
-    assert needs_restoration(crop, matrix, min_blur=measured - 0.01)
-    assert not needs_restoration(crop, matrix, min_blur=measured + 0.01)
+def test_a_face_is_half_as_wide_as_its_square():
+    """From one temple to the other, which is about twice the distance of the eyes."""
+    _, (landmarks,) = frames_of(0, length=1, size=256)
+    eyes = np.linalg.norm(landmarks[1] - landmarks[0])
+    assert FACE_WIDTH * face_square(landmarks).size == pytest.approx(2 * eyes, rel=0.1)

@@ -127,3 +127,15 @@ def test_no_frame_is_kept():
         (5, 200, 499),
         (6, 200, 499),
     ]
+
+
+def test_a_face_that_is_drawn_towards_the_one_that_hides_it_keeps_its_number():
+    """Places as a detector gave them of two real faces that cross, the front one's first; the other is hidden."""
+    front = [385, 380, 375, 372, 367, 363, 357, 349, 346, 343, *range(340, 292, -4), 294, 290, 287, 280, 274]
+    behind = [254, 255, 262, 269, 275, 289, 308, 307, 304, 291, *[None] * 12, 353, 356, 359, 362, 364]
+    frames = [
+        [FaceSquare(x, 180, 200, 0) for x in places if x is not None] for places in zip(front, behind, strict=True)
+    ]
+    one, other = follow_faces(frames, [], max_gap=25)
+    assert one == [(number, 0) for number in range(27)]
+    assert other == [(number, 1) for number in (*range(10), *range(22, 27))]

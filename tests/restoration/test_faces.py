@@ -25,9 +25,12 @@ from pgtf_command import run_command
 
 from ..helpers.processes import Run
 from ..helpers.small_networks import PGTFormer, build, write
+from ..helpers.super_resolution import rrdbnet, saved
 from ..helpers.videos import audio_packets, frame_times, psnr, write_video
 
 LENGTH, SEGMENT = 6, 2
+# Labels of face parsing.
+SKIN, HAIR = 1, 17
 CROSSING, CUT = scenes()[0], scenes()[2]
 
 
@@ -459,6 +462,42 @@ def test_before_and_after_side_by_side_and_enlarged(restorer, source, analysis, 
         ]
         outside = beside_faces(0)
         assert psnr(small[0][outside], images(source)[0][outside]) > 35 and min(changes(images(source), small)) > 5
+
+
+def parsing_weights(path, label):
+    """Weights whose face parsing has learnt to call everything so."""
+    net = build(PGTFormer)
+    with torch.no_grad():
+        for name, value in net.parsing_net.named_buffers():
+            if name.endswith('running_mean'):
+                value.fill_(-0.1)  # so that features are not zero
+        net.parsing_net.conv_out.conv_out.weight.zero_()
+        net.parsing_net.conv_out.conv_out.weight[label] = 1000
+    return write(path, PGTFormer, params=net.state_dict())
+
+
+def test_parsed_faces_in_a_background_that_was_restored(source, tmp_path):
+    """By the command: what is parsed as skin is pasted, what is parsed as hair is not; the rest is Real-ESRGAN's."""
+    short, faces = write_video(tmp_path / 'short.mp4', images(source)[:2], 25), tmp_path / 'faces.json'
+    background = saved(rrdbnet(scale=2), tmp_path / 'rrdbnet.pth')
+    skin, hair = (parsing_weights(tmp_path / f'{label}.pth', label) for label in (SKIN, HAIR))
+
+    def restore(name, weights, *arguments):
+        options = ('--mask', 'parsing', '--scale', '2', '--codec', 'ffv1', '--analysis', str(faces), *arguments)
+        files = ('-o', str(tmp_path / name), '--weights', str(weights))
+        assert run_command(['restore', str(short), *files, *options]) == 0
+        return images(tmp_path / name)
+
+    esrgan = ('--background', 'realesrgan', '--background-weights', str(background))
+    restored, hidden, nobody = (
+        restore(f'{number}.mkv', *arguments)
+        for number, arguments in enumerate(((skin, *esrgan), (hair, *esrgan), (hair, *esrgan, '--min-face', '500')))
+    )
+    assert all(map(np.array_equal, hidden, nobody))
+    assert restored[0].shape == (360, 640, 3) and psnr(cv2.resize(images(short)[0], (640, 360)), nobody[0]) < 30
+    for number, (after, before) in enumerate(zip(restored, nobody)):
+        outside = beside_faces(number).repeat(2, axis=0).repeat(2, axis=1)
+        assert np.array_equal(after[outside], before[outside]) and not np.array_equal(after, before)
 
 
 def test_frames_in_memory(restorer, source):

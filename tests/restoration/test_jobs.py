@@ -17,9 +17,10 @@ from pgtf_basicsr.restoration import segments
 from pgtf_basicsr.restoration.jobs import Job, job_folder
 from pgtf_basicsr.restoration.outputs import VideoOutput
 from pgtf_basicsr.restoration.reports import TextReport
+from pgtf_basicsr.samples.scenes import two_faces
 
 from ..helpers.crops import CROP, restore_crop
-from ..helpers.processes import Run
+from ..helpers.processes import Run, run
 from ..helpers.small_networks import PGTFormer, build, write
 from ..helpers.videos import audio_packets, decoded, moving_frames, write_video
 
@@ -227,6 +228,32 @@ def test_killed_ten_times_and_resumed(source, weights, tmp_path):
     assert killed >= 5
     command = start(tmp_path, source, weights, '--resume')
     assert command.statuses() == [0], command.output()
+    assert_equal_videos(tmp_path / 'out.mkv', tmp_path / 'whole.mkv')
+    assert not job_folder(tmp_path / 'out.mkv').exists()
+
+
+@pytest.mark.slow
+def test_killed_in_both_passes_over_faces_and_resumed(weights, tmp_path):
+    """While faces are looked for, and after some frames are restored; the first pass is then not made again."""
+    scene = two_faces(40)
+    source = write_video(tmp_path / 'in.mp4', [scene.frame(n) for n in range(scene.length)], 25, audio='aac')
+    arguments = ('restore', source, '--weights', weights, '--size', 16, '--device', 'cpu', '--json')
+    command = Run(tmp_path, *arguments, '-o', 'out.mkv', before=shorten_segments)
+    command.wait_for('"event": "progress"')
+    assert command.kill() and '"pass": "restoration"' not in command.output()
+    assert [path.name for path in tmp_path.iterdir()] == ['in.mp4']
+
+    command = Run(tmp_path, *arguments, '-o', 'out.mkv', '--resume', before=shorten_segments)
+    while not (job_folder(tmp_path / 'out.mkv') / 'segments' / '00000001.nut').exists():
+        command.wait(0.005)
+        assert command.processes[0].is_alive(), command.output()
+    assert command.kill() and not (tmp_path / 'out.mkv').exists()
+
+    output = run(tmp_path, *arguments, '-o', 'out.mkv', '--resume', before=shorten_segments)
+    passes = [event for event in map(json.loads, output.splitlines()) if event['event'] == 'start']
+    assert [event['pass'] for event in passes] == ['restoration'] and passes[0]['resumed'] >= 2 * SEGMENT
+    assert 'were found before' in output
+    run(tmp_path, *arguments, '-o', 'whole.mkv', before=shorten_segments)
     assert_equal_videos(tmp_path / 'out.mkv', tmp_path / 'whole.mkv')
     assert not job_folder(tmp_path / 'out.mkv').exists()
 

@@ -3,6 +3,7 @@
 import argparse
 import copy
 import math
+import os
 import resource
 import signal
 import sys
@@ -310,6 +311,11 @@ def test_a_video_that_changes_its_size_leaves_nothing_behind(weights, tmp_path):
     assert not list((tmp_path / 'out').iterdir())
 
 
+def keep_no_frames():
+    """Keep nothing of an unfinished restoration in another process, however slow the machine is."""
+    segments.SECONDS_AT_RISK = math.inf
+
+
 @pytest.mark.timeout(120)
 def test_a_full_disk_ends_it_in_one_line(weights, tmp_path):
     """The limit on a file's size stands for the end of the disk."""
@@ -328,6 +334,7 @@ def test_a_full_disk_ends_it_in_one_line(weights, tmp_path):
         '--size',
         16,
         limits={resource.RLIMIT_FSIZE: 2**16},
+        before=keep_no_frames,
     )
     assert command.statuses() == [2]
     assert 'basicsr: cannot write out/out.mp4: File too large' in command.output()
@@ -356,12 +363,28 @@ def test_too_little_memory_ends_it_in_one_line(source, weights, tmp_path):
     assert not list((tmp_path / 'out').iterdir())
 
 
+def interrupt_at_the_fifth_frame():
+    """Send Ctrl-C's signal to this process at a frame of its first segment, whatever the machine's speed."""
+    keep_no_frames()
+    write, written = SegmentWriter.write, []
+
+    def interrupting(writer, frame):
+        write(writer, frame)
+        written.append(frame)
+        if len(written) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    SegmentWriter.write = interrupting
+
+
 @pytest.mark.timeout(120)
 def test_ctrl_c_ends_it_with_nothing_half_written(weights, tmp_path):
-    source = write_video(tmp_path / 'in.mp4', moving_frames(600, 64, 64), 25)
-    command = Run(tmp_path, 'restore', source, '-o', 'out/out.mp4', '--weights', weights, *CROP)
-    command.wait_for('frame/s')
-    command.signal(signal.SIGINT)
+    source = write_video(tmp_path / 'in.mp4', moving_frames(60, 64, 64), 25)
+    command = Run(
+        tmp_path,
+        *('restore', source, '-o', 'out/out.mp4', '--weights', weights, *CROP),
+        before=interrupt_at_the_fifth_frame,
+    )
     assert command.statuses() == [130]
-    assert 'Traceback' not in command.output()
+    assert 'Traceback' not in command.output() and '60/60' not in command.output()
     assert not list((tmp_path / 'out').iterdir())

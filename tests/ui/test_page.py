@@ -172,7 +172,7 @@ def test_from_upload_to_download(page, server, tmp_path):
     assert source.name in [file.name for file in folder.iterdir()]
     assert len([*folder.parent.rglob('*_restored.mp4')]) == 1
 
-    page.get_by_role('radio', name='The whole picture').check()
+    page.get_by_role('radio', name='Whole frames').check()
     faces.first.wait_for(state='hidden')
     page.get_by_role('button', name='Preview').click()
     page.get_by_text(f'Preview: {FRAMES} frames restored').wait_for()

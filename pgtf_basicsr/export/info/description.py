@@ -11,7 +11,7 @@ import torch
 
 from ...archs import TSVQGAN, FaceParsingNet, PGTFormer, VQGANDiscriminator
 from ...archs.loading import find_network, load_network, type_of
-from ...archs.published_names import own_state_dict
+from ...archs.published_names import are_published
 from ...checkpoints import Checkpoint, read_checkpoint, read_torch_file
 from ...errors import UserError, require
 from ...hub import find_weights
@@ -169,8 +169,7 @@ def _graph_facts(metadata: Mapping[str, Any], path: Path) -> dict[str, str]:
 
 
 def _has_published_names(checkpoint: Checkpoint) -> bool:
-    state = next(iter(checkpoint.states.values()))
-    return own_state_dict(state).keys() != state.keys()
+    return are_published(next(iter(checkpoint.states.values())))
 
 
 def _fit(checkpoint: Checkpoint, key: str) -> str:
