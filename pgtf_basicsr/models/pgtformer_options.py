@@ -94,7 +94,8 @@ def check_ablations(options: dict[str, Any], train: dict[str, Any]) -> Iterator[
         )
     frozen = train.get('frozen')
     decoder_is_frozen = frozen is None or {'from_latents', 'decoder'} <= set(frozen)
-    if network_argument(network, 'tfr_levels') or not decoder_is_frozen or train.get('stage') not in (3, 4):
+    levels = network_argument(network, 'tfr_levels')  # None of a network that cannot be built, which is reported
+    if levels is None or levels or not decoder_is_frozen or train.get('stage') not in (3, 4):
         return
     for name in OF_PIXELS:
         if train.get(name):
