@@ -213,10 +213,12 @@ def start(folder, source, weights, *arguments, **options):
 def test_killed_ten_times_and_resumed(source, weights, tmp_path):
     """At random points: reading, restoring, finishing a segment, joining."""
     restore_crop(source, tmp_path / 'whole.mkv', weights, size=16)
-    began = time.monotonic()
-    assert start(tmp_path, source, weights).statuses() == [0]
-    seconds = time.monotonic() - began
-    (tmp_path / 'out.mkv').unlink()
+    # Twice: the first may have to wait for the server that processes are forked off.
+    for _ in range(2):
+        began = time.monotonic()
+        assert start(tmp_path, source, weights).statuses() == [0]
+        seconds = time.monotonic() - began
+        (tmp_path / 'out.mkv').unlink()
     draw, killed = random.Random(0), 0
     for _ in range(10):
         command = start(tmp_path, source, weights, '--resume')
