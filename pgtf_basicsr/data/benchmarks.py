@@ -12,7 +12,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,8 +151,7 @@ def protocol_of(gt: str | Path | None, lq: str | Path | None) -> str:
     Returns:
         str: '' where they lie in none, in two, or in two crops of one.
     """
-    places = [_place(path, kind) for path, kind in ((gt, GT), (lq, LQ)) if path]
-    return places[0][0] if places and all(place == places[0] and place for place in places) else ''
+    return _common_label(_places(gt, lq))
 
 
 def protocol_of_dataset(opt: Mapping[str, Any]) -> str:
@@ -162,7 +161,8 @@ def protocol_of_dataset(opt: Mapping[str, Any]) -> str:
         str: '' where it reads none, or where it changes them, which is logged.
     """
     gt, lq = opt.get('dataroot_gt'), opt.get('dataroot_lq')
-    benchmark = next(filter(None, map(find_benchmark, filter(None, (gt, lq)))), None)
+    places = _places(gt, lq)
+    benchmark = next((benchmark for benchmark, _ in places if benchmark), None)
     if benchmark is None:
         return ''
     changed = [
@@ -179,7 +179,7 @@ def protocol_of_dataset(opt: Mapping[str, Any]) -> str:
         )
         if is_changed
     ]
-    label = protocol_of(gt, lq)
+    label = _common_label(places)
     if changed or not label:
         get_root_logger().warning(
             f'dataset {opt.get("name")} lies in the benchmark {benchmark.label} and does not read it as it is, so that '
@@ -195,10 +195,22 @@ def hash_of(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _place(path, kind):
-    """Return (label, crop) of a path below the folder of a kind in a benchmark, or None."""
-    benchmark = find_benchmark(path)
-    if benchmark is None:
-        return None
+def _places(gt: str | Path | None, lq: str | Path | None) -> list[tuple[Benchmark | None, str | None]]:
+    """For each folder that is given: the benchmark that it lies in, and the crop whose frames of its kind it has."""
+    places: list[tuple[Benchmark | None, str | None]] = []
+    for path, kind in ((gt, GT), (lq, LQ)):
+        if path:
+            benchmark = find_benchmark(path)
+            places.append((benchmark, _crop(path, kind, benchmark) if benchmark else None))
+    return places
+
+
+def _crop(path: str | Path, kind: str, benchmark: Benchmark) -> str | None:
     parts = Path(os.path.realpath(path)).relative_to(os.path.realpath(benchmark.root)).parts
-    return (benchmark.label, parts[1]) if len(parts) > 1 and parts[0] == kind else None
+    return parts[1] if len(parts) > 1 and parts[0] == kind else None
+
+
+def _common_label(places: Sequence[tuple[Benchmark | None, str | None]]) -> str:
+    """Label of the benchmark that all places are one crop of, or ''."""
+    found = {(benchmark.label, crop) if benchmark and crop else ('', None) for benchmark, crop in places}
+    return found.pop()[0] if len(found) == 1 else ''

@@ -11,6 +11,7 @@ from .frame_method import FrameMethod
 from .method import MethodNeeds
 from .networks import VQFRv1, VQFRv2
 from .registry import METHOD_REGISTRY
+from .weights import width_of
 
 __all__ = ['VQFR']
 
@@ -63,10 +64,11 @@ def _load(weights: str) -> VQFRv1 | VQFRv2:
     """Build the version that a file holds the weights of, of its widths."""
     state = read_checkpoint(weights).state_dict()
     version = next((kind for kind in (VQFRv1, VQFRv2) if kind.CODEBOOK in state), None)
-    if version is None or 'encoder.conv_in.weight' not in state:
+    if version is None:
         raise UserError(f'{weights} holds no weights of VQFR: their tensors have other names')
+    width = width_of(state, 'encoder.conv_in.weight', weights, version.__name__)
     try:
-        net = version(len(state['encoder.conv_in.weight']), *state[version.CODEBOOK].shape)
+        net = version(width, *state[version.CODEBOOK].shape)
     except Exception as error:  # whatever shapes that are none of a network's lead to
         raise UserError(f'{weights} cannot be loaded as {version.__name__}: {in_one_line(error)}') from error
     load_weights(net, state, weights)

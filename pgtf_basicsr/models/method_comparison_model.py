@@ -139,7 +139,7 @@ class MethodComparisonModel(BaseModel):
                 self._leave_out_metric(name, reason)
                 del self.metrics[name]
             return None
-        checkpoint = read_checkpoint(os.path.expanduser(path))
+        checkpoint = read_checkpoint(path)
         teacher = load_network(checkpoint, *find_network(checkpoint))
         if not hasattr(teacher, 'encode_codes'):
             raise UserError(f'path.pretrain_network_vqgan: {path} is {type(teacher).__name__}, which gives no codes')

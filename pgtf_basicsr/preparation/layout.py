@@ -4,7 +4,6 @@ Workers write each clip into ``.prepare/``. It is moved to its place and then re
 that was killed resumes after the last clip that was recorded.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ import lmdb
 from ..data.clips import Clip, write_meta_info
 from ..errors import UserError
 from ..files import list_visible, remove_partial_files, replacing
+from .journal import append_line, open_journal, whole_lines
 from .lmdb_clips import LmdbClips
 from .report import Note, write_report
 from .splits import SPLITS, split_clips
@@ -100,13 +100,9 @@ class Layout:
     def __enter__(self) -> 'Layout':
         self._check_root()
         self.root.mkdir(parents=True, exist_ok=True)
-        self._done = open(self.root / DONE_FILE, 'a+b')
-        try:
-            # A lock of this process alone: workers that outlive it by a moment do not keep it.
-            fcntl.lockf(self._done, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            self._done.close()
-            raise UserError(f'another process is preparing {self.root}; wait for it to end') from error
+        self._done = open_journal(
+            self.root / DONE_FILE, f'another process is preparing {self.root}; wait for it to end'
+        )
         shutil.rmtree(self.root / STAGING, ignore_errors=True)
         for folder in (self.root, *(self.root / split for split in SPLITS)):
             remove_partial_files(folder)
@@ -140,8 +136,7 @@ class Layout:
         """
         try:
             self._move_staged(Path(staging), split)
-            self._done.write(record.to_json().encode() + b'\n')
-            self._done.flush()
+            append_line(self._done, record.to_json())
         except (OSError, lmdb.Error) as error:
             raise UserError(
                 f'cannot write to {self.root}: {error}; correct that and run the same command again, it resumes here'
@@ -202,15 +197,9 @@ class Layout:
             )
 
     def _read_done(self) -> None:
-        self._done.seek(0)
-        end = 0
-        for line in self._done:
-            if not line.endswith(b'\n'):  # the process was killed while it wrote this
-                break
-            end += len(line)
+        for line in whole_lines(self._done):
             record = Record.from_json(line)
             self.records[record.source] = record
-        self._done.truncate(end)
 
     def _move_staged(self, staging: Path, split: str) -> None:
         for kind in (GT, LQ, LANDMARKS):

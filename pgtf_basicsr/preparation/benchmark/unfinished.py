@@ -7,7 +7,6 @@
 A run that was killed leaves the hidden folder, and the next one with the same options resumes there.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ from typing import Any
 
 from ...data.benchmarks import GT, LANDMARKS, LQ, MANIFEST, PROTOCOL_FILE, Benchmark
 from ...errors import UserError
+from ..journal import append_line, open_journal, whole_lines
 from ..writers import move_over
 
 __all__ = ['UnfinishedBenchmark']
@@ -46,15 +46,11 @@ class UnfinishedBenchmark:
         self._check_root()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._done = open(self._folder / 'done.jsonl', 'a+b')
+            self._done = open_journal(
+                self._folder / 'done.jsonl', f'another process is making {self.root}; wait for it to end'
+            )
         except OSError as error:
             raise UserError(f'cannot make the folder {self._folder}: {error.strerror}') from error
-        try:
-            # A lock of this process alone: workers that outlive it by a moment do not keep it.
-            fcntl.lockf(self._done, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            self._done.close()
-            raise UserError(f'another process is making {self.root}; wait for it to end') from error
         shutil.rmtree(self._staging, ignore_errors=True)
         self._resume()
         return self
@@ -82,8 +78,7 @@ class UnfinishedBenchmark:
         try:
             for path in (*folders, Path(LANDMARKS, f'{name}.txt')):
                 move_over(Path(staging, path), self._benchmark / path)
-            self._done.write(json.dumps({name: made}).encode() + b'\n')
-            self._done.flush()
+            append_line(self._done, json.dumps({name: made}))
         except OSError as error:
             raise UserError(
                 f'cannot write to {self._folder}: {error.strerror}; correct that and run the same command again, '
@@ -124,11 +119,5 @@ class UnfinishedBenchmark:
             shutil.rmtree(self._benchmark, ignore_errors=True)
             self._done.truncate(0)
             path.write_text(self._options)
-        self._done.seek(0)
-        end = 0
-        for line in self._done:
-            if not line.endswith(b'\n'):  # the process was killed while it wrote this
-                break
-            end += len(line)
+        for line in whole_lines(self._done):
             self.clips |= json.loads(line)
-        self._done.truncate(end)
