@@ -145,24 +145,33 @@ def find_benchmark(path: str | Path) -> Benchmark | None:
     return None
 
 
-def protocol_of(gt: str | Path | None, lq: str | Path | None) -> str:
-    """Return the label of the benchmark that ground truth and degraded clips, or one of them, lie in.
+def protocol_of(gt: str | Path | None, lq: str | Path | None, scored: Mapping[str, int]) -> str:
+    """Return the label of the benchmark that ground truth and degraded clips, or one of them, are a crop of.
+
+    Args:
+        gt (str | Path | None): Folder of the ground truth.
+        lq (str | Path | None): Folder of the degraded clips.
+        scored (dict): {clip: number of its frames} of the clips that are scored.
 
     Returns:
-        str: '' where they lie in none, in two, or in two crops of one.
+        str: '' where they are of none, and, which is logged, where they are not all clips of one crop.
     """
-    return _common_label(_places(gt, lq))
+    benchmark = _benchmark_of(gt, lq)
+    return _label(benchmark, 'what is scored', _differences(benchmark, gt, lq, scored)) if benchmark else ''
 
 
-def protocol_of_dataset(opt: Mapping[str, Any]) -> str:
-    """Return the label of the benchmark whose clips a dataset reads as they are, by the dataset's options.
+def protocol_of_dataset(dataset: Any) -> str:
+    """Return the label of the benchmark of which a dataset reads a crop as it is.
+
+    Args:
+        dataset (Dataset): With its options as ``opt``, and with ``clip_lengths()``.
 
     Returns:
-        str: '' where it reads none, or where it changes them, which is logged.
+        str: '' where it reads none, and, which is logged, where it changes it or does not read all clips of a crop.
     """
+    opt = dataset.opt
     gt, lq = opt.get('dataroot_gt'), opt.get('dataroot_lq')
-    places = _places(gt, lq)
-    benchmark = next((benchmark for benchmark, _ in places if benchmark), None)
+    benchmark = _benchmark_of(gt, lq)
     if benchmark is None:
         return ''
     changed = [
@@ -174,19 +183,11 @@ def protocol_of_dataset(opt: Mapping[str, Any]) -> str:
             ('dataroot_landmarks', opt.get('dataroot_landmarks')),
             ('placement', opt.get('placement')),
             ('aligned', not opt.get('aligned', True)),
-            ('max_frames', opt.get('max_frames')),
-            ('meta_info_file', opt.get('meta_info_file')),
         )
         if is_changed
     ]
-    label = _common_label(places)
-    if changed or not label:
-        get_root_logger().warning(
-            f'dataset {opt.get("name")} lies in the benchmark {benchmark.label} and does not read it as it is, so that '
-            f'its results have no protocol: {", ".join(changed) or "dataroot_gt and dataroot_lq are not of one crop"}.'
-        )
-        return ''
-    return label
+    differences = _differences(benchmark, gt, lq, dataset.clip_lengths())
+    return _label(benchmark, f'dataset {opt.get("name")}', [*changed, *differences])
 
 
 def hash_of(value: Any) -> str:
@@ -195,22 +196,37 @@ def hash_of(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _places(gt: str | Path | None, lq: str | Path | None) -> list[tuple[Benchmark | None, str | None]]:
-    """For each folder that is given: the benchmark that it lies in, and the crop whose frames of its kind it has."""
-    places: list[tuple[Benchmark | None, str | None]] = []
-    for path, kind in ((gt, GT), (lq, LQ)):
-        if path:
-            benchmark = find_benchmark(path)
-            places.append((benchmark, _crop(path, kind, benchmark) if benchmark else None))
-    return places
+def _benchmark_of(*paths: str | Path | None) -> Benchmark | None:
+    """Find the benchmark of the first of these folders that lies in one."""
+    return next(filter(None, (find_benchmark(path) for path in paths if path)), None)
 
 
-def _crop(path: str | Path, kind: str, benchmark: Benchmark) -> str | None:
-    parts = Path(os.path.realpath(path)).relative_to(os.path.realpath(benchmark.root)).parts
-    return parts[1] if len(parts) > 1 and parts[0] == kind else None
+def _differences(
+    benchmark: Benchmark, gt: str | Path | None, lq: str | Path | None, scored: Mapping[str, int]
+) -> list[str]:
+    """Say in what folders and scored clips, {clip: number of its frames}, differ from a crop of a benchmark."""
+    differences = []
+    crops = {_crop(benchmark, kind, path) for kind, path in ((GT, gt), (LQ, lq)) if path}
+    if len(crops) > 1 or None in crops:
+        differences.append('its folders are not those of one crop')
+    lengths = {name: clip['frames'] for name, clip in benchmark.clips.items()}
+    if scored != lengths:
+        whole = sum(scored.get(name) == frames for name, frames in lengths.items())
+        differences.append(f'it has {whole} of the {len(lengths)} clips as a whole, and {len(scored) - whole} others')
+    return differences
 
 
-def _common_label(places: Sequence[tuple[Benchmark | None, str | None]]) -> str:
-    """Label of the benchmark that all places are one crop of, or ''."""
-    found = {(benchmark.label, crop) if benchmark and crop else ('', None) for benchmark, crop in places}
-    return found.pop()[0] if len(found) == 1 else ''
+def _crop(benchmark: Benchmark, kind: str, path: str | Path) -> str | None:
+    folder = Path(os.path.realpath(path))
+    return next((crop for crop in benchmark.protocol['crops'] if benchmark.folder(kind, crop) == folder), None)
+
+
+def _label(benchmark: Benchmark, what: str, differences: Sequence[str]) -> str:
+    """Return the label of a benchmark, or '' where what is scored differs from it, which is logged."""
+    if not differences:
+        return benchmark.label
+    get_root_logger().warning(
+        f'{what} lies in the benchmark {benchmark.label} and is not a crop of it as it is, so that its results have no '
+        f'protocol: {"; ".join(differences)}.'
+    )
+    return ''

@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> None:
     check_names(args, name, folder)
     restored, gt, degraded = find_all(args)
     check(metrics, args.data_set, restored, gt, degraded)
-    protocol = protocol_of(args.gt, args.degraded)
+    scored = {clip.path.name: clip.num_frames for clip in (gt or degraded).values()}
+    protocol = protocol_of(args.gt, args.degraded, scored)
     archived = make_fresh_folder(folder)
     begin_report(folder)
     logger = get_root_logger()

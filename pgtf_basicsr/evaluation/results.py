@@ -79,7 +79,7 @@ class DatasetResult:
         metrics: {metric: MetricInfo}, in the order of tables' columns.
         clips: ClipResults, in the order of their names.
         whole: {metric: {side: number}} of dataset-level metrics.
-        protocol: Name and hash of the protocol that the clips were made by, NAME@HASH; '' where there is none.
+        protocol: Label of the benchmark whose clips these are, all of them, NAME@HASH; '' where there is none.
     """
 
     run: str

@@ -203,7 +203,7 @@ class MethodComparisonModel(BaseModel):
         name = dataset.opt['name']
         left_out = {item.method for item in self.table.not_run if item.dataset == name}
         restorers = {method: self._restorer(method, name) for method in self.methods if method not in left_out}
-        protocol = protocol_of_dataset(dataset.opt)
+        protocol = protocol_of_dataset(dataset)
         for method, restorer in restorers.items():
             self.table.results.append(self._scored(method, restorer, dataset, protocol, save_img))
         if self.options.val.timing and restorers:

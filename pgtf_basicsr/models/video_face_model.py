@@ -157,7 +157,7 @@ class VideoFaceModel(TrainableModel):
         check_clips(dataset, self.metrics, type(self).__name__)
 
     def new_scores(self, dataset: Any) -> ClipScores:
-        protocol = protocol_of_dataset(dataset.opt)
+        protocol = protocol_of_dataset(dataset)
         return ClipScores(self.options.name, dataset.opt['name'], self.metrics, protocol)
 
     def score(

@@ -310,6 +310,16 @@ def test_different_protocols_are_refused_or_flagged(tmp_path, capsys):
     assert ', protocol table1@11111111\n' in capsys.readouterr().out
 
 
+def test_numbers_of_some_clips_have_no_protocol(tmp_path, capsys):
+    """Of a benchmark's clips the runs may have some in common."""
+    first, other = psnr(30, 31), psnr(31, run='B')
+    first.protocol = other.protocol = 'table1@11111111'
+    command(written(tmp_path, first), written(tmp_path, other), '-o', tmp_path / 'out')
+    assert 'Skipped: 1 of 2 clips' in (text := capsys.readouterr().out) and 'protocol' not in text
+    contents = json.loads((tmp_path / 'out' / 'comparison.json').read_text())
+    assert contents['data_sets']['faces']['protocols'] == {'A': '', 'B': ''}
+
+
 def test_results_of_older_versions_state_no_protocol(tmp_path):
     path = tmp_path / written(tmp_path, psnr(30)) / 'metrics_faces.json'
     contents = json.loads(path.read_text())

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -185,8 +186,9 @@ def test_blind_clips_have_no_ground_truth(make, tmp_path, prepare):
     assert sorted(os.listdir(made)) == ['LQ', 'landmarks', 'manifest.json', 'protocol.yml']
     assert prepare('check', made, '--workers', 1).endswith('no problems\n')
     label = read_benchmark(made).label
-    assert protocol_of(None, made / 'LQ' / 'aligned') == label
-    assert protocol_of_dataset({'dataroot_lq': made / 'LQ' / 'aligned', 'gt_size': SIZE}) == label
+    assert protocol_of(None, made / 'LQ' / 'aligned', dict.fromkeys(CLIPS, FRAMES)) == label
+    options = {'name': 'blind', 'phase': 'test', 'dataroot_lq': str(made / 'LQ' / 'aligned'), 'gt_size': SIZE}
+    assert protocol_of_dataset(VFHQDataset(options)) == label
 
 
 # ----------------------------------------------------------------------------- interruptions and refusals
@@ -364,9 +366,16 @@ def test_datasets_read_it_as_it_is_and_know_its_protocol(benchmark, tmp_path):
     for key, kind in (('gt', 'GT'), ('lq', 'LQ')):
         stored = [read_image(frame_of(benchmark, kind, clip=item['folder'], number=number)) for number in range(FRAMES)]
         assert np.array_equal(to_image(item[key]), stored)
-    assert protocol_of_dataset(options) == label
     (tmp_path / 'link').symlink_to(benchmark / 'GT' / 'aligned')
-    assert protocol_of_dataset({**options, 'dataroot_gt': tmp_path / 'link'}) == label
+    (tmp_path / 'all.txt').write_text(''.join(f'{clip}/{FRAMES}\n' for clip in CLIPS))
+    (tmp_path / 'some.txt').write_text(f'{BERT}/{FRAMES}\n{ANNA}/{FRAMES}\n')
+    for change in (
+        {},
+        {'dataroot_gt': str(tmp_path / 'link')},
+        {'max_frames': FRAMES},
+        {'meta_info_file': str(tmp_path / 'all.txt')},
+    ):
+        assert protocol_of_dataset(VFHQDataset({**options, **change})) == label, change
     for change in (
         {'dataroot_lq': None},
         {'dataroot_lq': str(benchmark / 'LQ' / 'unaligned')},
@@ -374,28 +383,60 @@ def test_datasets_read_it_as_it_is_and_know_its_protocol(benchmark, tmp_path):
         {'gt_size': 32},
         {'aligned': False},
         {'placement': {'offset': 0.1}},
-        {'max_frames': 1},
-        {'meta_info_file': 'clips.txt'},
+        {'max_frames': FRAMES - 1},
+        {'meta_info_file': str(tmp_path / 'some.txt')},
     ):
-        assert protocol_of_dataset({**options, **change}) == '', change
-    assert protocol_of_dataset({'dataroot_gt': str(tmp_path)}) == ''
+        assert protocol_of_dataset(VFHQDataset({**options, **change})) == '', change
+    shutil.copytree(benchmark / 'GT' / 'aligned', tmp_path / 'GT')
+    assert protocol_of_dataset(VFHQDataset({**options, 'dataroot_gt': str(tmp_path / 'GT'), 'dataroot_lq': None})) == ''
+
+
+def test_a_dataset_of_some_clips_has_no_protocol(broken):
+    for kind in ('GT', 'LQ'):
+        shutil.rmtree(broken / kind / 'aligned' / BERT)
+    options = {f'dataroot_{kind.lower()}': str(broken / kind / 'aligned') for kind in ('GT', 'LQ')}
+    dataset = VFHQDataset({'name': 'aligned', 'phase': 'test', 'gt_size': SIZE, **options})
+    assert len(dataset) == len(CLIPS) - 1 and protocol_of_dataset(dataset) == ''
+
+
+def states_the_protocol(root, name, restored, *arguments):
+    """Whether results of ``basicsr evaluate`` have the label of a benchmark: all their files, or none."""
+    from pgtf_command import run_command
+
+    paths = map(str, (restored, *arguments))
+    assert run_command(['evaluate', '--restored', *paths, '--metrics', 'psnr', '--name', name]) == 0
+    label, results = read_benchmark(root).label, Path('results', name)
+    stated = json.loads((results / 'metrics_clips.json').read_text())['protocol'] == label
+    for file in ('metrics_clips.json', 'metrics.md', 'metrics.html'):
+        assert (label in (results / file).read_text()) == stated, file
+    return stated
 
 
 def test_results_state_the_protocol(benchmark, tmp_path, monkeypatch):
-    from pgtf_command import run_command
-
     monkeypatch.chdir(tmp_path)
-    label = read_benchmark(benchmark).label
-    gt, lq = (str(benchmark / kind / 'unaligned') for kind in ('GT', 'LQ'))
-    for name, arguments, expected in (
-        ('both', ['--gt', gt, '--degraded', lq], label),
-        ('one', ['--gt', f'{gt}/{ANNA}'], label),
-        ('mixed', ['--gt', gt, '--degraded', lq.replace('unaligned', 'aligned')], ''),
+    gt, lq = (benchmark / kind / 'unaligned' for kind in ('GT', 'LQ'))
+    some = tmp_path / 'some'
+    shutil.copytree(lq, some)
+    shutil.rmtree(some / BERT)
+    for name, restored, arguments, expected in (
+        ('both', lq, ['--gt', gt, '--degraded', lq], True),
+        ('gt', lq, ['--gt', gt], True),
+        ('two crops', lq, ['--gt', gt, '--degraded', benchmark / 'LQ' / 'aligned'], False),
+        # Of the benchmark, but less than its clips.
+        ('some', some, ['--gt', gt, '--degraded', lq], False),
+        ('one', lq / ANNA, ['--gt', gt], False),
+        ('folder of one', lq / ANNA, ['--gt', gt / ANNA], False),
+        ('degraded one', lq / ANNA, ['--gt', gt / ANNA, '--degraded', lq / ANNA], False),
     ):
-        restored = f'{lq}/{ANNA}' if name == 'one' else lq
-        arguments = ['evaluate', '--restored', restored, *arguments, '--metrics', 'psnr', '--name', name]
-        assert run_command(arguments) == 0
-        results = tmp_path / 'results' / name
-        assert json.loads((results / 'metrics_clips.json').read_text())['protocol'] == expected
-        assert (f'protocol {label}' in (results / 'metrics.md').read_text()) == bool(expected)
-        assert (f'protocol {label}' in (results / 'metrics.html').read_text()) == bool(expected)
+        assert states_the_protocol(benchmark, name, restored, *arguments) == expected, name
+
+
+def test_the_one_clip_of_a_benchmark_is_all_of_it(make, tmp_path, monkeypatch):
+    """Whatever the restored clip is called, and only where the folder of the crop is named."""
+    (tmp_path / 'one.yml').write_text(PROTOCOL + f'clips: [{ANNA}]\n')
+    made = make('made', options=tmp_path / 'one.yml')
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(made / 'LQ' / 'aligned' / ANNA, tmp_path / 'restored')
+    gt = made / 'GT' / 'aligned'
+    assert states_the_protocol(made, 'crop', 'restored', '--gt', gt)
+    assert not states_the_protocol(made, 'clip', 'restored', '--gt', gt / ANNA)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...files import replacing
-from ..protocols import require_one_protocol
+from ..protocols import have_one_protocol, require_one_protocol
 from ..results import ClipResult, DatasetResult, MetricInfo, json_values, read_results
 from .differences import CONFIDENCE, RESAMPLES, SEED, PairedDifference, paired_difference
 
@@ -232,6 +232,9 @@ def _compare_dataset(found: Mapping[str, Found], mixed_protocols: bool) -> Datas
         for title in whole.values()
     ]
     restricted = {run: _restricted(run, dataset, result, common, whole) for run, result in results.items()}
+    if skipped and have_one_protocol(list(results.values())):
+        # A protocol is of all clips; different ones stay, for they say that the numbers do not compare.
+        restricted = {run: replace(result, protocol='') for run, result in restricted.items()}
     differences = {run: _differences(restricted[first], result) for run, result in restricted.items() if run != first}
     return DatasetComparison([(restricted[run], folder) for run, (_, folder) in found.items()], differences, notes)
 
