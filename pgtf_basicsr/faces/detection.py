@@ -135,7 +135,7 @@ class RetinaFaceDetector:
             self._network.load_state_dict({name.removeprefix('module.'): value for name, value in state.items()})
         except Exception as error:  # torch raises many kinds for a file that is not what it should be
             reason = str(error).strip().splitlines()[0]
-            raise UserError(f'--detector-weights: {weights} cannot be loaded into RetinaFace: {reason}') from error
+            raise UserError(f'{weights} cannot be loaded into RetinaFace: {reason}') from error
 
     def detect(self, frame: np.ndarray) -> list[Face]:
         """Detect all faces of a frame (H, W, 3) uint8 RGB, largest first."""
@@ -183,8 +183,8 @@ def choose_detector(name: str, weights: str | None = None) -> DetectorChoice:
         return DetectorChoice('centerface')
     if not found:
         raise UserError(
-            f"--detector retinaface needs facexlib's {RETINAFACE_FILE}: name it with --detector-weights, "
-            f'put it into weights/, or use --detector centerface, which needs no download'
+            f"the detector retinaface needs facexlib's {RETINAFACE_FILE}: put it into weights/, name it with "
+            '--detector-weights where the command takes that, or choose centerface, which needs no download'
         )
     return DetectorChoice('retinaface', str(found))
 

@@ -139,7 +139,8 @@ def measure_interleaved(
 
 def describe_machine() -> str:
     """Name what is measured on: processor, threads, graphics card and torch."""
-    parts = [_processor(), f'{torch.get_num_threads()} threads']
+    threads = torch.get_num_threads()
+    parts = [_processor(), f'{threads} thread{"s" * (threads != 1)}']
     if torch.cuda.is_available():
         parts.append(torch.cuda.get_device_name())
     return ', '.join([*parts, f'torch {torch.__version__}'])

@@ -49,8 +49,15 @@ def test_retinaface_is_built_without_a_download(tmp_path, monkeypatch):
     for face, other in zip(faces, detector.detect(small)):
         assert np.allclose(face.landmarks, (other.landmarks + 0.5) * 2.5 - 0.5, atol=1e-3)
     (tmp_path / 'text.pth').write_text('no weights')
-    with pytest.raises(UserError, match='text.pth cannot be loaded'):
-        RetinaFaceDetector(tmp_path / 'text.pth')
+    with pytest.raises(UserError, match='^text.pth cannot be loaded'):
+        RetinaFaceDetector('text.pth')
+
+
+def test_missing_weights_are_reported_as_options_and_commands_can_mend_it(tmp_path, monkeypatch):
+    """val.detector of an option file has no --detector-weights."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match='^the detector retinaface needs .* into weights/, .* choose centerface'):
+        choose_detector('retinaface')
 
 
 def test_sharpness_falls_with_blur():

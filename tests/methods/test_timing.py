@@ -88,6 +88,10 @@ def test_methods_take_turns_and_are_timed_a_frame(clock):
         measure_interleaved(methods, [])
 
 
-def test_the_machine_is_named():
-    text = describe_machine()
-    assert f'{torch.get_num_threads()} threads' in text and f'torch {torch.__version__}' in text
+@pytest.mark.parametrize('threads, text', [(1, '1 thread'), (2, '2 threads')])
+def test_the_machine_is_named(threads, text):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    parts = describe_machine().split(', ')
+    torch.set_num_threads(before)
+    assert text in parts and parts[-1] == f'torch {torch.__version__}'
