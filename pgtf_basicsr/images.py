@@ -29,6 +29,10 @@ IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 # Mean and standard deviation of ImageNet, RGB in [0, 1], which torchvision's backbones expect.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# Of OpenCV's levels of logging.
+SILENT = 0
+# It is at the one place in OpenCV 4, of whose packages some lack the other one, and at the other in OpenCV 5.
+_set_log_level = getattr(cv2, 'setLogLevel', None) or cv2.utils.logging.setLogLevel
 
 
 def is_image_file(name: str) -> bool:
@@ -66,9 +70,9 @@ def decode_image(data: bytes, name: str | Path, flags: int = cv2.IMREAD_COLOR) -
         DataError: The bytes are not those of a whole image.
     """
     # OpenCV would write a warning of its own about a broken file to stderr; the error below reports it.
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    level = _set_log_level(SILENT)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    cv2.utils.logging.setLogLevel(level)
+    _set_log_level(level)
     if image is None:
         raise DataError(f'image {name} ({len(data)} bytes) is not a whole image; write it again or remove its clip')
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
