@@ -19,7 +19,7 @@ import torch
 
 from pgtf_basicsr.devices import PRECISIONS, find_device
 from pgtf_basicsr.images import read_image
-from pgtf_basicsr.restoration.backgrounds import RealESRGANBackground
+from pgtf_basicsr.restoration.faces.backgrounds import RealESRGANBackground
 
 # Levels of 16 bits to one of 8.
 LEVEL = 257

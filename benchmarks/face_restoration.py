@@ -24,7 +24,10 @@ import torch
 
 from pgtf_basicsr.archs import PGTFormer
 from pgtf_basicsr.faces.squares import FaceSquare
-from pgtf_basicsr.restoration import face_analysis, face_restoration, faces_mode, whole_video
+from pgtf_basicsr.restoration import whole_video
+from pgtf_basicsr.restoration.faces import analysis as face_analysis
+from pgtf_basicsr.restoration.faces import restoration as face_restoration
+from pgtf_basicsr.restoration.modes import faces as faces_mode
 from pgtf_basicsr.restoration.reports import ANALYSIS, RESTORATION, JsonReport
 from pgtf_basicsr.restoration.whole_video import restore_video
 from pgtf_basicsr.samples.scenes import Actor, Scene

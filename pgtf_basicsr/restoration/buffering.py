@@ -10,7 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ['read_ahead', 'write_behind']
+__all__ = ['BUFFERED', 'read_ahead', 'write_behind']
+
+# Frames read ahead and frames to be written, at least: decoders and encoders take several at a time.
+BUFFERED = 4
 
 Item = TypeVar('Item')
 

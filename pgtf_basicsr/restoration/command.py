@@ -13,14 +13,12 @@ from ..errors import require
 from ..faces.detection import DETECTORS
 from ..video.deinterlacing import DEINTERLACE
 from ..video.encoding import CODECS, SUFFIXES
-from .backgrounds import SCALES
-from .face_listing import face_table, list_faces
-from .face_restoration import MASKS
+from .faces.listing import face_table, list_faces
 from .folders import restore_folder
+from .io.sources import PIPE, holds_frames
 from .loaded_network import add_arithmetic_options
 from .reports import JsonReport, TextReport
-from .settings import BACKGROUNDS, Settings
-from .sources import PIPE, holds_frames
+from .settings import BACKGROUNDS, MASKS, SCALES, Settings
 from .whole_video import Restorer
 
 __all__ = ['add_arguments', 'parse_time', 'run']

@@ -7,9 +7,9 @@ from ..errors import UserError, printable, require
 from ..files import is_hidden
 from ..video.codecs import VIDEO_SUFFIXES, is_video_file
 from ..video.encoding import CODECS, SUFFIXES
+from .io.sources import refuse_rate
 from .jobs import job_folder
 from .reports import Outcome, Report
-from .sources import refuse_rate
 from .whole_video import Restorer
 
 __all__ = ['restore_folder']

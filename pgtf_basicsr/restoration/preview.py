@@ -12,11 +12,11 @@ import numpy as np
 from ..files import replacing
 from ..images import write_image
 from ..video.color import to_uint8
-from .face_analysis import file_beside, square_width
-from .face_choice import FaceChoice
-from .segments import naming
+from .faces.analysis import file_beside, square_width
+from .faces.choice import FaceChoice
+from .io.segments import naming
+from .io.sources import open_source
 from .settings import Settings
-from .sources import open_source
 
 __all__ = ['comparison_path', 'preview_part', 'write_comparison']
 

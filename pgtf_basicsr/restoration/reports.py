@@ -200,7 +200,7 @@ class JsonReport:
         self._say('summary', videos=len(outcomes), failed=failed)
 
     def list_faces(self, source: str, faces: Sequence[NamedTuple]) -> None:
-        """Report the faces of a video, see `face_listing.ListedFace`."""
+        """Report the faces of a video, see `faces.listing.ListedFace`."""
         self._say('faces', input=source, faces=[face._asdict() for face in faces])
 
     def _say(self, event: str, **values: Any) -> None:

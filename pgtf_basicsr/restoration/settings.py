@@ -9,16 +9,17 @@ from typing import Any, Literal
 from ..devices import PRECISIONS
 from ..errors import require
 from ..faces.detection import DETECTORS
-from .backgrounds import SCALES
-from .face_restoration import MASKS
 
-__all__ = ['AUTO', 'BACKGROUNDS', 'CROP', 'PLAIN', 'Settings']
+__all__ = ['AUTO', 'BACKGROUNDS', 'CROP', 'MASKS', 'PLAIN', 'SCALES', 'Settings']
 
 # Of `Settings.faces`, beside what `faces.selection.select_faces` takes.
 AUTO, CROP = 'auto', 'crop'
 FACES = re.compile(r'auto|crop|all|largest|\d+( *, *\d+)*', re.ASCII)
 PLAIN = 'plain'
 BACKGROUNDS = (PLAIN, 'realesrgan')
+MASKS = ('auto', 'parsing', 'ellipse')
+# Of the output's width and height to the input's.
+SCALES = (1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,15 @@ class Settings:
         rate (Fraction, optional): Frames per second of a folder of images. Default: 25.
         faces (str): Which faces are restored: all, largest, or their numbers, such as 1,3, see
             `faces.selection.select_faces`; crop: frames as a whole, of a video that is cropped to one face; or auto:
-            crop for what is so cropped, see `face_choice.is_one_face`, and all for the rest.
+            crop for what is so cropped, see `faces.choice.is_one_face`, and all for the rest.
         detect_every (int): Faces are detected in every so-manieth frame.
         detector (str): auto, centerface or retinaface, see `faces.detection.choose_detector`.
         detector_weights (str, optional): Weights of RetinaFace.
         analysis (str | Path, optional): File of the faces that were found, to read or to write. Default: beside the
-            output, see `face_analysis.analysis_path`.
+            output, see `faces.analysis.analysis_path`.
         strength (float): How much of the change of a face is pasted, in [0, 1].
         match_colour (bool): Whether colours of a restored face are matched to its surroundings.
-        mask (str): auto, parsing or ellipse: what of a crop is pasted, see `face_restoration`.
+        mask (str): auto, parsing or ellipse: what of a crop is pasted, see `faces.restoration`.
         min_face (float): Width of the smallest faces that are restored, in pixels.
         min_blur (float): Blur of the sharpest faces that are restored, see `faces.sharpness.blur`; 0 restores all.
         background (str): What faces are pasted into: plain, the frame; realesrgan, the frame as a network restored it.

@@ -23,23 +23,24 @@ from ..files import make_folder
 from ..hub import find_weights
 from ..version import __version__
 from ..video.formats import VideoFormat
-from .backgrounds import Background
 from .buffering import write_behind
-from .crop_mode import CropMode, working_size
-from .face_analysis import analyse_frames, analyse_video, analysis_path
-from .face_choice import FaceChoice, choose_faces, read_shown_frames, shown_images
-from .face_restoration import uses_parsing
-from .faces_mode import FacesMode, background_of
+from .faces.analysis import analyse_frames, analyse_video, analysis_path
+from .faces.backgrounds import Background
+from .faces.choice import FaceChoice, choose_faces, read_shown_frames, shown_images
+from .faces.restoration import uses_parsing
+from .io.kept_input import is_pipe, kept_frames, kept_video
+from .io.outputs import Output, StreamOutput, output_of
+from .io.segments import FrameWriter, SegmentedWriter
+from .io.sources import PIPE, ArraysSource, Source, open_source
 from .jobs import Job, file_digest, file_identity
-from .kept_input import is_pipe, kept_frames, kept_video
 from .loaded_network import LoadedNetwork
-from .modes import Deferred, Mode, SideBySide
-from .outputs import Output, StreamOutput, output_of
+from .modes.crop import CropMode, working_size
+from .modes.faces import FacesMode, background_of
+from .modes.mode import Deferred, Mode
+from .modes.side_by_side import SideBySide
 from .preview import preview_part, write_comparison
 from .reports import RESTORATION, Outcome, Progress, Report, TextReport, VideoReport
-from .segments import FrameWriter, SegmentedWriter
 from .settings import CROP, PLAIN, Settings
-from .sources import PIPE, ArraysSource, Source, open_source
 
 __all__ = ['Restorer', 'restore_video']
 

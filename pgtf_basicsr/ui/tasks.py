@@ -13,8 +13,8 @@ from ..devices import memory_advice
 from ..faces.analysis import Analysis
 from ..faces.sheet import face_tiles, time_span
 from ..images import read_image
-from ..restoration.face_analysis import ANALYSIS_SUFFIX, file_beside
-from ..restoration.face_choice import is_one_face, read_shown_frames
+from ..restoration.faces.analysis import ANALYSIS_SUFFIX, file_beside
+from ..restoration.faces.choice import is_one_face, read_shown_frames
 from ..restoration.preview import comparison_path
 from ..restoration.whole_video import Restorer
 from ..video.encoding import SUFFIXES

@@ -10,7 +10,7 @@ from pgtf_basicsr.archs import TSVQGAN, PGTFormer
 from pgtf_basicsr.archs.inference import for_inference
 from pgtf_basicsr.archs.published_names import own_state_dict, published_state_dict
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.restoration.face_restoration import uses_parsing
+from pgtf_basicsr.restoration.faces.restoration import uses_parsing
 
 from .test_networks import small_pgtformer, small_vqgan
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pgtf_basicsr.devices import PRECISIONS
-from pgtf_basicsr.restoration.backgrounds import RealESRGANBackground
+from pgtf_basicsr.restoration.faces.backgrounds import RealESRGANBackground
 
 from ..helpers.super_resolution import noisy, rrdbnet, saved
 from ..helpers.videos import psnr

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from pgtf_basicsr.archs.inference import for_inference, stream
-from pgtf_basicsr.restoration.face_windows import restore_crops
+from pgtf_basicsr.restoration.faces.windows import restore_crops
 from pgtf_basicsr.restoration.streaming import restore_frames
 from pgtf_basicsr.restoration.windows import sliding_windows
 
 from ..helpers.closeness import decibels
-from ..restoration.test_face_windows import SPANS, by_frame, crops_of
+from ..restoration.faces.test_windows import SPANS, by_frame, crops_of
 from ..restoration.test_streaming import NETWORKS, fidelities, whole_pass
 
 pytestmark = pytest.mark.gpu

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from pgtf_basicsr.restoration import crop_mode
+from pgtf_basicsr.restoration.modes import crop
 
 from ..helpers.crops import restore_crop
 from ..helpers.small_networks import PGTFormer, build, write
@@ -70,7 +70,7 @@ def read(path):
 @pytest.mark.parametrize('pixels, color_range', FORMATS, ids=[f'{name}-{range_}' for name, range_ in FORMATS])
 def test_samples_and_times(tmp_path, monkeypatch, pixels, color_range, suffix, codec):
     weights = write(tmp_path / 'net_g.pth', PGTFormer, params=build(PGTFormer).state_dict())
-    monkeypatch.setattr(crop_mode, 'restore_frames', lambda net, frames, *args, **options: iter(frames))
+    monkeypatch.setattr(crop, 'restore_frames', lambda net, frames, *args, **options: iter(frames))
     expected = write_source(tmp_path / 'in.mkv', pixels, color_range)
     options = dict(codec=codec, lossless=codec != 'ffv1', size=SIZE)
     restore_crop(tmp_path / 'in.mkv', tmp_path / f'out{suffix}', weights, **options)

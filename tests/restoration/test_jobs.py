@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.restoration import segments
+from pgtf_basicsr.restoration.io import segments
+from pgtf_basicsr.restoration.io.outputs import VideoOutput
 from pgtf_basicsr.restoration.jobs import Job, job_folder
-from pgtf_basicsr.restoration.outputs import VideoOutput
 from pgtf_basicsr.restoration.reports import TextReport
 from pgtf_basicsr.samples.scenes import two_faces
 

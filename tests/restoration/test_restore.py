@@ -19,8 +19,10 @@ from safetensors.torch import save_file
 from pgtf_basicsr.archs import TSVQGAN, PGTFormer
 from pgtf_basicsr.archs.input_requirements import InputRequirements
 from pgtf_basicsr.errors import UserError
-from pgtf_basicsr.restoration import crop_mode, loaded_network, segments, whole_video
+from pgtf_basicsr.restoration import loaded_network, whole_video
 from pgtf_basicsr.restoration.command import add_arguments, run
+from pgtf_basicsr.restoration.io import segments
+from pgtf_basicsr.restoration.modes import crop
 from pgtf_basicsr.restoration.networks import fit_size, load_network
 from pgtf_basicsr.video import VideoReader, VideoWriter
 from pgtf_basicsr.video.segment_writer import SegmentWriter
@@ -250,7 +252,7 @@ def test_threads_do_not_change_a_byte(weights, tmp_path, monkeypatch, width, hei
 
     monkeypatch.setattr(SegmentWriter, 'write', noted)
     restore_crop(source, tmp_path / 'out.mp4', weights, batch_size=batch_size)
-    monkeypatch.setattr(crop_mode, 'read_ahead', lambda iterable, size: (item for item in iterable))
+    monkeypatch.setattr(crop, 'read_ahead', lambda iterable, size: (item for item in iterable))
     monkeypatch.setattr(whole_video, 'write_behind', lambda write, size: nullcontext(write))
     restore_crop(source, tmp_path / 'plain.mp4', weights, batch_size=batch_size)
     assert len(written) == 24

@@ -10,10 +10,10 @@ import torch
 
 from pgtf_basicsr.archs import PGTFormer
 from pgtf_basicsr.archs.inference import stream
-from pgtf_basicsr.restoration.face_windows import faces_in_view, first_frame_for_faces, restore_crops
+from pgtf_basicsr.restoration.faces.windows import faces_in_view, first_frame_for_faces, restore_crops
 from pgtf_basicsr.restoration.streaming import restore_frames
 
-from ..helpers.small_networks import SWIN_PGTFORMER
+from ...helpers.small_networks import SWIN_PGTFORMER
 
 LENGTH = 13
 

@@ -9,25 +9,25 @@ from functools import partial
 import numpy as np
 import torch
 
-from ..archs import PGTFormer
-from ..images import resize, round_to, to_tensor
-from ..video.formats import VideoFormat
-from ..video.frame import Frame, PlanarFrame
-from ..video.planes import to_planes
-from .batches import choose_batch_size
-from .buffering import read_ahead
-from .modes import BUFFERED, Deferred
-from .networks import fit_size
-from .segments import first_frame_for
-from .settings import Settings
-from .sources import ArraysSource, Source
-from .streaming import restore_frames
+from ...archs import PGTFormer
+from ...images import resize, round_to, to_tensor
+from ...video.formats import VideoFormat
+from ...video.frame import Frame, PlanarFrame
+from ...video.planes import to_planes
+from ..batches import choose_batch_size
+from ..buffering import BUFFERED, read_ahead
+from ..io.segments import first_frame_for
+from ..io.sources import ArraysSource, Source
+from ..networks import fit_size
+from ..settings import Settings
+from ..streaming import restore_frames
+from .mode import Deferred
 
 __all__ = ['CropMode', 'working_size']
 
 
 class CropMode:
-    """Restores frames as a whole, see `modes.Mode`.
+    """Restores frames as a whole, see `mode.Mode`.
 
     The network sees them resized: their shape is kept, the short side is `Settings.size`, and both sides are multiples
     of the network's stride.

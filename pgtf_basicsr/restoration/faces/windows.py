@@ -14,9 +14,9 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from ..faces.masks import STEADY_REACH
-from .transfers import begin_fetch, send
-from .windows import blend_weights, weighted_mean
+from ...faces.masks import STEADY_REACH
+from ..transfers import begin_fetch, send
+from ..windows import blend_weights, weighted_mean
 
 __all__ = ['CropResults', 'Span', 'WindowStream', 'faces_in_view', 'first_frame_for_faces', 'restore_crops']
 

@@ -12,12 +12,12 @@ from typing import Protocol
 import av
 import numpy as np
 
-from ..errors import UserError
-from ..files import replacing
-from ..video.formats import VideoFormat
-from ..video.frame import PlanarFrame
-from ..video.planes import Planes
-from .jobs import Job
+from ...errors import UserError
+from ...files import replacing
+from ...video.formats import VideoFormat
+from ...video.frame import PlanarFrame
+from ...video.planes import Planes
+from ..jobs import Job
 
 __all__ = ['FrameWriter', 'SegmentedWriter', 'first_frame_for', 'naming']
 

@@ -10,7 +10,7 @@ from typing import IO
 
 import numpy as np
 
-from ..errors import UserError
+from ...errors import UserError
 from .sources import PIPE, STANDARD_INPUT
 
 __all__ = ['is_pipe', 'kept_frames', 'kept_video']

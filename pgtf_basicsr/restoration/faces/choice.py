@@ -9,16 +9,16 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..faces.analysis import Analysis, FaceTrack
-from ..faces.crop_paths import CropPath
-from ..faces.sampling import sample_crop
-from ..faces.selection import select_faces
-from ..faces.sharpness import blur
-from ..faces.sheet import shown_frames
-from ..video.frame import Frame
-from .face_analysis import square_images
-from .settings import AUTO, Settings
-from .sources import open_source
+from ...faces.analysis import Analysis, FaceTrack
+from ...faces.crop_paths import CropPath
+from ...faces.sampling import sample_crop
+from ...faces.selection import select_faces
+from ...faces.sharpness import blur
+from ...faces.sheet import shown_frames
+from ...video.frame import Frame
+from ..io.sources import open_source
+from ..settings import AUTO, Settings
+from .analysis import square_images
 
 __all__ = ['FaceChoice', 'Shown', 'choose_faces', 'is_one_face', 'read_shown_frames', 'shown_images']
 

@@ -8,16 +8,16 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..errors import DataError, require
-from ..files import list_visible
-from ..images import is_image_file
-from ..video import VideoReader
-from ..video.codecs import is_video_file
-from ..video.completeness import missing_end
-from ..video.formats import VideoFormat
-from ..video.frame import Frame
-from ..video.image_folder import RATE, ImageFolderReader
-from .settings import Settings
+from ...errors import DataError, require
+from ...files import list_visible
+from ...images import is_image_file
+from ...video import VideoReader
+from ...video.codecs import is_video_file
+from ...video.completeness import missing_end
+from ...video.formats import VideoFormat
+from ...video.frame import Frame
+from ...video.image_folder import RATE, ImageFolderReader
+from ..settings import Settings
 
 __all__ = ['PIPE', 'STANDARD_INPUT', 'ArraysSource', 'Source', 'holds_frames', 'open_source', 'refuse_rate']
 

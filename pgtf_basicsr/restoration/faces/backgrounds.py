@@ -10,24 +10,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from ..checkpoints import read_checkpoint
-from ..devices import PRECISIONS
-from ..errors import UserError, in_one_line, require
-from ..hub import find_weights
-from ..images import resize, to_tensor
-from ..video.formats import VideoFormat
-from ..video.frame import Frame
-from ..video.planes import Planes, to_planes
+from ...checkpoints import read_checkpoint
+from ...devices import PRECISIONS
+from ...errors import UserError, in_one_line, require
+from ...hub import find_weights
+from ...images import resize, to_tensor
+from ...video.formats import VideoFormat
+from ...video.frame import Frame
+from ...video.planes import Planes, to_planes
+from ..settings import SCALES
+from ..transfers import send
 from .tiles import tiles
-from .transfers import send
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
 
-__all__ = ['SCALES', 'Background', 'PlainBackground', 'RealESRGANBackground']
+__all__ = ['Background', 'PlainBackground', 'RealESRGANBackground']
 
-# Of the output's width and height to the input's.
-SCALES = (1, 2, 4)
 # Side of a tile in pixels of the frame, and the pixels that it sees beyond its edge. benchmarks/background_tiles.py
 # prints what others change.
 TILE, OVERLAP = 512, 32
@@ -58,7 +57,7 @@ class PlainBackground:
     """The frames themselves: the decoder's own samples, or enlarged by bicubic interpolation.
 
     Args:
-        scale (int): One of `SCALES`.
+        scale (int): One of `settings.SCALES`.
 
     Raises:
         UserError: It is another one.
@@ -83,7 +82,7 @@ class RealESRGANBackground:
 
     Args:
         weights (str | Path): A file of weights, or one on the Hub, see `hub.find_weights`.
-        scale (int): One of `SCALES`, whatever the network's own.
+        scale (int): One of `settings.SCALES`, whatever the network's own.
         device (device): Where it runs.
         precision (str): Of its arithmetic, one of `devices.PRECISIONS`.
         tile (int): Side of a tile in pixels of the frame.

@@ -11,27 +11,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..archs import PGTFormer
-from ..archs.inference import stream
-from ..archs.inference.streaming import FrameFeatures
-from ..errors import require
-from ..faces.colour_matching import match_colour
-from ..faces.crop_paths import CropPath
-from ..faces.masks import STEADY_REACH, at_crop_size, ellipse_mask, face_probability, parsing_mask, steady
-from ..faces.pasting import RestoredCrop, paste_faces
-from ..faces.sampling import sample_crop
-from ..faces.transforms import compose, resize_matrix
-from ..images import to_tensor
-from ..video.formats import VideoFormat
-from ..video.frame import Frame, PlanarFrame
-from ..video.planes import Planes
+from ...archs import PGTFormer
+from ...archs.inference import stream
+from ...archs.inference.streaming import FrameFeatures
+from ...errors import require
+from ...faces.colour_matching import match_colour
+from ...faces.crop_paths import CropPath
+from ...faces.masks import STEADY_REACH, at_crop_size, ellipse_mask, face_probability, parsing_mask, steady
+from ...faces.pasting import RestoredCrop, paste_faces
+from ...faces.sampling import sample_crop
+from ...faces.transforms import compose, resize_matrix
+from ...images import to_tensor
+from ...video.formats import VideoFormat
+from ...video.frame import Frame, PlanarFrame
+from ...video.planes import Planes
+from ..settings import MASKS
 from .backgrounds import Background
-from .face_windows import CropResults, faces_in_view, first_frame_for_faces, restore_crops
+from .windows import CropResults, faces_in_view, first_frame_for_faces, restore_crops
 
-__all__ = ['MASKS', 'FaceRestorer', 'RestoredFrame', 'SampledFrame', 'uses_parsing']
+__all__ = ['FaceRestorer', 'RestoredFrame', 'SampledFrame', 'uses_parsing']
 
 # What `FaceRestorer` takes as a mask.
-MASKS = ('auto', 'parsing', 'ellipse')
 # Classes of CelebAMask-HQ, whose labels masks are made of.
 NUM_CLASSES = 19
 
@@ -118,7 +118,7 @@ class FaceRestorer:
         self._parses = uses_parsing(net, mask)
 
     def first_frame(self, first: int) -> int:
-        """Number of the frame at which frames have to begin for results from another one on, see `face_windows`."""
+        """Number of the frame at which frames have to begin for results from another one on, see `windows`."""
         return first_frame_for_faces(first, self._stream.num_frames, self._stride, self._batch_size)
 
     def sample(self, frames: Iterable[Frame], first: int = 0) -> Iterator[SampledFrame]:

@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import require
-from ..faces.analysis import Analysis
-from ..faces.sheet import clock_time, face_sheet
-from ..files import replacing
-from ..images import write_image
-from .face_analysis import analyse_video, analysis_path, file_beside
-from .face_choice import read_shown_frames
-from .kept_input import kept_video
-from .reports import Outcome, Report, VideoReport
-from .segments import naming
-from .settings import Settings
+from ...errors import require
+from ...faces.analysis import Analysis
+from ...faces.sheet import clock_time, face_sheet
+from ...files import replacing
+from ...images import write_image
+from ..io.kept_input import kept_video
+from ..io.segments import naming
+from ..reports import Outcome, Report, VideoReport
+from ..settings import Settings
+from .analysis import analyse_video, analysis_path, file_beside
+from .choice import read_shown_frames
 
 __all__ = ['ListedFace', 'face_table', 'list_faces']
 

@@ -12,16 +12,16 @@ import torch
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.faces.crop_paths import CropPath
 from pgtf_basicsr.faces.transforms import transform_points
-from pgtf_basicsr.restoration import face_restoration
-from pgtf_basicsr.restoration.backgrounds import PlainBackground
-from pgtf_basicsr.restoration.face_restoration import NUM_CLASSES, FaceRestorer
-from pgtf_basicsr.restoration.face_windows import first_frame_for_faces
+from pgtf_basicsr.restoration.faces import restoration
+from pgtf_basicsr.restoration.faces.backgrounds import PlainBackground
+from pgtf_basicsr.restoration.faces.restoration import NUM_CLASSES, FaceRestorer
+from pgtf_basicsr.restoration.faces.windows import first_frame_for_faces
 from pgtf_basicsr.samples.scenes import scenes
 from pgtf_basicsr.video.chroma import LOCATIONS
 from pgtf_basicsr.video.formats import BT709, VideoFormat
 from pgtf_basicsr.video.frame import Frame
 
-from ..helpers.small_networks import PGTFormer, build
+from ...helpers.small_networks import PGTFormer, build
 
 WIDTH, HEIGHT, LENGTH = 320, 180, 8
 LEFT = LOCATIONS['left']
@@ -60,7 +60,7 @@ def restore(monkeypatch):
     statistics = [value for name, value in net.parsing_net.named_buffers() if name.endswith('running_mean')]
 
     def restore(frames, paths, change=lambda crops: crops, format=EIGHT, parse=None, scale=1, first=0, **options):
-        monkeypatch.setattr(face_restoration, 'stream', lambda net, **_: Stand(change, parse or (lambda _: None)))
+        monkeypatch.setattr(restoration, 'stream', lambda net, **_: Stand(change, parse or (lambda _: None)))
         for value in statistics:
             value.fill_(parse is not None)
         begin = first_frame_for_faces(first, 3, options.get('stride', 1), options.get('batch_size', 1))

@@ -15,18 +15,19 @@ import torch
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.faces.analysis_file import read_analysis, write_analysis
 from pgtf_basicsr.images import read_image, write_image
-from pgtf_basicsr.restoration import face_analysis, face_restoration
-from pgtf_basicsr.restoration.outputs import VideoOutput
+from pgtf_basicsr.restoration.faces import analysis as face_analysis
+from pgtf_basicsr.restoration.faces import restoration as face_restoration
+from pgtf_basicsr.restoration.io.outputs import VideoOutput
 from pgtf_basicsr.restoration.reports import ANALYSIS, RESTORATION, TextReport
 from pgtf_basicsr.restoration.whole_video import Restorer
 from pgtf_basicsr.samples.scenes import Actor, Scene, scenes
 from pgtf_basicsr.video import VideoReader
 from pgtf_command import run_command
 
-from ..helpers.processes import Run
-from ..helpers.small_networks import PGTFormer, build, write
-from ..helpers.super_resolution import rrdbnet, saved
-from ..helpers.videos import audio_packets, frame_times, psnr, write_video
+from ...helpers.processes import Run
+from ...helpers.small_networks import PGTFormer, build, write
+from ...helpers.super_resolution import rrdbnet, saved
+from ...helpers.videos import audio_packets, frame_times, psnr, write_video
 
 LENGTH, SEGMENT = 6, 2
 # Labels of face parsing.

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from pgtf_basicsr.restoration.segments import first_frame_for
+from pgtf_basicsr.restoration.io.segments import first_frame_for
 from pgtf_basicsr.restoration.streaming import run_windows
 
 

@@ -13,13 +13,13 @@ from spandrel.architectures.DnCNN import DnCNN
 from pgtf_basicsr.archs import PGTFormer, spandrel_architecture
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.images import to_tensor
-from pgtf_basicsr.restoration.backgrounds import PlainBackground, RealESRGANBackground
-from pgtf_basicsr.restoration.tiles import tiles
+from pgtf_basicsr.restoration.faces.backgrounds import PlainBackground, RealESRGANBackground
+from pgtf_basicsr.restoration.faces.tiles import tiles
 from pgtf_basicsr.video.formats import VideoFormat
 from pgtf_basicsr.video.frame import Frame
 
-from ..helpers.super_resolution import noisy, rrdbnet, saved, seeded
-from ..helpers.videos import moving_frames, psnr
+from ...helpers.super_resolution import noisy, rrdbnet, saved, seeded
+from ...helpers.videos import moving_frames, psnr
 
 CPU = torch.device('cpu')
 # Small, with sizes that its tensors tell.

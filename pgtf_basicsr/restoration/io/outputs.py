@@ -7,20 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from ..errors import require
-from ..images import write_image
-from ..video import VideoReader
-from ..video.encoding import choose_encoding
-from ..video.fields import PROGRESSIVE
-from ..video.formats import VideoFormat, hdr_warning
-from ..video.frame import PlanarFrame
-from ..video.joining import join_segments
-from ..video.segment_writer import SegmentWriter, segment_suffix
-from ..video.streams import plan_streams
-from ..video.y4m import Y4MWriter, y4m_format
-from .jobs import SEGMENT_FRAMES
+from ...errors import require
+from ...images import write_image
+from ...video import VideoReader
+from ...video.encoding import choose_encoding
+from ...video.fields import PROGRESSIVE
+from ...video.formats import VideoFormat, hdr_warning
+from ...video.frame import PlanarFrame
+from ...video.joining import join_segments
+from ...video.segment_writer import SegmentWriter, segment_suffix
+from ...video.streams import plan_streams
+from ...video.y4m import Y4MWriter, y4m_format
+from ..jobs import SEGMENT_FRAMES
+from ..settings import Settings
 from .segments import FrameWriter, naming
-from .settings import Settings
 from .sources import PIPE, Source
 
 __all__ = ['ImagesOutput', 'Output', 'StreamOutput', 'VideoOutput', 'output_of']

@@ -7,23 +7,23 @@ from functools import partial
 
 import torch
 
-from ..archs import PGTFormer
-from ..errors import DataError
-from ..video.formats import VideoFormat
-from ..video.frame import Frame
-from .backgrounds import Background, PlainBackground, RealESRGANBackground
-from .batches import choose_batch_size
-from .buffering import read_ahead
-from .face_choice import FaceChoice
-from .face_restoration import FaceRestorer
-from .modes import BUFFERED, Deferred
-from .settings import CROP, PLAIN, Settings
+from ...archs import PGTFormer
+from ...errors import DataError
+from ...video.formats import VideoFormat
+from ...video.frame import Frame
+from ..batches import choose_batch_size
+from ..buffering import BUFFERED, read_ahead
+from ..faces.backgrounds import Background, PlainBackground, RealESRGANBackground
+from ..faces.choice import FaceChoice
+from ..faces.restoration import FaceRestorer
+from ..settings import CROP, PLAIN, Settings
+from .mode import Deferred
 
 __all__ = ['FacesMode', 'background_of']
 
 
 class FacesMode:
-    """Restores faces in frames, see `modes.Mode`. One thread decodes and samples crops, one pastes and encodes.
+    """Restores faces in frames, see `mode.Mode`. One thread decodes and samples crops, one pastes and encodes.
 
     Args:
         net (PGTFormer): In evaluation mode, on the device.

@@ -10,20 +10,19 @@ import cv2
 import numpy as np
 import torch
 
-from ..errors import UserError
-from ..faces.analysis import Analysis, VideoFacts, build_finder
-from ..faces.analysis_file import check_video, read_analysis, write_analysis
-from ..faces.detection import choose_detector
-from ..files import make_folder
-from ..video.color import to_uint8
-from ..video.frame import Frame
-from ..video.shots import ShotDetector
-from .buffering import read_ahead
-from .modes import BUFFERED
-from .reports import ANALYSIS, Progress, VideoReport
-from .segments import naming
-from .settings import Settings
-from .sources import PIPE, Source, open_source
+from ...errors import UserError
+from ...faces.analysis import Analysis, VideoFacts, build_finder
+from ...faces.analysis_file import check_video, read_analysis, write_analysis
+from ...faces.detection import choose_detector
+from ...files import make_folder
+from ...video.color import to_uint8
+from ...video.frame import Frame
+from ...video.shots import ShotDetector
+from ..buffering import BUFFERED, read_ahead
+from ..io.segments import naming
+from ..io.sources import PIPE, Source, open_source
+from ..reports import ANALYSIS, Progress, VideoReport
+from ..settings import Settings
 
 __all__ = [
     'ANALYSIS_SUFFIX',

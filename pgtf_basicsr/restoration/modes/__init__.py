@@ -1,0 +1,1 @@
+"""How frames are restored: as a whole, where the video is cropped to a face, or face by face."""
