@@ -15,7 +15,7 @@ from pgtf_basicsr.archs.inference import for_inference
 from pgtf_basicsr.devices import PRECISIONS, find_device
 from pgtf_basicsr.errors import UserError
 from pgtf_basicsr.images import resize, to_tensor
-from pgtf_basicsr.restoration.whole_video import fit_size, load_network
+from pgtf_basicsr.restoration.networks import fit_size, load_network
 from pgtf_basicsr.restoration.windows import strided_windows
 from pgtf_basicsr.video import VideoReader
 
