@@ -2,6 +2,7 @@
 
     python benchmarks/inference_speed.py --rounds 3
     python benchmarks/inference_speed.py --rounds 3 --precision bf16
+    python benchmarks/inference_speed.py --rounds 3 --busy                      beside a program that takes a core
 
 The reference is a plain pass: three frames in for each frame out, feature maps and attention as they are written down
 (torch's layout, scores, softmax and values as matrices), in fp32, memory in small pages. It has a process of its own,
@@ -13,8 +14,10 @@ import argparse
 import multiprocessing
 import os
 import statistics
+import subprocess
 import sys
 import time
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import torch
@@ -39,6 +42,7 @@ def main():
     parser.add_argument('--size', type=int, default=512, help='side of the frames (default: %(default)s)')
     parser.add_argument('--rounds', type=int, default=3, help='passes of each case (default: %(default)s)')
     parser.add_argument('--precision', choices=list(PRECISIONS), default='fp32', help='of the fast network')
+    parser.add_argument('--busy', action='store_true', help='beside a process that keeps one core busy')
     args = parser.parse_args()
     if args.size < 32 or args.size % 16:
         parser.error(f'--size must be a multiple of 16 and at least 32, not {args.size}')
@@ -59,9 +63,10 @@ def main():
         'fast, stride 1': partial(fast.apply, seconds_of, (streamed, 1)),
     }
     seconds = {name: [] for name in cases}
-    for _ in range(args.rounds):
-        for name, case in cases.items():
-            seconds[name].append(case())
+    with busy_process() if args.busy else nullcontext():
+        for _ in range(args.rounds):
+            for name, case in cases.items():
+                seconds[name].append(case())
     # After the passes: tables that networks keep must be real.
     works = {
         'plain pass': plain.apply(work, (plain_pass,)),
@@ -80,6 +85,17 @@ def main():
         f'three frames in {three:.1f} s: {speed:.0f} GFLOP/s of the plain pass, '
         f'{speed / convolution:.2f} of the peak of convolutions\n'
     )
+
+
+@contextmanager
+def busy_process():
+    """Another program that computes all the time, in one thread."""
+    program = subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+    try:
+        yield
+    finally:
+        program.kill()
+        program.wait()
 
 
 def process(args, fast):
@@ -111,13 +127,18 @@ def streamed(net, clip, stride):
 
 def work(call, *arguments):
     """GFLOP of a call, a multiplication and an addition being two; counted without computing anything."""
-    # Of attention kernels not all are counted; products of matrices are.
+    threads = torch.get_num_threads()
+    # The counter sees what this thread does. Of attention kernels and oneDNN's products not all are counted; products
+    # of matrices are.
+    torch.set_num_threads(1)
     with (
         FakeTensorMode(allow_non_fake_inputs=True),
         sdpa_kernel(SDPBackend.MATH),
+        torch.backends.mkldnn.flags(enabled=False),
         FlopCounterMode(display=False) as counter,
     ):
         call(INPUTS['net'], INPUTS['clip'], *arguments)
+    torch.set_num_threads(threads)
     return counter.get_total_flops() / 1e9
 
 

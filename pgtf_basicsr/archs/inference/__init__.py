@@ -8,7 +8,7 @@ from torch import nn
 from .. import blocks
 from ..blocks.swin3d import Swin3DBlock as PlainSwin3DBlock
 from ..ts_vqgan_arch import TSVQGAN
-from .convolution import Decoder, Downsample, Encoder, ResidualBlock, Upsample
+from .convolution import Convolution, Decoder, Downsample, Encoder, ResidualBlock, Upsample
 from .counterpart import Counterpart, replace
 from .linear import Linear, PredictorLayer
 from .memory import release_free_memory
@@ -25,6 +25,7 @@ EXACT = ('codebook.', 'predictor.norm.', 'predictor.head.', 'parsing_net.mean', 
 COUNTERPARTS: dict[type[nn.Module], type[Counterpart]] = {
     nn.Linear: Linear,
     nn.modules.linear.NonDynamicallyQuantizableLinear: Linear,
+    nn.Conv2d: Convolution,
     blocks.ResidualBlock: ResidualBlock,
     blocks.Upsample: Upsample,
     blocks.Downsample: Downsample,

@@ -1,6 +1,7 @@
 """Per-frame layers, a row tile at a time: normalisations, activations and convolutions."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -8,15 +9,58 @@ from torch import Tensor, nn
 
 from .. import blocks
 from .counterpart import Counterpart
+from .linear import pointwise
 from .memory import release_free_memory
-from .row_tiles import activate, channels_last, convolve, new_feature_map, normalise, row_tiles
+from .row_tiles import activate, channels_last, convolve, new_feature_map, normalise, row_tiles, split_rows
+from .thread_pool import for_each
 from .winograd import WinogradConvolution, convolve_upsampled, taps_first
 
-__all__ = ['Decoder', 'Downsample', 'Encoder', 'ResidualBlock', 'Upsample', 'arrange_weights', 'without_row_padding']
+__all__ = [
+    'Convolution',
+    'Decoder',
+    'Downsample',
+    'Encoder',
+    'ResidualBlock',
+    'Upsample',
+    'arrange_weights',
+    'without_row_padding',
+]
 
+# Multiplications of a tile of other convolutions: some milliseconds.
+MULTIPLICATIONS = 2**27
 # Channels from which on Winograd's convolutions are faster, in these types.
 WINOGRAD_CHANNELS = 128
 WINOGRAD_TYPES = (torch.float32, torch.bfloat16)
+
+
+class Convolution(Counterpart, nn.Conv2d):
+    """As torch's module; on a CPU threads share the rows of its output."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C', H', W')."""
+        if x.device.type != 'cpu' or self.dilation != (1, 1) or self.padding_mode != 'zeros':
+            return super().forward(x)
+        if self.kernel_size == self.stride == (1, 1) and self.padding == (0, 0) and self.groups == 1:
+            return pointwise(x, self.weight[:, :, 0, 0], self.bias)
+        x = channels_last(x)
+        side, stride, (above, beside) = self.kernel_size, self.stride, cast(tuple[int, int], self.padding)
+        height, width = ((x.shape[2 + i] + 2 * cast(int, self.padding[i]) - side[i]) // stride[i] + 1 for i in (0, 1))
+        rows = max(1, MULTIPLICATIONS // (self.weight.numel() * width))
+        if rows >= height and len(x) == 1:
+            return super().forward(x)
+        out = new_feature_map(x, self.out_channels, height, width)
+
+        def run(tile: tuple[int, slice]) -> None:
+            frame, part = tile
+            first, last = part.start * stride[0] - above, (part.stop - 1) * stride[0] - above + side[0]
+            values = x[frame : frame + 1, :, max(first, 0) : last]
+            missing = max(-first, 0), max(last - x.shape[2], 0)
+            if any(missing):
+                values = channels_last(F.pad(values, (0, 0, *missing)))
+            out[frame, :, part] = F.conv2d(values, self.weight, self.bias, stride, (0, beside), groups=self.groups)[0]
+
+        for_each(run, [(frame, part) for frame in range(len(x)) for part in split_rows(height, rows)])
+        return out
 
 
 class Encoder(Counterpart, blocks.Encoder):
@@ -144,7 +188,6 @@ class Upsample(Counterpart, blocks.Upsample):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, 2H, 2W)."""
-        release_free_memory(x.device)
         if x.device.type == 'cpu':
             return convolve_upsampled(x, self.conv)
         return self.conv(F.interpolate(channels_last(x), scale_factor=2.0, mode='nearest'))
@@ -157,8 +200,12 @@ class Downsample(Counterpart, blocks.Downsample):
         """(N, C, H, W) -> (N, C, H / 2, W / 2)."""
         x = channels_last(x)
         out = new_feature_map(x, self.conv.out_channels, x.shape[2] // 2, x.shape[3] // 2)
-        for frames, rows in row_tiles(out, 4 * self.conv.in_channels):
-            tile = x[frames, :, 2 * rows.start : 2 * rows.stop + 1]
-            missing = 2 * (rows.stop - rows.start) + 1 - tile.shape[2]
-            out[frames, :, rows] = self.conv(channels_last(F.pad(tile, (0, 1, 0, missing))))
+
+        def run(tile: tuple[slice, slice]) -> None:
+            frames, rows = tile
+            values = x[frames, :, 2 * rows.start : 2 * rows.stop + 1]
+            missing = 2 * (rows.stop - rows.start) + 1 - values.shape[2]
+            out[frames, :, rows] = self.conv(channels_last(F.pad(values, (0, 1, 0, missing))))
+
+        for_each(run, row_tiles(out, 4 * self.conv.in_channels))
         return out

@@ -6,13 +6,17 @@ channels-last, in which convolutions are fastest, and in which torch's own Group
 feature maps in fp32.
 """
 
+import math
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .thread_pool import for_each
 
 __all__ = [
     'activate',
@@ -23,12 +27,34 @@ __all__ = [
     'row_tiles',
     'split_rows',
     'tile_size',
+    'workspace',
 ]
 
 # Bytes of a row tile on a CPU.
 TILE_BYTES = 2**22
+# Tiles that there are at least, for threads to share.
+TILES = 4
 # Values that are summed up in fp32 before fp64 takes over.
 BLOCK = 2**18
+
+
+class Workspace(threading.local):
+    """Memory that is used again and again: to get it anew takes longer than what is computed in it."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
+
+    def __call__(self, name: str, like: Tensor, *shape: int) -> Tensor:
+        """Return an uninitialised tensor of the type of another one: that of the last call with this name."""
+        key, count = (name, like.dtype, like.device), math.prod(shape)
+        if key not in self.buffers or len(self.buffers[key]) < count:
+            # Outside inference mode: born in it, it could not be written to later without.
+            with torch.inference_mode(False):
+                self.buffers[key] = torch.empty(count, dtype=like.dtype, device=like.device)
+        return self.buffers[key][:count].view(shape)
+
+
+workspace = Workspace()
 
 
 def channels_last(x: Tensor) -> Tensor:
@@ -65,13 +91,20 @@ def row_tiles(x: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
         tuple: A slice of frames and a slice of rows.
     """
     n, _, height, width = x.shape
+    if x.device.type != 'cpu':
+        yield slice(0, n), slice(0, height)
+        return
     limit = tile_size(x)
-    frames = max(1, min(n, limit // (channels * height * width)))
+    frame = channels * height * width
+    # Small feature maps are cut across some frames, large ones frame by frame.
+    frames = 1 if frame > limit else math.ceil(n / math.ceil(n * frame / (TILES * limit)))
+    groups = math.ceil(n / frames)
+    count = max(math.ceil(frames * frame / limit), math.ceil(TILES / groups))
     # Even, for what takes rows in pairs.
-    rows = height if frames > 1 else max(2, min(height, limit // (channels * width) // 2 * 2))
+    rows = 2 * math.ceil(height / count / 2)
     for first in range(0, n, frames):
-        for top in split_rows(height, rows):
-            yield slice(first, min(first + frames, n)), top
+        for part in split_rows(height, rows):
+            yield slice(first, min(first + frames, n)), part
 
 
 def split_rows(height: int, rows: int) -> list[slice]:
@@ -93,30 +126,42 @@ def convolve(
         x (Tensor): (N, ., H, W): number and size of the feature maps.
         channels (int): Channels of the input of the convolution.
         fill (Callable): Called as fill(frames, rows, target) to write those rows of the convolution's input
-            into ``target`` (n, channels, rows, W); every row once, from top to bottom.
+            into ``target`` (n, channels, rows, W); every row once, in any order.
         finish (Callable): Called as finish(frames, rows, result) with the convolution's output; it may overwrite
             these rows of what ``fill`` reads.
     """
     height = x.shape[2]
-    buffer, kept = x, 0
-    for frames, rows in row_tiles(x, channels):
+    tiles = list(row_tiles(x, channels))
+    cuts: dict[tuple[int, int], Tensor] = {}
+
+    def fill_cut(tile: tuple[slice, slice]) -> None:
+        frames, rows = tile
+        between = new_feature_map(x, channels, height=2, frames=frames.stop - frames.start)
+        fill(frames, slice(rows.start - 1, rows.start + 1), between)
+        cuts[frames.start, rows.start] = between
+
+    def run(tile: tuple[slice, slice]) -> None:
+        frames, rows = tile
         count = rows.stop - rows.start
-        if rows.start == 0:
-            buffer = new_feature_map(x, channels, height=count + 2, frames=frames.stop - frames.start)
-            buffer[:, :, 0] = 0
-            filled, first = 1, 0
+        target = workspace('input', x, frames.stop - frames.start, count + 2, x.shape[3], channels).permute(0, 3, 1, 2)
+        first, last = 0, count
+        if rows.start:
+            target[:, :, :2] = cuts[frames.start, rows.start]
+            first += 1
         else:
-            # The last row of the tile before, and the one below it that was there for its sake.
-            buffer[:, :, :2] = buffer[:, :, kept : kept + 2].clone()
-            filled, first = 2, rows.start + 1
-        kept = count
-        target = buffer[:, :, : count + 2]
-        last = min(rows.stop + 1, height)
-        if first < last:
-            fill(frames, slice(first, last), target[:, :, filled : filled + last - first])
-        if rows.stop == height:
+            target[:, :, 0] = 0
+        if rows.stop < height:
+            target[:, :, -2:] = cuts[frames.start, rows.stop]
+            last -= 1
+        else:
             target[:, :, -1] = 0
+        if first < last:
+            fill(frames, slice(rows.start + first, rows.start + last), target[:, :, first + 1 : last + 1])
         finish(frames, rows, convolution(target))
+
+    # The rows at both sides of a cut are read by two tiles: first, for finish may overwrite what fill reads.
+    for_each(fill_cut, [tile for tile in tiles if tile[1].start])
+    for_each(run, tiles)
 
 
 def normalise(norm: nn.GroupNorm, parts: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
@@ -145,19 +190,24 @@ def _moments(x: Tensor) -> list[Tensor]:
     # With statistics in fp32 beside them, those of a bf16 or fp16 feature map are in fp32 as well.
     like = torch.zeros(x.shape[1], device=x.device)
     rows = max(1, BLOCK // x[0, :, 0].numel()) if x.device.type == 'cpu' else x.shape[2]
-    result = []
-    for frame in channels_last(x).split(1):
-        tiles = frame.split(rows, dim=2)
-        # One pass without a copy of the feature map, variances about the mean of the tile.
-        mean, variance = (
-            torch.stack(values).double()
-            for values in zip(*(torch.batch_norm_update_stats(tile, like, like, 0.0) for tile in tiles))
-        )
-        # Made on the device: a GPU need not be waited for.
-        share = torch.full((len(tiles), 1), rows / x.shape[2], dtype=mean.dtype, device=x.device)
-        share[-1] = tiles[-1].shape[2] / x.shape[2]
-        result.append(((share * mean).sum(0), (share * (variance + mean.square())).sum(0)))
-    return [torch.stack(values) for values in zip(*result)]
+    tiles = [frame.split(rows, dim=2) for frame in channels_last(x).split(1)]
+    # One pass without a copy of the feature map, variances about the mean of the tile.
+    values: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+
+    def measure(place: tuple[int, int]) -> None:
+        values[place] = torch.batch_norm_update_stats(tiles[place[0]][place[1]], like, like, 0.0)
+
+    for_each(measure, [(frame, i) for frame, parts in enumerate(tiles) for i in range(len(parts))])
+    mean, variance = (
+        torch.stack(
+            [torch.stack([values[frame, i][k] for i in range(len(tiles[0]))]) for frame in range(len(tiles))]
+        ).double()
+        for k in (0, 1)
+    )
+    # Made on the device: a GPU need not be waited for.
+    share = torch.full((len(tiles[0]), 1), rows / x.shape[2], dtype=mean.dtype, device=x.device)
+    share[-1] = tiles[0][-1].shape[2] / x.shape[2]
+    return [(share * mean).sum(1), (share * (variance + mean.square())).sum(1)]
 
 
 def activate(rows: Tensor, factor: Tensor, summand: Tensor, target: Tensor) -> None:

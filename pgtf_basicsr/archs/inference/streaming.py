@@ -20,6 +20,7 @@ from ..ts_vqgan_arch import TSVQGAN
 from .arranged_regulator import regulate_frames
 from .counterpart import Counterpart
 from .graphs import GraphedFunction
+from .thread_pool import in_threads
 
 __all__ = ['FrameFeatures', 'PGTFormerStream', 'TSVQGANStream', 'stream']
 
@@ -190,6 +191,26 @@ class GraphedStream(TSVQGANStream):
         return [self.stream.restore(features, output_frames)]
 
 
+class ThreadedStream(TSVQGANStream):
+    """A stream on a CPU whose layers share tiles of feature maps among threads.
+
+    Args:
+        stream (TSVQGANStream): Of a network of :func:`~pgtf_basicsr.archs.inference.for_inference`.
+    """
+
+    def __init__(self, stream: TSVQGANStream) -> None:
+        super().__init__(stream.net)
+        self.stream = stream
+
+    def frame_features(self, frame: Tensor) -> FrameFeatures:
+        """Compute what depends on a frame alone; see :class:`TSVQGANStream`."""
+        return in_threads(partial(self.stream.frame_features, frame))
+
+    def restore(self, features: list[FrameFeatures], output_frames: slice = slice(None)) -> Tensor:
+        """Do what is left of a forward pass, and of that what the output frames need; see :class:`TSVQGANStream`."""
+        return in_threads(partial(self.stream.restore, features, output_frames))
+
+
 def stream(net: TSVQGAN, **options: float) -> TSVQGANStream:
     """Arrange a network for streams; on a GPU, one of :func:`~pgtf_basicsr.archs.inference.for_inference` with graphs.
 
@@ -198,8 +219,9 @@ def stream(net: TSVQGAN, **options: float) -> TSVQGANStream:
         **options: ``fidelity`` of a PGTFormer.
     """
     plain = PGTFormerStream(net, **options) if isinstance(net, PGTFormer) else TSVQGANStream(net, **options)
-    arranged = isinstance(net.encoder, Counterpart) and net.encoder.conv_in.weight.is_cuda
-    return GraphedStream(plain) if arranged else plain
+    if not isinstance(net.encoder, Counterpart):
+        return plain
+    return GraphedStream(plain) if net.encoder.conv_in.weight.is_cuda else ThreadedStream(plain)
 
 
 def encode_frame(encoder: Encoder, frame: Tensor) -> tuple[Tensor, dict[int, Tensor]]:

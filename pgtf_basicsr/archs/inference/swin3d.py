@@ -8,7 +8,8 @@ from .. import blocks
 from ..blocks.swin3d import Swin3DBlock as PlainBlock
 from ..blocks.swin3d import shift_mask
 from .counterpart import Counterpart
-from .row_tiles import split_rows, tile_size
+from .row_tiles import TILES, split_rows, tile_size
+from .thread_pool import for_each
 
 __all__ = ['Swin3DBlock', 'Swin3DLayer']
 
@@ -18,7 +19,14 @@ class Swin3DLayer(Counterpart, blocks.Swin3DLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C, H, W) -> (B, T, C, H, W)."""
-        tokens = rearrange(x, 'b t c h w -> b t h w c').clone(memory_format=torch.contiguous_format)
+        values = rearrange(x, 'b t c h w -> b t h w c')
+        tokens = torch.empty_like(values, memory_format=torch.contiguous_format)
+
+        def copy(place: tuple[int, slice]) -> None:
+            tokens[place[0], :, place[1]] = values[place[0], :, place[1]]
+
+        rows = split_rows(values.shape[2], -(-values.shape[2] // TILES))
+        for_each(copy, [(clip, part) for clip in range(len(values)) for part in rows])
         for block in self.blocks:
             for clip in tokens:
                 block(clip)
@@ -42,12 +50,16 @@ class Swin3DBlock(Counterpart, PlainBlock):
         window, shift = self.windows(height, width)
         rows = -(-height // window[0])
         alike = rows - 1 if shift[0] else rows
-        groups = split_rows(alike, max(1, tile_size(clip) // clip[:, : window[0]].numel()))
-        for group in [*groups, slice(alike, rows)] if shift[0] else groups:
+        limit = max(1, tile_size(clip) // clip[:, : window[0]].numel())
+        groups = split_rows(alike, min(limit, -(-alike // TILES)) or limit)
+
+        def run(group: slice) -> None:
             positions = [
                 (y + shift[0]) % (rows * window[0]) for y in range(group.start * window[0], group.stop * window[0])
             ]
             self.attend(clip, positions, window, shift, group.start == alike)
+
+        for_each(run, [*groups, slice(alike, rows)] if shift[0] else groups)
         return clip
 
     def attend(

@@ -1,6 +1,7 @@
 """The temporal fidelity regulator, frame by frame and by row tiles."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,9 @@ from torch import Tensor
 from ..blocks.frames import join_frames
 from .arranged_regulator import ArrangedRegulator
 from .convolution import arrange_weights, without_row_padding
+from .linear import pointwise
 from .row_tiles import channels_last, convolve, new_feature_map, row_tiles
+from .thread_pool import for_each
 
 __all__ = ['TemporalFidelityRegulator']
 
@@ -61,13 +64,11 @@ class TemporalFidelityRegulator(ArrangedRegulator):
             decoder_frame = channels_last(next(decoder_frames))
             if i == 0:
                 mixed = new_feature_map(decoder_frame, len(bias)).copy_(bias[:, None, None])
-            share = weights[:, :, i].flatten(1, 2)
-            for _, rows in row_tiles(decoder_frame, decoder_frame.shape[1]):
-                reduced = torch.cat(
-                    [self.reduce_encoder(encoder_frame[:, :, rows]), self.reduce_decoder(decoder_frame[:, :, rows])],
-                    dim=1,
-                )
-                mixed[:, :, rows] += F.conv2d(reduced, share)
+            share = weights[:, :, i].flatten(1, 2)[:, :, 0, 0]
+            for_each(
+                partial(self.add_mixed, encoder_frame, decoder_frame, share, mixed),
+                row_tiles(decoder_frame, decoder_frame.shape[1]),
+            )
             if i in range(self.num_frames)[output_frames]:
                 kept.append((encoder_frame, decoder_frame))
             # Freed before the next one is computed.
@@ -76,6 +77,14 @@ class TemporalFidelityRegulator(ArrangedRegulator):
             (*frames, self.mix_channels(channels_last(part)))
             for frames, part in zip(kept, mixed.split(channels, dim=1))
         ]
+
+    def add_mixed(
+        self, encoder_frame: Tensor, decoder_frame: Tensor, weight: Tensor, mixed: Tensor, tile: tuple[slice, slice]
+    ) -> None:
+        """Add the share of a frame to a tile of the temporal features."""
+        frames = (encoder_frame[:, :, tile[1]], decoder_frame[:, :, tile[1]])
+        reduced = torch.cat([reduce(x) for reduce, x in zip((self.reduce_encoder, self.reduce_decoder), frames)], dim=1)
+        mixed[:, :, tile[1]] += pointwise(reduced, weight)
 
     def fuse(self, feature: Tensor, x: Tensor, fidelity: float) -> None:
         """feature <- feature + fidelity * (feature * scale(x) + shift(x))."""

@@ -10,39 +10,22 @@ After nearest-neighbour upsampling the middle two inputs of a tile are the same 
 products is with their difference, 0: nine are left, 1/4 of the multiplications.
 """
 
-import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from .linear import pointwise
-from .row_tiles import channels_last, new_feature_map, row_tiles
+from .linear import ROWS, MatrixProduct
+from .row_tiles import channels_last, new_feature_map, row_tiles, split_rows, workspace
+from .thread_pool import for_each
 
 __all__ = ['WinogradConvolution', 'convolve_upsampled', 'taps_first']
 
 G = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], device='cpu')
 G_UPSAMPLED = torch.tensor([[1, 0, 0], [1, 1, 1], [0, 0, 1.0]], device='cpu')
-
-
-class Workspace(threading.local):
-    """Memory that is used again and again: to get it anew takes longer than what is computed in it."""
-
-    def __init__(self) -> None:
-        self.buffers: dict[tuple[str, torch.dtype], Tensor] = {}
-
-    def __call__(self, name: str, like: Tensor, *shape: int) -> Tensor:
-        """Return an uninitialised tensor of the type of another one: that of the last call with this name."""
-        key, count = (name, like.dtype), math.prod(shape)
-        if key not in self.buffers or len(self.buffers[key]) < count:
-            # Outside inference mode: born in it, it could not be written to later without.
-            with torch.inference_mode(False):
-                self.buffers[key] = torch.empty(count, dtype=like.dtype)
-        return self.buffers[key][:count].view(shape)
-
-
-workspace = Workspace()
+# Weights that a thread transforms at a time.
+WEIGHTS = 2**15
 
 
 class WinogradConvolution:
@@ -55,7 +38,7 @@ class WinogradConvolution:
 
     def __init__(self, conv: nn.Conv2d, slot: int = 0) -> None:
         self.slot = slot
-        self.weights = tile_weights(conv.weight, G)
+        self.products = tile_products(conv.weight, G)
         self.bias, self.channels = conv.bias, conv.out_channels
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -63,7 +46,7 @@ class WinogradConvolution:
         x = x.permute(0, 2, 3, 1)
         n, height, width, _ = x.shape
         out = workspace(f'outputs {self.slot}', x, n, height - 2, width, self.channels)
-        multiply(x, to_tiles, self.weights, self.bias, out)
+        multiply(x, to_tiles, self.products, self.bias, out)
         return out.permute(0, 3, 1, 2)
 
 
@@ -72,17 +55,29 @@ def taps_first(weight: Tensor) -> Tensor:
     return weight.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1)
 
 
-def tile_weights(weight: Tensor, basis: Tensor) -> Tensor:
-    """Transform weights (K, C, 3, 3) to the basis of tiles, (a, a, K, C) of a basis (a, 3)."""
-    shape, side = weight.shape[:2], len(basis)
-    weights = torch.kron(basis, basis).to(weight.dtype) @ weight.permute(2, 3, 0, 1).reshape(9, -1)
-    return weights.view(side, side, *shape)
+def tile_products(weight: Tensor, basis: Tensor) -> list[list[MatrixProduct]]:
+    """Transform weights (K, C, 3, 3) to the basis of tiles, (a, a, K, C) of a basis (a, 3), and lay them out."""
+    side, taps = len(basis), weight.permute(2, 3, 0, 1).reshape(9, -1)
+    transformed = taps.new_empty(side**2, taps.shape[1])
+    transform = torch.kron(basis, basis).to(weight.dtype)
+
+    def compute(part: slice) -> None:
+        torch.mm(transform, taps[:, part], out=transformed[:, part])
+
+    for_each(compute, split_rows(taps.shape[1], WEIGHTS))
+    products: list[MatrixProduct | None] = [None] * side**2
+
+    def arrange(i: int) -> None:
+        products[i] = MatrixProduct(transformed[i].view(weight.shape[:2]), ROWS)
+
+    for_each(arrange, range(side**2))
+    return [cast(list[MatrixProduct], products[i : i + side]) for i in range(0, side**2, side)]
 
 
 def multiply(
     x: Tensor,
     transform: Callable[[Tensor, int, Tensor], Iterator[Tensor]],
-    weights: Tensor,
+    products: Sequence[Sequence[MatrixProduct]],
     bias: Tensor | None,
     out: Tensor,
 ) -> None:
@@ -93,7 +88,7 @@ def multiply(
     Args:
         x (Tensor): (N, H', W', C), of which columns are padded here.
         transform (Callable): Yields a transforms of the tiles along a dimension; a is 4, or 3 after upsampling.
-        weights (Tensor): (a, a, K, C).
+        products (Sequence[Sequence[MatrixProduct]]): a by a, with weights (K, C).
         bias (Tensor): (K,).
         out (Tensor): (N, 2H, 2W, K).
     """
@@ -102,27 +97,33 @@ def multiply(
     half = workspace('half of tiles', x, n, height, x.shape[2] + 2, x.shape[3])
     half[:, :, 0] = half[:, :, -1] = 0
     tile = workspace('tile', x, n, height, width, x.shape[3])
-    rows = []
+    upper, lower = squares
+    row = workspace('row', x, *lower.shape)
     for i, _ in enumerate(transform(x, 1, half[:, :, 1:-1])):
         # The product in the middle goes into all four outputs, and takes the bias there.
-        products = [
-            pointwise(tile, weights[i, j], bias if i == j == 1 else None)
-            for j, _ in enumerate(transform(half, 2, tile))
-        ]
-        rows.append(from_tiles(products, torch.empty(squares.shape[1:], dtype=x.dtype)))
-    from_tiles(rows, squares)
+        results = (products[i][j](tile, bias if i == j == 1 else None) for j, _ in enumerate(transform(half, 2, tile)))
+        # Along rows A^T is applied as products come, so that less is kept than the cache holds.
+        from_tiles(results, squares[i] if i < 2 else row)
+        if i == 1:
+            upper += lower
+        elif i == 2 and len(products) == 3:
+            lower += row
+        elif i > 1:
+            lower -= row
+            if i == 2:
+                upper += row
 
 
-def from_tiles(products: Sequence[Tensor], out: Tensor) -> Tensor:
+def from_tiles(products: Iterator[Tensor], out: Tensor) -> None:
     """Apply A^T along a dimension: 4 or 3 products, the first two of them overwritten, to the two of ``out``."""
-    first, second, third, *fourth = products
-    if fourth:
-        torch.add(first.add_(second), third, out=out[0])
-        torch.sub(second.sub_(third), *fourth, out=out[1])
-    else:
+    first, second, third = (next(products) for _ in range(3))
+    fourth = next(products, None)
+    if fourth is None:
         torch.add(first, second, out=out[0])
         torch.add(second, third, out=out[1])
-    return out
+    else:
+        torch.add(first.add_(second), third, out=out[0])
+        torch.sub(second.sub_(third), fourth, out=out[1])
 
 
 def to_tiles(x: Tensor, dim: int, out: Tensor) -> Iterator[Tensor]:
@@ -147,16 +148,20 @@ def convolve_upsampled(x: Tensor, conv: nn.Conv2d) -> Tensor:
         Tensor: (N, K, 2H, 2W), channels-last.
     """
     _, channels, height, width = x.shape
-    weights = tile_weights(conv.weight, G_UPSAMPLED)
+    products = tile_products(conv.weight, G_UPSAMPLED)
     out = new_feature_map(x, conv.out_channels, 2 * height, 2 * width)
     values, result = channels_last(x).permute(0, 2, 3, 1), out.permute(0, 2, 3, 1)
-    for frames, rows in row_tiles(x, 2 * channels):
+
+    def run(tile: tuple[slice, slice]) -> None:
+        frames, rows = tile
         first, last = max(rows.start - 1, 0), min(rows.stop + 1, height)
         count = rows.stop - rows.start
         padded = workspace('padded', values, frames.stop - frames.start, count + 2, width, channels)
         padded[:, 0] = padded[:, -1] = 0
         padded[:, first - rows.start + 1 : last - rows.start + 1] = values[frames, first:last]
-        multiply(padded, to_upsampled_tiles, weights, conv.bias, result[frames, 2 * rows.start : 2 * rows.stop])
+        multiply(padded, to_upsampled_tiles, products, conv.bias, result[frames, 2 * rows.start : 2 * rows.stop])
+
+    for_each(run, row_tiles(x, 2 * channels))
     return out
 
 
