@@ -24,8 +24,14 @@ LOCAL = {None, '', 'localhost', '127.0.0.1', '::1', socket.gethostname()}
 
 
 def pytest_collection_modifyitems(items):
-    """Put quick tests first: what is wrong is seen soon."""
-    items.sort(key=lambda item: item.get_closest_marker('slow') is not None)
+    """Put quick tests first, because what is wrong is seen soon then, and of slow ones the longest: none ends alone."""
+    items.sort(key=slowness)
+
+
+def slowness(item):
+    """Sort key of a test: whether it is marked ``slow``, and the seconds that the mark gives, the most first."""
+    mark = item.get_closest_marker('slow')
+    return (0, 0) if mark is None else (1, -mark.kwargs.get('seconds', 0))
 
 
 @pytest.fixture(autouse=True, scope='session')

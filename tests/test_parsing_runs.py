@@ -70,7 +70,7 @@ def test_two_processes_score_as_one(project):
     assert scores[0] == scores[1]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=30)
 def test_the_quickstart_learns_and_stage_2_starts_from_it(tmp_path):
     """Better than the most frequent class on held-out pictures; stage II takes the weights and leaves them alone."""
     run(tmp_path, 'sample-data', 'datasets/sample_parsing', '--parsing')

@@ -297,7 +297,7 @@ def test_bf16_and_fp16_keep_logits_in_fp32(dtype):
     assert fast.encoder.conv_in.weight.dtype == dtype and fast.codebook.weight.dtype == torch.float32
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=85)
 @torch.no_grad()
 def test_parity_at_full_size():
     net = PGTFormer().eval()

@@ -80,37 +80,45 @@ def test_discriminator():
     assert deviation(net(parity.clip()), 'discriminator_out') < TOLERANCE
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=80)
 @torch.no_grad()
-def test_ts_vqgan_at_full_size():
-    net = TSVQGAN().eval()
-    net.load_state_dict(parity.network_state('ts_vqgan'))
-    inputs = []
-    net.codebook.register_forward_pre_hook(lambda codebook, arguments: inputs.append(arguments[0]))
-    recon, commitment_loss, codes = net(parity.clip())
-    (latents,) = inputs
-    assert deviation(recon[0], 'ts_vqgan_out') < TOLERANCE
-    assert deviation(latents[0], 'ts_vqgan_latent') < TOLERANCE
-    assert torch.equal(codes[0], fixture('ts_vqgan_codes').long())
-    assert commitment_loss.item() == pytest.approx(float(parity.FIXTURES['ts_vqgan_quant_loss']), abs=TOLERANCE)
+def test_networks_at_full_size():
+    """At fidelity 1; the network arranged for inference is tested at the others, see `test_inference`.
 
-
-@pytest.mark.slow
-@torch.no_grad()
-def test_pgtformer_at_full_size():
-    """At fidelity 1; the network arranged for inference is tested at the others, see `test_inference`."""
+    Weights are drawn by their names, so those of both encoders are the same: the clip is encoded once.
+    """
     net = PGTFormer().eval()
     state = parity.network_state('pgtformer')
     assert len(state) == 961
     assert sum(tensor.numel() for tensor in net.state_dict().values()) == pytest.approx(130.4e6, rel=1e-3)
     net.load_state_dict(state)
-    clip = parity.clip()
+    clip, encoded = parity.clip(), []
+    net.encoder.register_forward_hook(lambda encoder, arguments, output: encoded.append(output))
     out, logits, latents = net(clip, return_codes=True)
     assert torch.equal(logits[0].argmax(-1), fixture('pgtformer_codes').long())
     assert deviation(logits[0], 'pgtformer_w1_logits') < TOLERANCE
     assert deviation(latents[0], 'pgtformer_w1_lq_feat') < TOLERANCE
     assert deviation(net.parsing_features(clip, (32, 32)), 'parsing_feat') < TOLERANCE
     assert deviation(out[0], 'pgtformer_w1_out') < IMAGE_TOLERANCE
+    assert_ts_vqgan_at_full_size(net.encoder.state_dict(), *encoded, clip)
+
+
+def assert_ts_vqgan_at_full_size(encoder_state, encoded, clip):
+    """Check the autoencoder, given what an encoder with the same weights has made of the clip."""
+    net = TSVQGAN().eval()
+    net.load_state_dict(parity.network_state('ts_vqgan'))
+    own_state = net.encoder.state_dict()
+    assert own_state.keys() == encoder_state.keys()
+    assert all(torch.equal(tensor, encoder_state[name]) for name, tensor in own_state.items())
+    net.encoder.forward = lambda frames: encoded
+    inputs = []
+    net.codebook.register_forward_pre_hook(lambda codebook, arguments: inputs.append(arguments[0]))
+    recon, commitment_loss, codes = net(clip)
+    (latents,) = inputs
+    assert deviation(recon[0], 'ts_vqgan_out') < TOLERANCE
+    assert deviation(latents[0], 'ts_vqgan_latent') < TOLERANCE
+    assert torch.equal(codes[0], fixture('ts_vqgan_codes').long())
+    assert commitment_loss.item() == pytest.approx(float(parity.FIXTURES['ts_vqgan_quant_loss']), abs=TOLERANCE)
 
 
 def test_published_names_cover_the_networks():

@@ -58,6 +58,7 @@ print(*create_command(sys.argv[1]).parse_args(sys.argv[2:])[1])
 VIDEO, FRAME, SHORTEST = 192, 96, 16
 
 
+@pytest.mark.slow(seconds=35)
 def test_commands(sandbox):
     """One test for all, in the order of the pages: they share a folder, as they do for who follows them."""
     faults, seen = [], set()

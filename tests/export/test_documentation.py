@@ -36,6 +36,7 @@ def in_project(tmp_path, monkeypatch):
     return net
 
 
+@pytest.mark.slow(seconds=30)
 @pytest.mark.skipif(not all(map(find_spec, PACKAGES)), reason='extra export')
 def test_commands_and_examples(in_project, capsys):
     for command in COMMANDS:

@@ -1,8 +1,11 @@
 """The quickstart's options and data, made smaller still, for tests of models and of whole runs."""
 
+import functools
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -18,7 +21,15 @@ SMALL = dict(image_size=32, codebook_size=32, swin_levels=[8])
 
 def write_data(folder):
     """Write a few short clips where the quickstart's option files look for them, below ``folder``."""
-    write_sample_data(folder / 'datasets' / 'sample', clips=2, test_clips=1, clip_frames=4, size=64, video_size=32)
+    shutil.copytree(short_clips().name, folder / 'datasets' / 'sample', dirs_exist_ok=True)
+
+
+@functools.cache
+def short_clips():
+    """A folder with the clips, made once because that takes a second; it is removed at the end."""
+    folder = tempfile.TemporaryDirectory()
+    write_sample_data(folder.name, clips=2, test_clips=1, clip_frames=4, size=64, video_size=32)
+    return folder
 
 
 def write_labelled_data(folder):

@@ -68,7 +68,7 @@ def foreign_states(folder):
 
 
 def foreign_weights(folder):
-    """Yield (description, bytes) of files of weights that are no PGTFormer's of this size."""
+    """Yield (description, bytes) of files of weights that are no TSVQGAN's of this size."""
     for name, contents in {
         'other network': {'params': torch.nn.Linear(3, 3).state_dict()},
         'bare': torch.nn.Linear(3, 3).state_dict(),
@@ -123,11 +123,11 @@ def test_broken_files_are_refused_before_anything_changes(experiment, trained_pr
     draw = random.Random(0)
     target = tmp_path / 'broken.pth'
     state = experiment / 'training_states' / '4.state'
-    weights = trained_project / 'experiments/quickstart_stage2/models/net_g_latest.pth'
-    opt = stage_options(3, name='good')
+    # Of stage I, because a PGTFormer with its face parsing network has 120 MB, which are no other bytes.
+    weights = trained_project / 'experiments/quickstart_stage1/models/net_g_latest.pth'
     anew, resume = (
-        write_options(trained_project, {**opt, 'path': {**opt['path'], key: str(target)}}, f'{key}.yml')
-        for key in ('pretrain_network_g', 'resume_state')
+        write_options(trained_project, stage_options(stage, name='good', **{f'path:{key}': str(target)}), f'{key}.yml')
+        for stage, key in ((1, 'pretrain_network_g'), (3, 'resume_state'))
     )
     hostile = tmp_path / 'foreign'
     hostile.mkdir()

@@ -108,7 +108,7 @@ def test_signal_before_the_first_iteration_ends_at_once(project):
     assert states(project, 'early') == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 def test_torchrun_that_is_asked_to_stop_lets_its_processes_save(project):
     """As a scheduler does it: SIGTERM to torchrun, which passes it on and waits for half a minute."""
     path = write_stage(

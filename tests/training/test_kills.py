@@ -11,7 +11,7 @@ from ..helpers.experiments import assert_same_ending, score_lines
 from ..helpers.processes import Run, run
 from ..helpers.quickstart import stage_options, write_options
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=30)
 
 TOTAL = 8
 # (stage, processes, kills), half of the kills at any time, half while a checkpoint is written. What stage III does,

@@ -217,7 +217,7 @@ def child(agent):
     return int(open(f'/proc/{agent.pid}/task/{agent.pid}/children').read().split()[0])
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=35)
 def test_two_nodes_survive_the_loss_of_either_process_without_help(project):
     """torchrun restarts the processes, and they resume from the last checkpoint: without --auto_resume."""
     changes = {'train:total_iter': 12, 'train:scheduler:periods': [12], 'logger:save_checkpoint_freq': 2}
