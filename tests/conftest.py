@@ -50,11 +50,25 @@ def offline():
 
 
 @pytest.fixture(autouse=True, scope='session')
-def logger():
+def start_logger():
     """Start BasicSR's logger before any test does, whose captured stream would be closed for the next."""
     from basicsr.utils import get_root_logger
+    from basicsr.utils.logger import initialized_logger
 
-    return get_root_logger()
+    logger = get_root_logger()
+    handlers = logger.handlers[:]
+
+    def start_again():
+        logger.handlers[:] = handlers
+        initialized_logger['basicsr'] = True
+
+    return start_again
+
+
+@pytest.fixture(autouse=True)
+def logger(start_logger):
+    """Give a test the logger as it was at first: a run within a test before makes handlers of its own."""
+    start_logger()
 
 
 @pytest.fixture(scope='session')
