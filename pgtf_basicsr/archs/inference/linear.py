@@ -21,6 +21,8 @@ __all__ = ['Linear', 'MatrixProduct', 'PredictorLayer', 'linear', 'pointwise']
 
 # Vectors that a thread multiplies at a time.
 ROWS = 512
+# Multiplications from which on it takes less time to lay weights out than it saves.
+WORTH = 2**24
 
 
 class MatrixProduct:
@@ -28,12 +30,12 @@ class MatrixProduct:
 
     Args:
         weight (Tensor): (K, C).
-        rows (int): How many vectors there are in a call, about.
+        rows (int): How many vectors there are altogether, about.
     """
 
     def __init__(self, weight: Tensor, rows: int) -> None:
-        self.by_onednn = suits_onednn(weight)
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, rows) if self.by_onednn else weight
+        self.by_onednn = rows * weight.numel() >= WORTH and suits_onednn(weight)
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS) if self.by_onednn else weight
 
     def __call__(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """(..., C) and a bias (K,) -> (..., K)."""
@@ -64,7 +66,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if not suits_onednn(weight):
         return F.linear(x, weight, bias)
     vectors = x.reshape(-1, x.shape[-1])
-    product = MatrixProduct(weight, min(len(vectors), ROWS))
+    product = MatrixProduct(weight, len(vectors))
     if len(vectors) <= ROWS:
         out = product(vectors, bias)
     else:
@@ -99,7 +101,7 @@ class PredictorLayer(Counterpart, blocks.PredictorLayer):
         attended, out = torch.empty_like(x), torch.empty_like(x)
         by_head = partial(rearrange, pattern='l (m d) -> m l d', m=heads)
         to_query_key, to_value, to_output, to_hidden, from_hidden = (
-            MatrixProduct(weight, ROWS)
+            MatrixProduct(weight, batch * tokens)
             for weight in (
                 query_key_weight,
                 value_weight,

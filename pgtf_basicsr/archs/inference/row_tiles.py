@@ -32,8 +32,8 @@ __all__ = [
 
 # Bytes of a row tile on a CPU.
 TILE_BYTES = 2**22
-# Tiles that there are at least, for threads to share.
-TILES = 4
+# Tiles that there are at least, for threads to share, unless they would have fewer values than are worth it.
+TILES, LEAST = 4, 2**16
 # Values that are summed up in fp32 before fp64 takes over.
 BLOCK = 2**18
 
@@ -99,7 +99,8 @@ def row_tiles(x: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
     # Small feature maps are cut across some frames, large ones frame by frame.
     frames = 1 if frame > limit else math.ceil(n / math.ceil(n * frame / (TILES * limit)))
     groups = math.ceil(n / frames)
-    count = max(math.ceil(frames * frame / limit), math.ceil(TILES / groups))
+    shared = min(math.ceil(TILES / groups), math.ceil(frames * frame / LEAST))
+    count = max(math.ceil(frames * frame / limit), shared)
     # Even, for what takes rows in pairs.
     rows = 2 * math.ceil(height / count / 2)
     for first in range(0, n, frames):

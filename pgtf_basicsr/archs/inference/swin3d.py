@@ -8,7 +8,7 @@ from .. import blocks
 from ..blocks.swin3d import Swin3DBlock as PlainBlock
 from ..blocks.swin3d import shift_mask
 from .counterpart import Counterpart
-from .row_tiles import TILES, split_rows, tile_size
+from .row_tiles import LEAST, TILES, split_rows, tile_size
 from .thread_pool import for_each
 
 __all__ = ['Swin3DBlock', 'Swin3DLayer']
@@ -25,7 +25,7 @@ class Swin3DLayer(Counterpart, blocks.Swin3DLayer):
         def copy(place: tuple[int, slice]) -> None:
             tokens[place[0], :, place[1]] = values[place[0], :, place[1]]
 
-        rows = split_rows(values.shape[2], -(-values.shape[2] // TILES))
+        rows = split_rows(values.shape[2], -(-values.shape[2] // TILES) if values.numel() > LEAST else values.shape[2])
         for_each(copy, [(clip, part) for clip in range(len(values)) for part in rows])
         for block in self.blocks:
             for clip in tokens:
@@ -51,7 +51,8 @@ class Swin3DBlock(Counterpart, PlainBlock):
         rows = -(-height // window[0])
         alike = rows - 1 if shift[0] else rows
         limit = max(1, tile_size(clip) // clip[:, : window[0]].numel())
-        groups = split_rows(alike, min(limit, -(-alike // TILES)) or limit)
+        shared = -(-alike // TILES) if clip.numel() > LEAST else alike
+        groups = split_rows(alike, max(1, min(limit, shared)))
 
         def run(group: slice) -> None:
             positions = [

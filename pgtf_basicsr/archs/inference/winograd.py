@@ -16,7 +16,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from .linear import ROWS, MatrixProduct
+from .linear import MatrixProduct
 from .row_tiles import channels_last, new_feature_map, row_tiles, split_rows, workspace
 from .thread_pool import for_each
 
@@ -55,8 +55,8 @@ def taps_first(weight: Tensor) -> Tensor:
     return weight.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1)
 
 
-def tile_products(weight: Tensor, basis: Tensor) -> list[list[MatrixProduct]]:
-    """Transform weights (K, C, 3, 3) to the basis of tiles, (a, a, K, C) of a basis (a, 3), and lay them out."""
+def tile_products(weight: Tensor, basis: Tensor, rows: int = WEIGHTS) -> list[list[MatrixProduct]]:
+    """Transform weights (K, C, 3, 3) to the basis of tiles, (a, a, K, C) of a basis (a, 3), for about so many tiles."""
     side, taps = len(basis), weight.permute(2, 3, 0, 1).reshape(9, -1)
     transformed = taps.new_empty(side**2, taps.shape[1])
     transform = torch.kron(basis, basis).to(weight.dtype)
@@ -68,7 +68,7 @@ def tile_products(weight: Tensor, basis: Tensor) -> list[list[MatrixProduct]]:
     products: list[MatrixProduct | None] = [None] * side**2
 
     def arrange(i: int) -> None:
-        products[i] = MatrixProduct(transformed[i].view(weight.shape[:2]), ROWS)
+        products[i] = MatrixProduct(transformed[i].view(weight.shape[:2]), rows)
 
     for_each(arrange, range(side**2))
     return [cast(list[MatrixProduct], products[i : i + side]) for i in range(0, side**2, side)]
@@ -148,7 +148,7 @@ def convolve_upsampled(x: Tensor, conv: nn.Conv2d) -> Tensor:
         Tensor: (N, K, 2H, 2W), channels-last.
     """
     _, channels, height, width = x.shape
-    products = tile_products(conv.weight, G_UPSAMPLED)
+    products = tile_products(conv.weight, G_UPSAMPLED, len(x) * height * width)
     out = new_feature_map(x, conv.out_channels, 2 * height, 2 * width)
     values, result = channels_last(x).permute(0, 2, 3, 1), out.permute(0, 2, 3, 1)
 
