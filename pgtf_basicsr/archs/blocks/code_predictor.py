@@ -117,16 +117,11 @@ class PredictorLayer(nn.Module):
         x = x + self._attend(value + position, value)
         return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
 
-    @staticmethod
-    def project(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Map tokens linearly to queries and keys, or to values."""
-        return F.linear(x, weight, bias)
-
     def _attend(self, query: Tensor, value: Tensor) -> Tensor:
         """Compute self_attn(query, query, value)."""
         attn, width = self.self_attn, value.shape[-1]
         weights, biases = (x.split((2 * width, width)) for x in (attn.in_proj_weight, attn.in_proj_bias))
-        query_key, value = (self.project(x, weight, bias) for x, weight, bias in zip((query, value), weights, biases))
+        query_key, value = (F.linear(x, weight, bias) for x, weight, bias in zip((query, value), weights, biases))
         query, key, value = (
             rearrange(x, 'b l (m d) -> b m l d', m=attn.num_heads) for x in (*query_key.chunk(2, dim=-1), value)
         )

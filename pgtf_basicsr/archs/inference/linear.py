@@ -30,11 +30,11 @@ class MatrixProduct:
 
     Args:
         weight (Tensor): (K, C).
-        rows (int): How many vectors there are altogether, about.
+        rows (int | None): How many vectors there are altogether, about; None for many.
     """
 
-    def __init__(self, weight: Tensor, rows: int) -> None:
-        self.by_onednn = rows * weight.numel() >= WORTH and suits_onednn(weight)
+    def __init__(self, weight: Tensor, rows: int | None) -> None:
+        self.by_onednn = (rows is None or rows * weight.numel() >= WORTH) and suits_onednn(weight)
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS) if self.by_onednn else weight
 
     def __call__(self, x: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -42,15 +42,18 @@ class Workspace(threading.local):
     """Memory that is used again and again: to get it anew takes longer than what is computed in it."""
 
     def __init__(self) -> None:
-        self.buffers: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
+        self.buffers: dict[tuple[str, torch.dtype], Tensor] = {}
 
     def __call__(self, name: str, like: Tensor, *shape: int) -> Tensor:
         """Return an uninitialised tensor of the type of another one: that of the last call with this name."""
-        key, count = (name, like.dtype, like.device), math.prod(shape)
+        # Recorded graphs of a GPU would go on to use what a larger buffer takes the place of.
+        if like.device.type != 'cpu':
+            return like.new_empty(shape)
+        key, count = (name, like.dtype), math.prod(shape)
         if key not in self.buffers or len(self.buffers[key]) < count:
             # Outside inference mode: born in it, it could not be written to later without.
             with torch.inference_mode(False):
-                self.buffers[key] = torch.empty(count, dtype=like.dtype, device=like.device)
+                self.buffers[key] = torch.empty(count, dtype=like.dtype)
         return self.buffers[key][:count].view(shape)
 
 

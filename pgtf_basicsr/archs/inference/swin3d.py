@@ -8,7 +8,7 @@ from .. import blocks
 from ..blocks.swin3d import Swin3DBlock as PlainBlock
 from ..blocks.swin3d import shift_mask
 from .counterpart import Counterpart
-from .row_tiles import LEAST, TILES, split_rows, tile_size
+from .row_tiles import LEAST, TILES, row_tiles, split_rows, tile_size
 from .thread_pool import for_each
 
 __all__ = ['Swin3DBlock', 'Swin3DLayer']
@@ -19,14 +19,15 @@ class Swin3DLayer(Counterpart, blocks.Swin3DLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C, H, W) -> (B, T, C, H, W)."""
-        values = rearrange(x, 'b t c h w -> b t h w c')
-        tokens = torch.empty_like(values, memory_format=torch.contiguous_format)
+        values = x.flatten(0, 1)
+        copies = torch.empty_like(values.permute(0, 2, 3, 1), memory_format=torch.contiguous_format)
 
-        def copy(place: tuple[int, slice]) -> None:
-            tokens[place[0], :, place[1]] = values[place[0], :, place[1]]
+        def copy(tile: tuple[slice, slice]) -> None:
+            frames, rows = tile
+            copies[frames, rows] = values[frames, :, rows].permute(0, 2, 3, 1)
 
-        rows = split_rows(values.shape[2], -(-values.shape[2] // TILES) if values.numel() > LEAST else values.shape[2])
-        for_each(copy, [(clip, part) for clip in range(len(values)) for part in rows])
+        for_each(copy, row_tiles(values, values.shape[1]))
+        tokens = copies.unflatten(0, x.shape[:2])
         for block in self.blocks:
             for clip in tokens:
                 block(clip)
@@ -51,7 +52,7 @@ class Swin3DBlock(Counterpart, PlainBlock):
         rows = -(-height // window[0])
         alike = rows - 1 if shift[0] else rows
         limit = max(1, tile_size(clip) // clip[:, : window[0]].numel())
-        shared = -(-alike // TILES) if clip.numel() > LEAST else alike
+        shared = -(-alike // TILES) if clip.device.type == 'cpu' and clip.numel() > LEAST else alike
         groups = split_rows(alike, max(1, min(limit, shared)))
 
         def run(group: slice) -> None:

@@ -99,8 +99,9 @@ class ThreadPool:
 
 _place = threading.local()
 _pools: dict[int, ThreadPool] = {}
+_creation = threading.Lock()
 # A child process has none of its parent's threads.
-os.register_at_fork(after_in_child=_pools.clear)
+os.register_at_fork(before=_creation.acquire, after_in_parent=_creation.release, after_in_child=lambda: _forget_pools())
 
 
 def in_threads(function: Callable[[], Result]) -> Result:
@@ -108,8 +109,9 @@ def in_threads(function: Callable[[], Result]) -> Result:
     threads = torch.get_num_threads()
     if threads == 1:
         return function()
-    if threads not in _pools:
-        _pools[threads] = ThreadPool(threads)
+    with _creation:
+        if threads not in _pools:
+            _pools[threads] = ThreadPool(threads)
     return _pools[threads].run(function)
 
 
@@ -124,6 +126,11 @@ def for_each(function: Callable[[Item], object], items: Iterable[Item]) -> None:
         return
     for item in items:
         function(item)
+
+
+def _forget_pools() -> None:
+    _pools.clear()
+    _creation.release()
 
 
 def _in_this_mode(function: Callable[[], Result]) -> Callable[[], Result]:

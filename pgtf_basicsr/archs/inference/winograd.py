@@ -55,8 +55,17 @@ def taps_first(weight: Tensor) -> Tensor:
     return weight.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1)
 
 
-def tile_products(weight: Tensor, basis: Tensor, rows: int = WEIGHTS) -> list[list[MatrixProduct]]:
-    """Transform weights (K, C, 3, 3) to the basis of tiles, (a, a, K, C) of a basis (a, 3), for about so many tiles."""
+def tile_products(weight: Tensor, basis: Tensor, tiles: int | None = None) -> list[list[MatrixProduct]]:
+    """Arrange products with weights (K, C, 3, 3) in the basis of tiles.
+
+    Args:
+        weight (Tensor): (K, C, 3, 3).
+        basis (Tensor): G, (a, 3).
+        tiles (int | None): How many tiles there are, about. Default: many.
+
+    Returns:
+        list: a by a products with weights (K, C).
+    """
     side, taps = len(basis), weight.permute(2, 3, 0, 1).reshape(9, -1)
     transformed = taps.new_empty(side**2, taps.shape[1])
     transform = torch.kron(basis, basis).to(weight.dtype)
@@ -68,7 +77,7 @@ def tile_products(weight: Tensor, basis: Tensor, rows: int = WEIGHTS) -> list[li
     products: list[MatrixProduct | None] = [None] * side**2
 
     def arrange(i: int) -> None:
-        products[i] = MatrixProduct(transformed[i].view(weight.shape[:2]), rows)
+        products[i] = MatrixProduct(transformed[i].view(weight.shape[:2]), tiles)
 
     for_each(arrange, range(side**2))
     return [cast(list[MatrixProduct], products[i : i + side]) for i in range(0, side**2, side)]
