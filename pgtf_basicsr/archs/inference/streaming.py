@@ -70,6 +70,11 @@ class TSVQGANStream:
         """Frames T of a window."""
         return self.net.num_frames
 
+    @property
+    def frame_levels(self) -> list[int]:
+        """Sizes of the levels in :attr:`FrameFeatures.levels`."""
+        return []
+
     def frame_features(self, frame: Tensor) -> FrameFeatures:
         """Compute what depends on a frame alone; frames of several windows need it once.
 
@@ -120,11 +125,17 @@ class PGTFormerStream(TSVQGANStream):
         self.net: PGTFormer = net
         self.fidelity = fidelity
 
+    @property
+    def frame_levels(self) -> list[int]:
+        """Sizes of the levels in :attr:`FrameFeatures.levels`: those of per-frame layers that a regulator uses."""
+        encoder = self.net.encoder
+        return [size for size in encoder.sizes[: first_exchange(encoder)] if size in self.net.regulated_levels]
+
     def frame_features(self, frame: Tensor) -> FrameFeatures:
         """Compute what depends on a frame alone, face parsing included; see :class:`TSVQGANStream`."""
         self.net.requirements.check_frame(frame, type(self.net).__name__)
         encoded, levels = encode_frame(self.net.encoder, frame)
-        levels = {size: feature for size, feature in levels.items() if size in self.net.regulated_levels}
+        levels = {size: levels[size] for size in self.frame_levels}
         if self.net.parsing_net is None:
             return FrameFeatures(encoded, levels)
         size = [side // self.net.requirements.multiple_of for side in frame.shape[2:]]
@@ -163,32 +174,34 @@ class GraphedStream(TSVQGANStream):
     def __init__(self, stream: TSVQGANStream) -> None:
         super().__init__(stream.net)
         self.stream = stream
-        self.levels: tuple[int, ...] = ()
-        self.on_frame = GraphedFunction(self._frame_tensors)
+        # Not a method of this object: what holds graphs in a cycle would keep their memory until it is collected.
+        self.on_frame = GraphedFunction(partial(frame_tensors, stream))
         self.on_windows: dict[tuple[object, ...], GraphedFunction] = {}
 
     def frame_features(self, frame: Tensor) -> FrameFeatures:
         """Compute what depends on a frame alone; see :class:`TSVQGANStream`."""
-        return FrameFeatures.of([x.clone() for x in self.on_frame([frame])], self.levels)
+        return FrameFeatures.of([x.clone() for x in self.on_frame([frame])], self.stream.frame_levels)
 
     def restore(self, features: list[FrameFeatures], output_frames: slice = slice(None)) -> Tensor:
         """Do what is left of a forward pass, and of that what the output frames need; see :class:`TSVQGANStream`."""
         tensors = [x for frame in features for x in frame.tensors()]
         key = len(features), output_frames.start, output_frames.stop, output_frames.step
         if key not in self.on_windows:
-            self.on_windows[key] = GraphedFunction(partial(self._restored, len(features), output_frames))
+            self.on_windows[key] = GraphedFunction(partial(restored_windows, self.stream, len(features), output_frames))
         features.clear()
         return self.on_windows[key](tensors)[0].clone()
 
-    def _frame_tensors(self, frame: list[Tensor]) -> list[Tensor]:
-        features = self.stream.frame_features(frame[0])
-        self.levels = tuple(features.levels)
-        return features.tensors()
 
-    def _restored(self, frames: int, output_frames: slice, tensors: list[Tensor]) -> list[Tensor]:
-        each = len(tensors) // frames
-        features = [FrameFeatures.of(tensors[i : i + each], self.levels) for i in range(0, len(tensors), each)]
-        return [self.stream.restore(features, output_frames)]
+def frame_tensors(stream: TSVQGANStream, frame: list[Tensor]) -> list[Tensor]:
+    """Compute features of a frame, for :class:`GraphedFunction`."""
+    return stream.frame_features(frame[0]).tensors()
+
+
+def restored_windows(stream: TSVQGANStream, frames: int, output_frames: slice, tensors: list[Tensor]) -> list[Tensor]:
+    """Restore windows from tensors of features of that many frames, for :class:`GraphedFunction`."""
+    each = len(tensors) // frames
+    features = [FrameFeatures.of(tensors[i : i + each], stream.frame_levels) for i in range(0, len(tensors), each)]
+    return [stream.restore(features, output_frames)]
 
 
 class ThreadedStream(TSVQGANStream):
