@@ -42,8 +42,8 @@ def measure_group(run, section, precision, batch, limit):
         labels = dict(precision=precision, batch=batch, mode=mode)
         with run.attempt(section, **labels), arithmetic(precision):
             net = run.plain() if mode == 'plain pass' else run.fast(precision)
-            others = allocated(run.device) - bytes_of(net)
             release(run.device)
+            others = allocated(run.device) - bytes_of(net)
             step = build(net, run, precision, batch)
             first = wall_seconds(step, run.device)
             wall_seconds(step, run.device)

@@ -19,8 +19,8 @@ def measure(run, limit):
             continue
         labels = dict(what=name, precision=PRECISION, batch=1, mode=mode)
         with run.attempt('variants', **labels), arithmetic(PRECISION), torch.no_grad():
-            others = allocated(run.device) - bytes_of(run.plain())
             release(run.device)
+            others = allocated(run.device) - bytes_of(run.plain())
             step = build(run, mode)
             first = wall_seconds(step, run.device)
             for _ in range(2):
