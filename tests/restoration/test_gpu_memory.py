@@ -65,12 +65,14 @@ def plain_peak(net, memory):
 @contextmanager
 def autocast():
     """As torch.autocast, which is disabled where there is no GPU."""
+    before = torch.get_autocast_dtype('cuda')
     torch.set_autocast_dtype('cuda', torch.bfloat16)
     torch.set_autocast_enabled('cuda', True)
     try:
         yield
     finally:
         torch.set_autocast_enabled('cuda', False)
+        torch.set_autocast_dtype('cuda', before)
 
 
 @pytest.fixture(scope='module')
