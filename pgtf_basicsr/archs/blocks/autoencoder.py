@@ -1,6 +1,7 @@
 """Encoder and decoder of the TS-VQGAN: convolutions in each frame, Swin attention across frames."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch.nn.functional as F
@@ -183,10 +184,14 @@ class SwinLevel(Level):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B * T, in_channels, H, W) -> (B * T, channels, H, W)."""
-        for block, swin in zip(self.blocks, self.swin):
-            x = self.run(block, x)
-            x = self.run(across_frames, swin, x)
+        for layer in self.layers():
+            x = self.run(layer, x)
         return x
+
+    def layers(self) -> list[Callable[[Tensor], Tensor]]:
+        """List the layers in a row, each from folded frames to folded frames."""
+        pairs = zip(self.blocks, self.swin)
+        return [layer for block, swin in pairs for layer in (block, partial(across_frames, cast(Swin3DLayer, swin)))]
 
 
 class Middle(Checkpointed):

@@ -28,7 +28,8 @@ class ArrangedRegulator(Counterpart, blocks.TemporalFidelityRegulator):
 
     def forward(self, encoder_feature: Tensor, decoder_feature: Tensor, fidelity: float = 1.0) -> Tensor:
         """Fuse two features of the same size, (B * T, C, H, W), into one of that size."""
-        return self.regulate_frames(encoder_feature.split(1), iter(decoder_feature.split(1)), fidelity=fidelity)
+        results = self.regulate_frames(encoder_feature.split(1), iter(decoder_feature.split(1)), fidelity=fidelity)
+        return join_frames(results, len(results))
 
     def regulate_frames(
         self,
@@ -36,7 +37,7 @@ class ArrangedRegulator(Counterpart, blocks.TemporalFidelityRegulator):
         decoder_frames: Iterator[Tensor],
         output_frames: slice = slice(None),
         fidelity: float = 1.0,
-    ) -> Tensor:
+    ) -> list[Tensor]:
         """Fuse frames as they are made, see :func:`regulate_frames`."""
         raise NotImplementedError
 
@@ -47,7 +48,7 @@ def regulate_frames(
     decoder_frames: Iterator[Tensor],
     output_frames: slice = slice(None),
     fidelity: float = 1.0,
-) -> Tensor:
+) -> list[Tensor]:
     """Run a regulator, plain or arranged for inference, for some of the T frames of each clip; all of them are seen.
 
     Args:
@@ -58,13 +59,13 @@ def regulate_frames(
         fidelity (float): w. Default: 1.
 
     Returns:
-        Tensor: (B * T', C, H, W).
+        list[Tensor]: B * T' feature maps (1, C, H, W).
     """
     if isinstance(regulator, ArrangedRegulator):
         return regulator.regulate_frames(encoder_frames, decoder_frames, output_frames, fidelity)
     features = regulator.features(torch.cat(list(encoder_frames)), join_frames(decoder_frames, len(encoder_frames)))
     selected = [select_frames(x, output_frames, regulator.num_frames) for x in features]
-    return per_frame(partial(regulator.modulate, fidelity=fidelity), *selected)
+    return list(per_frame(partial(regulator.modulate, fidelity=fidelity), *selected).split(1))
 
 
 def side_by_side(a: nn.Conv2d, b: nn.Conv2d) -> nn.Conv2d:

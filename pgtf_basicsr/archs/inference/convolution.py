@@ -21,10 +21,14 @@ __all__ = [
     'Downsample',
     'Encoder',
     'ResidualBlock',
+    'RowConvolution',
     'Upsample',
     'arrange_weights',
     'without_row_padding',
 ]
+
+# Called with rows (N, C, H + 2, W) and the tensor where its output (N, K, H, W) goes.
+RowConvolution = Callable[[Tensor, Tensor], object]
 
 # Multiplications of a tile of other convolutions: some milliseconds.
 MULTIPLICATIONS = 2**27
@@ -135,13 +139,15 @@ def normalised_convolution(
         for part, (factor, summand), end in zip(parts, affine, ends):
             activate(part[frames, :, rows], factor[frames], summand[frames], target[:, end - part.shape[1] : end])
 
-    def finish(frames: slice, rows: slice, result: Tensor) -> None:
-        if add is None:
-            result_map[frames, :, rows] = result
-        else:
-            torch.add(result, add(frames, rows), out=result_map[frames, :, rows])
+    convolution = without_row_padding(conv)
 
-    convolve(without_row_padding(conv), parts[0], ends[-1], fill, finish)
+    def write(frames: slice, rows: slice, values: Tensor) -> None:
+        target = result_map[frames, :, rows]
+        convolution(values, target)
+        if add is not None:
+            target += add(frames, rows)
+
+    convolve(parts[0], ends[-1], fill, write)
     return result_map
 
 
@@ -151,16 +157,16 @@ def last_convolution(norm: nn.GroupNorm, conv: nn.Conv2d, x: Tensor) -> Tensor:
     return normalised_convolution(norm, conv, [channels_last(x)])
 
 
-def without_row_padding(conv: nn.Conv2d, slot: int = 0) -> Callable[[Tensor], Tensor]:
-    """Return a 3x3 convolution that pads columns alone; for ``slot`` see :class:`WinogradConvolution`."""
+def without_row_padding(conv: nn.Conv2d) -> RowConvolution:
+    """Return a 3x3 convolution that pads columns alone."""
 
-    def convolution(x: Tensor) -> Tensor:
-        return F.conv2d(x, conv.weight, conv.bias, padding=(0, 1))
+    def convolution(x: Tensor, out: Tensor) -> None:
+        out.copy_(F.conv2d(x, conv.weight, conv.bias, padding=(0, 1)))
 
     if not suits_winograd(conv):
         return convolution
-    winograd = WinogradConvolution(conv, slot)
-    return lambda x: convolution(x) if x.shape[2] % 2 or x.shape[3] % 2 else winograd(x)
+    winograd = WinogradConvolution(conv)
+    return lambda x, out: (convolution if x.shape[2] % 2 or x.shape[3] % 2 else winograd)(x, out)
 
 
 def suits_winograd(conv: nn.Conv2d) -> bool:

@@ -10,12 +10,12 @@ import math
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .memory import release_free_memory
 from .thread_pool import for_each
 
 __all__ = [
@@ -31,9 +31,11 @@ __all__ = [
 ]
 
 # Bytes of a row tile on a CPU.
-TILE_BYTES = 2**22
+TILE_BYTES = 2**21
 # Tiles that there are at least, for threads to share, unless they would have fewer values than are worth it.
 TILES, LEAST = 4, 2**16
+# Bytes of a feature map, before which memory is given back that is free, but in pieces.
+LARGE = 2**24
 # Values that are summed up in fp32 before fp64 takes over.
 BLOCK = 2**18
 
@@ -75,12 +77,10 @@ def new_feature_map(
 ) -> Tensor:
     """Allocate a feature map on the device and of the type of another one; sizes not given are the other one's."""
     n, _, h, w = like.shape
-    return torch.empty(
-        (frames or n, channels, height or h, width or w),
-        dtype=like.dtype,
-        device=like.device,
-        memory_format=torch.channels_last,
-    )
+    shape = frames or n, channels, height or h, width or w
+    if math.prod(shape) * like.element_size() >= LARGE:
+        release_free_memory(like.device)
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def row_tiles(x: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
@@ -117,22 +117,20 @@ def split_rows(height: int, rows: int) -> list[slice]:
 
 
 def convolve(
-    convolution: Callable[[Tensor], Any],
     x: Tensor,
     channels: int,
     fill: Callable[[slice, slice, Tensor], object],
-    finish: Callable[[slice, slice, Any], object],
+    convolution: Callable[[slice, slice, Tensor], object],
 ) -> None:
     """Run a 3x3 convolution of padding 1 over feature maps that exist a row tile at a time.
 
     Args:
-        convolution (Callable): Maps (n, channels, r + 2, W) to (n, C', r, W): it pads columns, not rows.
         x (Tensor): (N, ., H, W): number and size of the feature maps.
         channels (int): Channels of the input of the convolution.
         fill (Callable): Called as fill(frames, rows, target) to write those rows of the convolution's input
             into ``target`` (n, channels, rows, W); every row once, in any order.
-        finish (Callable): Called as finish(frames, rows, result) with the convolution's output; it may overwrite
-            these rows of what ``fill`` reads.
+        convolution (Callable): Called as convolution(frames, rows, values) with the input of these rows and of one
+            more above and below, (n, channels, rows + 2, W). It may overwrite these rows of what ``fill`` reads.
     """
     height = x.shape[2]
     tiles = list(row_tiles(x, channels))
@@ -161,9 +159,9 @@ def convolve(
             target[:, :, -1] = 0
         if first < last:
             fill(frames, slice(rows.start + first, rows.start + last), target[:, :, first + 1 : last + 1])
-        finish(frames, rows, convolution(target))
+        convolution(frames, rows, target)
 
-    # The rows at both sides of a cut are read by two tiles: first, for finish may overwrite what fill reads.
+    # The rows at both sides of a cut are read by two tiles: first, for a tile may overwrite what fill reads.
     for_each(fill_cut, [tile for tile in tiles if tile[1].start])
     for_each(run, tiles)
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..blocks import Decoder, Encoder
 from ..blocks.autoencoder import SwinLevel
-from ..blocks.frames import join_frames, per_frame, select_frames
+from ..blocks.frames import join_frames, per_frame
 from ..face_parsing_arch import joined
 from ..pgtformer_arch import PGTFormer
 from ..ts_vqgan_arch import TSVQGAN
@@ -25,7 +25,7 @@ from .thread_pool import in_threads
 __all__ = ['FrameFeatures', 'PGTFormerStream', 'TSVQGANStream', 'stream']
 
 # A regulator of a level, called with the decoder's frames of that level, one after the other, and the output frames.
-Fuse = Callable[[Iterator[Tensor], slice], Tensor]
+Fuse = Callable[[Iterator[Tensor], slice], list[Tensor]]
 
 
 @dataclass
@@ -284,17 +284,16 @@ def decode_frames(decoder: Decoder, latents: Tensor, fuse: dict[int, Fuse], outp
     Returns:
         Tensor: (B * T', 3, H, W).
     """
-    count, last = len(latents), last_exchange(decoder, fuse)
-    x = decoder.middle(decoder.conv_in(latents))
+    last = last_exchange(decoder, fuse)
+    frames = list(decoder.middle(decoder.conv_in(latents)).split(1))
     for i in reversed(range(last, len(decoder.levels))):
-        frames, selected = level_frames(decoder, i, x), output_frames if i == last else slice(None)
+        outputs, selected = level_frames(decoder, i, frames), output_frames if i == last else slice(None)
         if decoder.sizes[i] in fuse:
-            x = fuse.pop(decoder.sizes[i])(frames, selected)
+            frames = fuse.pop(decoder.sizes[i])(outputs, selected)
         else:
-            x = select_frames(join_frames(frames, count), selected, decoder.num_frames)
+            chosen = range(decoder.num_frames)[selected]
+            frames = [frame for j, frame in enumerate(outputs) if j % decoder.num_frames in chosen]
     layers = [layer for i in reversed(range(last)) for layer in frame_layers(decoder, i)]
-    frames = list(x.split(1))
-    del x
     return join_frames(run_each([*layers, decoder.tail], frames), len(frames))
 
 
@@ -306,23 +305,25 @@ def last_exchange(decoder: Decoder, fuse: Iterable[int]) -> int:
     return min(exchanging, default=len(decoder.levels) - 1)
 
 
-def level_frames(decoder: Decoder, i: int, x: Tensor) -> Iterator[Tensor]:
-    """Yield the output of level i, frame by frame, (1, C, H, W), from that of the level before, (B * T, C', H', W')."""
+def level_frames(decoder: Decoder, i: int, frames: list[Tensor]) -> Iterator[Tensor]:
+    """Yield frames of level i, (1, C, H, W), from a list of the level before's, which is emptied."""
     level = decoder.levels[i]
     if isinstance(level, SwinLevel):
-        yield from level(upsampled(decoder, i, x)).split(1)
+        clips = [join_frames(run_each(resampling(decoder, i), frames), len(frames))]
+        for x in run_each(level.layers(), clips):
+            yield from x.split(1)
     else:
-        yield from run_each(frame_layers(decoder, i), list(x.split(1)))
-
-
-def upsampled(decoder: Decoder, i: int, x: Tensor) -> Tensor:
-    """Bring the output of the level before level i to the size of level i."""
-    return x if i + 1 == len(decoder.levels) else per_frame(decoder.levels[i + 1].resample, x)
+        yield from run_each(frame_layers(decoder, i), frames)
 
 
 def frame_layers(decoder: Decoder, i: int) -> list[Callable[[Tensor], Tensor]]:
     """List the layers from the output of the level before level i to its own, where it has no Swin layers."""
-    return [*(level.resample for level in decoder.levels[i + 1 : i + 2]), *decoder.levels[i].blocks]
+    return [*resampling(decoder, i), *decoder.levels[i].blocks]
+
+
+def resampling(decoder: Decoder, i: int) -> list[nn.Module]:
+    """List the layer from the output of the level before level i to the size of level i: none for the coarsest."""
+    return [level.resample for level in decoder.levels[i + 1 : i + 2]]
 
 
 def run_each(layers: Sequence[Callable[[Tensor], Tensor]], frames: list[Tensor]) -> Iterator[Tensor]:

@@ -8,26 +8,21 @@ from .. import blocks
 from ..blocks.swin3d import Swin3DBlock as PlainBlock
 from ..blocks.swin3d import shift_mask
 from .counterpart import Counterpart
-from .row_tiles import LEAST, TILES, row_tiles, split_rows, tile_size
+from .row_tiles import LEAST, TILES, channels_last, split_rows, tile_size
 from .thread_pool import for_each
 
 __all__ = ['Swin3DBlock', 'Swin3DLayer']
 
 
 class Swin3DLayer(Counterpart, blocks.Swin3DLayer):
-    """As :class:`~pgtf_basicsr.archs.blocks.Swin3DLayer`, some rows of windows at a time."""
+    """As :class:`~pgtf_basicsr.archs.blocks.Swin3DLayer`, some rows of windows at a time.
+
+    Feature maps that are channels-last, which in encoder and decoder nothing else reads, are overwritten.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C, H, W) -> (B, T, C, H, W)."""
-        values = x.flatten(0, 1)
-        copies = torch.empty_like(values.permute(0, 2, 3, 1), memory_format=torch.contiguous_format)
-
-        def copy(tile: tuple[slice, slice]) -> None:
-            frames, rows = tile
-            copies[frames, rows] = values[frames, :, rows].permute(0, 2, 3, 1)
-
-        for_each(copy, row_tiles(values, values.shape[1]))
-        tokens = copies.unflatten(0, x.shape[:2])
+        tokens = rearrange(channels_last(x.flatten(0, 1)), '(b t) c h w -> b t h w c', t=self.num_frames)
         for block in self.blocks:
             for clip in tokens:
                 block(clip)

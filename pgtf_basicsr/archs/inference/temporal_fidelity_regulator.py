@@ -7,11 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..blocks.frames import join_frames
 from .arranged_regulator import ArrangedRegulator
-from .convolution import arrange_weights, without_row_padding
+from .convolution import RowConvolution, arrange_weights, without_row_padding
 from .linear import pointwise
-from .row_tiles import channels_last, convolve, new_feature_map, row_tiles
+from .row_tiles import channels_last, convolve, new_feature_map, row_tiles, workspace
 from .thread_pool import for_each
 
 __all__ = ['TemporalFidelityRegulator']
@@ -35,7 +34,7 @@ class TemporalFidelityRegulator(ArrangedRegulator):
         decoder_frames: Iterator[Tensor],
         output_frames: slice = slice(None),
         fidelity: float = 1.0,
-    ) -> Tensor:
+    ) -> list[Tensor]:
         """Fuse frames as they are made, see :class:`ArrangedRegulator`; others than output frames are not held."""
         kept = []
         for first in range(0, len(encoder_frames), self.num_frames):
@@ -45,9 +44,11 @@ class TemporalFidelityRegulator(ArrangedRegulator):
         results = []
         while kept:
             encoder_frame, decoder_frame, temporal = kept.pop(0)
-            self.fuse(decoder_frame, self.block(encoder_frame, decoder_frame, temporal), fidelity)
+            x = self.block(encoder_frame, decoder_frame, temporal)
+            del encoder_frame, temporal
+            self.fuse(decoder_frame, x, fidelity)
             results.append(decoder_frame)
-        return join_frames(results, len(results))
+        return results
 
     def mix(
         self, encoder_frames: Sequence[Tensor], decoder_frames: Iterator[Tensor], output_frames: slice
@@ -93,20 +94,21 @@ class TemporalFidelityRegulator(ArrangedRegulator):
         def copy(source: Tensor) -> Callable[[slice, slice, Tensor], Tensor]:
             return lambda frames, rows, target: target.copy_(source[frames, :, rows])
 
-        def rectify(frames: slice, rows: slice, result: Tensor) -> None:
-            hidden[frames, :, rows] = F.leaky_relu(result, 0.2, inplace=True)
+        def rectify(convolution: RowConvolution, frames: slice, rows: slice, values: Tensor) -> None:
+            tile = hidden[frames, :, rows]
+            convolution(values, tile)
+            F.leaky_relu(tile, 0.2, inplace=True)
 
-        def apply(frames: slice, rows: slice, result: list[Tensor]) -> None:
-            scale, shift = result
+        def modulate(convolutions: Sequence[RowConvolution], frames: slice, rows: slice, values: Tensor) -> None:
             tile = feature[frames, :, rows]
+            results = []
+            for name, convolution, half in zip(('scale', 'shift'), convolutions, values.chunk(2, dim=1)):
+                results.append(workspace(name, tile, *tile.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2))
+                convolution(half, results[-1])
+            scale, shift = results
             tile.add_(shift.addcmul_(tile, scale), alpha=fidelity)
 
-        convolve(without_row_padding(self.first), x, x.shape[1], copy(x), rectify)
-        second = [without_row_padding(conv, slot) for slot, conv in enumerate((self.last_scale, self.last_shift))]
-        convolve(
-            lambda x: [conv(half) for conv, half in zip(second, x.chunk(2, dim=1))],
-            hidden,
-            hidden.shape[1],
-            copy(hidden),
-            apply,
-        )
+        # Weights in the form for products, which the first ones' callables hold, are freed before the next are made.
+        convolve(x, x.shape[1], copy(x), partial(rectify, without_row_padding(self.first)))
+        second = [without_row_padding(conv) for conv in (self.last_scale, self.last_shift)]
+        convolve(hidden, hidden.shape[1], copy(hidden), partial(modulate, second))

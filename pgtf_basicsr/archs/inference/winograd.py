@@ -33,21 +33,15 @@ class WinogradConvolution:
 
     Args:
         conv (nn.Conv2d): With weights (K, C, 3, 3), best those of :func:`taps_first`.
-        slot (int): Convolutions whose results are needed at the same time have different ones. Default: 0.
     """
 
-    def __init__(self, conv: nn.Conv2d, slot: int = 0) -> None:
-        self.slot = slot
+    def __init__(self, conv: nn.Conv2d) -> None:
         self.products = tile_products(conv.weight, G)
-        self.bias, self.channels = conv.bias, conv.out_channels
+        self.bias = conv.bias
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """(N, C, H + 2, W), channels-last, H and W even -> (N, K, H, W), overwritten by the next call."""
-        x = x.permute(0, 2, 3, 1)
-        n, height, width, _ = x.shape
-        out = workspace(f'outputs {self.slot}', x, n, height - 2, width, self.channels)
-        multiply(x, to_tiles, self.products, self.bias, out)
-        return out.permute(0, 3, 1, 2)
+    def __call__(self, x: Tensor, out: Tensor) -> None:
+        """(N, C, H + 2, W), H and W even, to ``out`` (N, K, H, W), both channels-last."""
+        multiply(x.permute(0, 2, 3, 1), to_tiles, self.products, self.bias, out.permute(0, 2, 3, 1))
 
 
 def taps_first(weight: Tensor) -> Tensor:

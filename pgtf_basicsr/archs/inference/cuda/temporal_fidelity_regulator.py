@@ -22,7 +22,7 @@ class TemporalFidelityRegulator(ArrangedRegulator):
         decoder_frames: Iterator[Tensor],
         output_frames: slice = slice(None),
         fidelity: float = 1.0,
-    ) -> Tensor:
+    ) -> list[Tensor]:
         """Fuse frames, see :class:`ArrangedRegulator`."""
         features = [
             channels_last(x)
@@ -34,4 +34,4 @@ class TemporalFidelityRegulator(ArrangedRegulator):
         scale, shift = (
             conv(F.leaky_relu(half, 0.2)) for conv, half in zip((self.last_scale, self.last_shift), x.chunk(2, dim=1))
         )
-        return torch.add(d, shift.addcmul_(d, scale), alpha=fidelity)
+        return list(torch.add(d, shift.addcmul_(d, scale), alpha=fidelity).split(1))
