@@ -30,6 +30,7 @@ __all__ = [
     'LOST_PROCESS',
     'MISTAKE',
     'STOPPED',
+    'TIME_TO_REPORT',
     'EndedBySignal',
     'StopRequest',
     'end_workers_at_exit',
@@ -56,7 +57,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, HANGUP)
 WORKER_GRACE = 60
 # Seconds after which a fork is over.
 FORKING_TIME = 0.1
-# Seconds that processes of a run may be apart when they find the same mistake.
+# Seconds that processes of a run may be apart when they find the same mistake, or when they stop.
 TIME_TO_REPORT = 60
 
 

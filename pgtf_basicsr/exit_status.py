@@ -1,14 +1,25 @@
 """How a command ends: its exit status, and one line for what the user can put right."""
 
+import contextlib
 import errno
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 
 from torch import distributed as dist
 
-from pgtf_process import INTERRUPTED, LOST_PROCESS, MISTAKE, STOPPED, EndedBySignal, unwound_by_signals, wait_for_report
+from pgtf_process import (
+    INTERRUPTED,
+    LOST_PROCESS,
+    MISTAKE,
+    STOPPED,
+    TIME_TO_REPORT,
+    EndedBySignal,
+    unwound_by_signals,
+    wait_for_report,
+)
 
 from .errors import Interrupted, SharedError, UserError, printable
 
@@ -33,7 +44,9 @@ def exit_status(run: Callable[[], object]) -> int:
         report_or_wait(lines_of(error), should_report(error))
         return MISTAKE
     except Interrupted as stop:
-        report_or_wait([str(stop)], _is_rank_0())
+        if _is_rank_0():
+            report([str(stop)])
+        wait_for_all()
         return STOPPED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -81,6 +94,17 @@ def report_or_wait(lines: Iterable[str], is_reporter: bool) -> None:
         report(lines)
     else:
         wait_for_report()
+
+
+def wait_for_all() -> None:
+    """Wait until all processes of the run are here: torchrun ends all when the first has ended.
+
+    Those that it has passed SIGTERM on to, it gives half a minute to end by themselves.
+    """
+    if dist.is_initialized():
+        # An error says that one is gone: there is nobody to wait for.
+        with contextlib.suppress(RuntimeError):
+            dist.barrier(async_op=True).wait(timedelta(seconds=TIME_TO_REPORT))
 
 
 def report(lines: Iterable[str]) -> None:

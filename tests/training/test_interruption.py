@@ -147,4 +147,6 @@ def test_torchrun_that_is_asked_to_stop_lets_its_processes_save(project):
     agent.send_signal(signal.SIGTERM)
     assert agent.wait(60) != 0
     (state,) = states(project, 'torchrun')
+    # They have ended by themselves.
+    assert 'forcefully exiting' not in output.read_text()
     assert f'stopped after iteration {state.removesuffix(".state")}, as asked' in output.read_text()
