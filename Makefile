@@ -11,9 +11,9 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/basicsr demo .
 
-# Tests run in one thread each and are distributed over processes: one more than cores, for some wait for the disk. Who
+# Tests run in one thread each and are distributed over processes: two more than cores, for many wait for others. Who
 # has none left takes some of another's, so that tests of one file, with the fixtures that they share, stay together.
-PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 test: .venv/tested
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --maxprocesses 4 --dist worksteal --durations 20
 
