@@ -41,7 +41,10 @@ def exit_status(run: Callable[[], object]) -> int:
         with unwound_by_signals():
             run()
     except UserError as error:
-        report_or_wait(lines_of(error), should_report(error))
+        if should_report(error):
+            report(lines_of(error))
+        else:
+            wait_for_report()
         return MISTAKE
     except Interrupted as stop:
         if _is_rank_0():
@@ -86,14 +89,6 @@ def lines_of(error: UserError) -> list[str]:
     if error.args and str(error.args[0]).startswith('Caught '):
         return [re.sub(r'^[\w.]+: ', '', str(error.args[0]).strip().splitlines()[-1])]
     return str(error).splitlines()
-
-
-def report_or_wait(lines: Iterable[str], is_reporter: bool) -> None:
-    """Write lines, or give the process that writes them the time to do so."""
-    if is_reporter:
-        report(lines)
-    else:
-        wait_for_report()
 
 
 def wait_for_all() -> None:

@@ -24,7 +24,7 @@ from ..helpers.small_networks import SWIN_PGTFORMER
 
 GIB = 2**30
 SIZE = 512, 512
-BATCHES = (1, 2, 4)
+BATCHES = (1, 2, 4, 8)
 # GiB that one more window in a pass takes at most, by stride.
 WINDOW = {1: 0.45, 3: 0.6}
 

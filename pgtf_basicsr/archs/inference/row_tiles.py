@@ -34,7 +34,7 @@ __all__ = [
 TILE_BYTES = 2**21
 # Tiles that there are at least, for threads to share, unless they would have fewer values than are worth it.
 TILES, LEAST = 4, 2**16
-# Bytes of a feature map, before which memory is given back that is free, but in pieces.
+# Bytes of a feature map from which on freed memory is given back to the system before the map is allocated.
 LARGE = 2**24
 # Values that are summed up in fp32 before fp64 takes over.
 BLOCK = 2**18

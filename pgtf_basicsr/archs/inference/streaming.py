@@ -309,6 +309,7 @@ def level_frames(decoder: Decoder, i: int, frames: list[Tensor]) -> Iterator[Ten
     """Yield frames of level i, (1, C, H, W), from a list of the level before's, which is emptied."""
     level = decoder.levels[i]
     if isinstance(level, SwinLevel):
+        # In a list, so that the first layer's input is freed once it was read.
         clips = [join_frames(run_each(resampling(decoder, i), frames), len(frames))]
         for x in run_each(level.layers(), clips):
             yield from x.split(1)

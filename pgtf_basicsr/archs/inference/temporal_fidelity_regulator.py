@@ -101,14 +101,13 @@ class TemporalFidelityRegulator(ArrangedRegulator):
 
         def modulate(convolutions: Sequence[RowConvolution], frames: slice, rows: slice, values: Tensor) -> None:
             tile = feature[frames, :, rows]
-            results = []
-            for name, convolution, half in zip(('scale', 'shift'), convolutions, values.chunk(2, dim=1)):
-                results.append(workspace(name, tile, *tile.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2))
-                convolution(half, results[-1])
-            scale, shift = results
+            shape = tile.permute(0, 2, 3, 1).shape
+            scale, shift = (workspace(name, tile, *shape).permute(0, 3, 1, 2) for name in ('scale', 'shift'))
+            for convolution, half, out in zip(convolutions, values.chunk(2, dim=1), (scale, shift)):
+                convolution(half, out)
             tile.add_(shift.addcmul_(tile, scale), alpha=fidelity)
 
-        # Weights in the form for products, which the first ones' callables hold, are freed before the next are made.
+        # Transformed weights of the first convolution are freed before those of the other two are made.
         convolve(x, x.shape[1], copy(x), partial(rectify, without_row_padding(self.first)))
         second = [without_row_padding(conv) for conv in (self.last_scale, self.last_shift)]
         convolve(hidden, hidden.shape[1], copy(hidden), partial(modulate, second))
