@@ -39,11 +39,13 @@ docs: .venv/documented
 	touch $@
 
 # With the extra in one call: what it needs in another version is installed once. Of 16,000 modules fewer than half are
-# ever imported: those are compiled then, and what was compiled is kept.
+# ever imported: those are compiled then, and what was compiled is kept. YAPF, which mmengine imports, writes a cache when
+# it is first imported, which processes that start together would read half-written.
 unexport PYTHONDONTWRITEBYTECODE
 .venv/tested: EXTRA := [test]
 .venv/checked: EXTRA := [check]
 .venv/documented: EXTRA := [docs]
 .venv/installed .venv/tested .venv/checked .venv/documented: .venv/created
 	$(BIN)/python -m pip install --quiet --no-compile --no-build-isolation --editable .$(EXTRA)
+	$(BIN)/python -c 'import yapf'
 	touch $@
