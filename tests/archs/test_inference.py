@@ -13,7 +13,7 @@ from pgtf_basicsr.archs.blocks.swin3d import Swin3DBlock
 from pgtf_basicsr.archs.inference import COUNTERPARTS, for_inference, row_tiles, stream
 from pgtf_basicsr.archs.inference.arranged_regulator import regulate_frames
 from pgtf_basicsr.archs.inference.counterpart import replace
-from pgtf_basicsr.archs.inference.winograd import WinogradConvolution, convolve_upsampled
+from pgtf_basicsr.archs.inference.winograd import FOUR, TWO, TWO_UPSAMPLED, WinogradConvolution, convolve_upsampled
 from pgtf_basicsr.restoration.streaming import restore_frames
 
 from ..helpers import parity
@@ -107,31 +107,45 @@ def test_normalisation_by_kernels(shape, dtype):
     torch.testing.assert_close(out.double(), exact, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize('minimal_filter, products, outputs', [(TWO, 4, 2), (FOUR, 6, 4), (TWO_UPSAMPLED, 3, 2)])
+def test_minimal_filters(minimal_filter, products, outputs):
+    """In exact arithmetic they are convolutions, of so many products."""
+    torch.manual_seed(0)
+    taps, inputs = torch.randn(3).double(), torch.randn(minimal_filter.inputs.shape[1]).double()
+    row = inputs if len(inputs) == outputs + 2 else inputs.repeat_interleave(2)[1:-1]
+    expected = torch.nn.functional.conv1d(row[None, None], taps[None, None])[0, 0]
+    factors = minimal_filter.inputs @ inputs
+    assert minimal_filter.outputs.shape == (outputs, products) == (len(expected), len(factors))
+    torch.testing.assert_close(minimal_filter.outputs @ ((minimal_filter.taps @ taps) * factors), expected)
+
+
 def convolved(convolution, x, channels):
     """Return the output of a convolution that writes it into a feature map."""
-    out = row_tiles.new_feature_map(x, channels, x.shape[2] - 2)
+    out = row_tiles.new_feature_map(x, channels, x.shape[2] - 2, x.shape[3] - 2)
     convolution(row_tiles.channels_last(x), out)
     return out
 
 
-@pytest.mark.parametrize('size', [(2, 2), (2, 6), (16, 4)])
+@pytest.mark.parametrize(
+    'minimal_filter, size',
+    [(TWO, (2, 2)), (TWO, (2, 6)), (TWO, (16, 4)), (FOUR, (4, 4)), (FOUR, (4, 12)), (FOUR, (32, 8))],
+)
 @torch.no_grad()
-def test_convolutions_in_tiles_are_as_exact_as_plain_ones(size):
+def test_convolutions_in_tiles_are_as_exact_as_plain_ones(minimal_filter, size):
     torch.manual_seed(0)
-    conv = torch.nn.Conv2d(96, 64, 3, padding=(0, 1))
-    x = torch.randn(16, 96, size[0] + 2, size[1]) + 3
-    tiled = convolved(WinogradConvolution(conv), x, 64)
+    conv = torch.nn.Conv2d(96, 64, 3)
+    x = row_tiles.channels_last(torch.randn(16, 96, size[0] + 2, size[1] + 2) + 3)
+    tiled = convolved(WinogradConvolution(conv, minimal_filter), x, 64)
     plain, exact = conv(x), copy.deepcopy(conv).double()(x.double())
-    assert (tiled - exact).norm() <= 2 * (plain - exact).norm()
-    # Of a feature map of 2x2 plain sums have four taps in place of nine, and half the error.
-    assert size == (2, 2) or (tiled - exact).abs().max() <= 2 * (plain - exact).abs().max()
+    for size_of in (torch.linalg.norm, lambda error: error.abs().max()):
+        assert size_of(tiled - exact) <= 3 * size_of(plain - exact)
 
 
-@pytest.mark.parametrize('size', [(1, 8), (2, 7), (9, 4)])
+@pytest.mark.parametrize('size', [(1, 8), (2, 7), (9, 4), (8, 6), (22, 10)])
 @torch.no_grad()
 def test_upsampling_in_tiles_is_as_exact_as_a_plain_one(size, tile):
     torch.manual_seed(0)
-    upsample, x = Upsample(96), torch.randn(2, 96, *size) + 3
+    upsample, x = Upsample(96), row_tiles.channels_last(torch.randn(2, 96, *size) + 3)
     tiled = convolve_upsampled(x, upsample.conv)
     plain, exact = upsample(x), copy.deepcopy(upsample).double()(x.double())
     assert tiled.shape == plain.shape and tiled.is_contiguous(memory_format=torch.channels_last)
@@ -141,24 +155,24 @@ def test_upsampling_in_tiles_is_as_exact_as_a_plain_one(size, tile):
 def test_bf16_in_tiles_is_nearly_as_exact_as_plain():
     """Tiles are rounded as well, and so are their products."""
     torch.manual_seed(0)
-    conv, x = torch.nn.Conv2d(128, 128, 3, padding=(0, 1)), torch.randn(1, 128, 34, 32)
+    conv, x = torch.nn.Conv2d(128, 128, 3), torch.randn(1, 128, 34, 34)
     with torch.no_grad():
         exact = copy.deepcopy(conv).double()(x.double())
         conv, x = conv.bfloat16(), row_tiles.channels_last(x.bfloat16())
-        plain, tiled = ((y - exact).norm() for y in (conv(x), convolved(WinogradConvolution(conv), x, 128)))
+        plain, tiled = ((y - exact).norm() for y in (conv(x), convolved(WinogradConvolution(conv, TWO), x, 128)))
     assert tiled < 3 * plain < 0.02 * exact.norm()
 
 
 def test_memory_of_tiles_is_of_one_thread():
     """Networks of two threads work beside each other, and after inference mode without it."""
     torch.manual_seed(0)
-    convs, x = [torch.nn.Conv2d(64, 64, 3, padding=(0, 1)) for _ in range(4)], torch.randn(1, 64, 66, 64)
+    convs, x = [torch.nn.Conv2d(64, 64, 3) for _ in range(4)], torch.randn(1, 64, 66, 66)
 
     def run(conv):
         results = []
         for mode in (torch.inference_mode, torch.no_grad):
             with mode():
-                tiled = WinogradConvolution(conv)
+                tiled = WinogradConvolution(conv, FOUR)
                 results += [convolved(tiled, x, 64) for _ in range(5)]
         return torch.cat(results)
 
@@ -215,14 +229,14 @@ def test_statistics_of_large_feature_maps_are_exact():
 @pytest.mark.parametrize('fidelity, adain', [(1.0, True), (0.5, False), (0.0, True)])
 @torch.no_grad()
 def test_a_network_is_as_exact_as_before(tile, fidelity, adain):
-    """No farther from fp64 than twice what the plain network in fp32 is."""
+    """No farther from fp64 than three times what the plain network is: F(4x4, 3x3) rounds twice as much."""
     torch.manual_seed(0)
     net = with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16), adain=adain))
     clip = torch.rand(2, 3, 3, 48, 64)
     exact, plain = copy.deepcopy(net).double()(clip.double(), fidelity), net(clip, fidelity)
     fast = for_inference(copy.deepcopy(net))(clip, fidelity)
     # Where the plain network happens to be near, rounding of a few steps of the largest value is allowed.
-    bound = 2 * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()
+    bound = 3 * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()
     assert (fast - exact).abs().max() <= bound
 
 
@@ -258,7 +272,7 @@ def test_a_network_of_a_gpu_is_as_exact():
     replace(net, cuda.COUNTERPARTS)
     streamed = stream(net, fidelity=0.7)
     out = streamed.restore([streamed.frame_features(frame) for frame in clip[0].split(1)], slice(1, 2))
-    bound = 2 * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()
+    bound = 3 * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()
     assert (out - exact[:, 1:]).abs().max() <= bound
 
 

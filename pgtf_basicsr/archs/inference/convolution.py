@@ -13,7 +13,7 @@ from .linear import pointwise
 from .memory import release_free_memory
 from .row_tiles import activate, channels_last, convolve, new_feature_map, normalise, row_tiles, split_rows
 from .thread_pool import for_each
-from .winograd import WinogradConvolution, convolve_upsampled, taps_first
+from .winograd import FOUR, TWO, WinogradConvolution, convolve_upsampled, taps_first
 
 __all__ = [
     'Convolution',
@@ -24,17 +24,16 @@ __all__ = [
     'RowConvolution',
     'Upsample',
     'arrange_weights',
-    'without_row_padding',
+    'without_padding',
 ]
 
-# Called with rows (N, C, H + 2, W) and the tensor where its output (N, K, H, W) goes.
+# Called with rows (N, C, H + 2, W + 2) and the tensor where its output (N, K, H, W) goes.
 RowConvolution = Callable[[Tensor, Tensor], object]
 
 # Multiplications of a tile of other convolutions: some milliseconds.
 MULTIPLICATIONS = 2**27
-# Channels from which on Winograd's convolutions are faster, in these types.
-WINOGRAD_CHANNELS = 128
-WINOGRAD_TYPES = (torch.float32, torch.bfloat16)
+# Channels from which on Winograd's convolutions are faster than plain ones, in these types.
+WINOGRAD_CHANNELS = {torch.float32: 64, torch.bfloat16: 128}
 
 
 class Convolution(Counterpart, nn.Conv2d):
@@ -139,7 +138,7 @@ def normalised_convolution(
         for part, (factor, summand), end in zip(parts, affine, ends):
             activate(part[frames, :, rows], factor[frames], summand[frames], target[:, end - part.shape[1] : end])
 
-    convolution = without_row_padding(conv)
+    convolution = without_padding(conv, parts[0])
 
     def write(frames: slice, rows: slice, values: Tensor) -> None:
         target = result_map[frames, :, rows]
@@ -157,16 +156,18 @@ def last_convolution(norm: nn.GroupNorm, conv: nn.Conv2d, x: Tensor) -> Tensor:
     return normalised_convolution(norm, conv, [channels_last(x)])
 
 
-def without_row_padding(conv: nn.Conv2d) -> RowConvolution:
-    """Return a 3x3 convolution that pads columns alone."""
+def without_padding(conv: nn.Conv2d, x: Tensor) -> RowConvolution:
+    """Return a 3x3 convolution without padding, for tiles of feature maps of the size of x, (N, ., H, W)."""
 
-    def convolution(x: Tensor, out: Tensor) -> None:
-        out.copy_(F.conv2d(x, conv.weight, conv.bias, padding=(0, 1)))
+    def convolution(values: Tensor, out: Tensor) -> None:
+        out.copy_(F.conv2d(values, conv.weight, conv.bias))
 
     if not suits_winograd(conv):
         return convolution
-    winograd = WinogradConvolution(conv)
-    return lambda x, out: (convolution if x.shape[2] % 2 or x.shape[3] % 2 else winograd)(x, out)
+    height, width = x.shape[2:]
+    if x.dtype == torch.float32 and height % 4 == width % 4 == 0:
+        return WinogradConvolution(conv, FOUR)
+    return WinogradConvolution(conv, TWO) if height % 2 == width % 2 == 0 else convolution
 
 
 def suits_winograd(conv: nn.Conv2d) -> bool:
@@ -175,12 +176,13 @@ def suits_winograd(conv: nn.Conv2d) -> bool:
         conv.kernel_size == (3, 3)
         and conv.stride == (1, 1)
         and conv.weight.device.type == 'cpu'
-        and (conv.weight.dtype in WINOGRAD_TYPES and min(conv.in_channels, conv.out_channels) >= WINOGRAD_CHANNELS)
+        and conv.weight.dtype in WINOGRAD_CHANNELS
+        and min(conv.in_channels, conv.out_channels) >= WINOGRAD_CHANNELS[conv.weight.dtype]
     )
 
 
 def arrange_weights(conv: nn.Conv2d) -> None:
-    """Arrange the weights of a convolution in memory as :func:`without_row_padding` needs them."""
+    """Arrange the weights of a convolution in memory as :func:`without_padding` needs them."""
     if suits_winograd(conv):
         conv.weight.data = taps_first(conv.weight.data)
 

@@ -4,6 +4,8 @@ Torch's own matrix products in fp32 are MKL's, which uses AVX-512 on Intel's pro
 called by torch's layers, lays weights out anew in each call.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -17,7 +19,7 @@ from .counterpart import Counterpart
 from .row_tiles import split_rows
 from .thread_pool import for_each
 
-__all__ = ['Linear', 'MatrixProduct', 'PredictorLayer', 'linear', 'pointwise']
+__all__ = ['Linear', 'MatrixProduct', 'PredictorLayer', 'laid_out', 'linear', 'pointwise']
 
 # Vectors that a thread multiplies at a time.
 ROWS = 512
@@ -56,9 +58,27 @@ def suits_onednn(weight: Tensor) -> bool:
 class Linear(Counterpart, nn.Linear):
     """As torch's module."""
 
+    def prepare(self) -> None:
+        """Lay out no weights yet."""
+        self.product: MatrixProduct | None = None
+
     def forward(self, x: Tensor) -> Tensor:
         """(..., C) -> (..., K)."""
-        return linear(x, self.weight, self.bias)
+        product = self.product
+        return product(x, self.bias) if product else linear(x, self.weight, self.bias)
+
+
+@contextmanager
+def laid_out(module: nn.Module, rows: int) -> Iterator[None]:
+    """Lay out the weights of all linear layers below a module once for all calls, of about that many vectors."""
+    layers = [layer for layer in module.modules() if isinstance(layer, Linear)]
+    for layer in layers:
+        layer.product = MatrixProduct(layer.weight, rows)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.product = None
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -104,8 +104,8 @@ def row_tiles(x: Tensor, channels: int) -> Iterator[tuple[slice, slice]]:
     groups = math.ceil(n / frames)
     shared = min(math.ceil(TILES / groups), math.ceil(frames * frame / LEAST))
     count = max(math.ceil(frames * frame / limit), shared)
-    # Even, for what takes rows in pairs.
-    rows = 2 * math.ceil(height / count / 2)
+    # In fours, as the largest tiles of Winograd's convolutions take them.
+    rows = 4 * math.ceil(height / count / 4)
     for first in range(0, n, frames):
         for part in split_rows(height, rows):
             yield slice(first, min(first + frames, n)), part
@@ -129,8 +129,8 @@ def convolve(
         channels (int): Channels of the input of the convolution.
         fill (Callable): Called as fill(frames, rows, target) to write those rows of the convolution's input
             into ``target`` (n, channels, rows, W); every row once, in any order.
-        convolution (Callable): Called as convolution(frames, rows, values) with the input of these rows and of one
-            more above and below, (n, channels, rows + 2, W). It may overwrite these rows of what ``fill`` reads.
+        convolution (Callable): Called as convolution(frames, rows, values) with the input of these rows and one pixel
+            more at each side, (n, channels, rows + 2, W + 2). It may overwrite these rows of what ``fill`` reads.
     """
     height = x.shape[2]
     tiles = list(row_tiles(x, channels))
@@ -145,7 +145,10 @@ def convolve(
     def run(tile: tuple[slice, slice]) -> None:
         frames, rows = tile
         count = rows.stop - rows.start
-        target = workspace('input', x, frames.stop - frames.start, count + 2, x.shape[3], channels).permute(0, 3, 1, 2)
+        values = workspace('input', x, frames.stop - frames.start, count + 2, x.shape[3] + 2, channels)
+        values = values.permute(0, 3, 1, 2)
+        values[..., 0] = values[..., -1] = 0
+        target = values[..., 1:-1]
         first, last = 0, count
         if rows.start:
             target[:, :, :2] = cuts[frames.start, rows.start]
@@ -159,7 +162,7 @@ def convolve(
             target[:, :, -1] = 0
         if first < last:
             fill(frames, slice(rows.start + first, rows.start + last), target[:, :, first + 1 : last + 1])
-        convolution(frames, rows, target)
+        convolution(frames, rows, values)
 
     # The rows at both sides of a cut are read by two tiles: first, for a tile may overwrite what fill reads.
     for_each(fill_cut, [tile for tile in tiles if tile[1].start])

@@ -8,6 +8,7 @@ from .. import blocks
 from ..blocks.swin3d import Swin3DBlock as PlainBlock
 from ..blocks.swin3d import shift_mask
 from .counterpart import Counterpart
+from .linear import laid_out
 from .row_tiles import LEAST, TILES, channels_last, split_rows, tile_size
 from .thread_pool import for_each
 
@@ -56,7 +57,8 @@ class Swin3DBlock(Counterpart, PlainBlock):
             ]
             self.attend(clip, positions, window, shift, group.start == alike)
 
-        for_each(run, [*groups, slice(alike, rows)] if shift[0] else groups)
+        with laid_out(self, clip[..., 0].numel()):
+            for_each(run, [*groups, slice(alike, rows)] if shift[0] else groups)
         return clip
 
     def attend(

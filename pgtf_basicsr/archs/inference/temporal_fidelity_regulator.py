@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .arranged_regulator import ArrangedRegulator
-from .convolution import RowConvolution, arrange_weights, without_row_padding
+from .convolution import RowConvolution, arrange_weights, without_padding
 from .linear import pointwise
 from .row_tiles import channels_last, convolve, new_feature_map, row_tiles, workspace
 from .thread_pool import for_each
@@ -108,6 +108,6 @@ class TemporalFidelityRegulator(ArrangedRegulator):
             tile.add_(shift.addcmul_(tile, scale), alpha=fidelity)
 
         # Transformed weights of the first convolution are freed before those of the other two are made.
-        convolve(x, x.shape[1], copy(x), partial(rectify, without_row_padding(self.first)))
-        second = [without_row_padding(conv) for conv in (self.last_scale, self.last_shift)]
+        convolve(x, x.shape[1], copy(x), partial(rectify, without_padding(self.first, x)))
+        second = [without_padding(conv, hidden) for conv in (self.last_scale, self.last_shift)]
         convolve(hidden, hidden.shape[1], copy(hidden), partial(modulate, second))
