@@ -220,14 +220,17 @@ def test_killed_ten_times_and_resumed(source, weights, tmp_path):
         seconds = time.monotonic() - began
         (tmp_path / 'out.mkv').unlink()
     draw, killed = random.Random(0), 0
-    for _ in range(10):
+    while killed < 10:
         command = start(tmp_path, source, weights, '--resume')
         command.wait(draw.uniform(0.2, 0.9) * seconds)
-        killed += command.kill()
+        if command.kill():
+            killed += 1
+        else:
+            # Other tests took more of the machine when the time was measured.
+            seconds *= 0.8
         if (tmp_path / 'out.mkv').exists():
             assert_equal_videos(tmp_path / 'out.mkv', tmp_path / 'whole.mkv')
             (tmp_path / 'out.mkv').unlink()
-    assert killed >= 5
     command = start(tmp_path, source, weights, '--resume')
     assert command.statuses() == [0], command.output()
     assert_equal_videos(tmp_path / 'out.mkv', tmp_path / 'whole.mkv')
