@@ -137,8 +137,9 @@ def test_convolutions_in_tiles_are_as_exact_as_plain_ones(minimal_filter, size):
     x = row_tiles.channels_last(torch.randn(16, 96, size[0] + 2, size[1] + 2) + 3)
     tiled = convolved(WinogradConvolution(conv, minimal_filter), x, 64)
     plain, exact = conv(x), copy.deepcopy(conv).double()(x.double())
+    factor = 2 if minimal_filter is TWO else 3
     for size_of in (torch.linalg.norm, lambda error: error.abs().max()):
-        assert size_of(tiled - exact) <= 3 * size_of(plain - exact)
+        assert size_of(tiled - exact) <= factor * size_of(plain - exact)
 
 
 @pytest.mark.parametrize('size', [(1, 8), (2, 7), (9, 4), (8, 6), (22, 10)])
@@ -272,7 +273,7 @@ def test_a_network_of_a_gpu_is_as_exact():
     replace(net, cuda.COUNTERPARTS)
     streamed = stream(net, fidelity=0.7)
     out = streamed.restore([streamed.frame_features(frame) for frame in clip[0].split(1)], slice(1, 2))
-    bound = 3 * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()
+    bound = 2 * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()
     assert (out - exact[:, 1:]).abs().max() <= bound
 
 
