@@ -79,7 +79,7 @@ def main():
     clips = tuple(read_clip(path) for path in sorted(args.folder.iterdir()) if path.suffix == '.mp4')
     write_titles()
     for number, scene in enumerate(scenes_of(clips)):
-        write_score(scene, analyse(scene, args))
+        write_score(scene, analyse(scene, args.blur, args.noise, args.detect_every))
         if args.write is not None:
             args.write.mkdir(parents=True, exist_ok=True)
             with VideoWriter(args.write / f'{number}.mp4', RATE, WIDTH, HEIGHT) as writer:

@@ -54,7 +54,7 @@ MOTIONS = {
 
 
 @pytest.mark.parametrize('gaps', [False, True])
-@pytest.mark.parametrize('size, noise, clips', [(200, 0, 1), (200, 2, 20), (100, 2, 25)])
+@pytest.mark.parametrize('size, noise, clips', [(200, 0, 1), (200, 2, 20), (100, 2, 25), (50, 1, 25)])
 @pytest.mark.parametrize('motion', MOTIONS)
 def test_the_crop_of_a_moving_face_does_not_lag(motion, size, noise, clips, gaps):
     """At up to 5 % of the size a frame. The lag is the error that is left on average over some clips."""

@@ -34,6 +34,9 @@ RowConvolution = Callable[[Tensor, Tensor], object]
 MULTIPLICATIONS = 2**27
 # Channels from which on Winograd's convolutions are faster than plain ones, in these types.
 WINOGRAD_CHANNELS = {torch.float32: 64, torch.bfloat16: 128}
+# Pixels of a frame's feature map from which on F(4x4, 3x3) is faster than F(2x2, 3x3): it has more than twice as many
+# weights to be transformed and kept. Not those of all frames: bits of a frame do not depend on how many there are.
+LEAST_FOR_FOUR = 64 * 64
 
 
 class Convolution(Counterpart, nn.Conv2d):
@@ -165,7 +168,7 @@ def without_padding(conv: nn.Conv2d, x: Tensor) -> RowConvolution:
     if not suits_winograd(conv):
         return convolution
     height, width = x.shape[2:]
-    if x.dtype == torch.float32 and height % 4 == width % 4 == 0:
+    if x.dtype == torch.float32 and height % 4 == width % 4 == 0 and height * width >= LEAST_FOR_FOUR:
         return WinogradConvolution(conv, FOUR)
     return WinogradConvolution(conv, TWO) if height % 2 == width % 2 == 0 else convolution
 
