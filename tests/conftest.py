@@ -1,7 +1,10 @@
 """What holds for all tests: no network, and what many of them share."""
 
 import ctypes
+import fcntl
 import os
+import shutil
+import signal
 import socket
 import warnings
 
@@ -19,6 +22,9 @@ from .helpers.training_steps import write_weights
 if not torch.cuda.is_available():
     # Kernels of Triton then run in its interpreter, on a CPU.
     os.environ['TRITON_INTERPRET'] = '1'
+
+# A program that a script starts in the background ignores Control-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LOCAL = {None, '', 'localhost', '127.0.0.1', '::1', socket.gethostname()}
 
@@ -93,11 +99,18 @@ def fill_new_memory():
 @pytest.fixture(scope='session')
 def trained_project(tmp_path_factory):
     """A folder with sample data in which the four stages have been trained for two iterations each."""
-    folder = tmp_path_factory.mktemp('project')
-    write_data(folder)
-    for stage in (1, 2, 3, 4):
-        run(folder, 'train', '-opt', write_options(folder, stage_options(stage), f'stage{stage}.yml'))
-    return folder
+    base = tmp_path_factory.getbasetemp()
+    # It takes long: the processes of pytest-xdist share it, and each works in a copy.
+    original = (base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base) / 'trained'
+    with open(f'{original}.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not original.exists():
+            folder = tmp_path_factory.mktemp('training')
+            write_data(folder)
+            for stage in (1, 2, 3, 4):
+                run(folder, 'train', '-opt', write_options(folder, stage_options(stage), f'stage{stage}.yml'))
+            folder.rename(original)
+    return shutil.copytree(original, base / 'project')
 
 
 @pytest.fixture(scope='session')
