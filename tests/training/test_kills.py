@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow(seconds=30)
 TOTAL = 8
 # (stage, processes, kills), half of the kills at any time, half while a checkpoint is written. What stage III does,
 # stage IV does too.
-RUNS = [(1, 1, 4), (2, 1, 2), (3, 1, 2), (4, 1, 2), (1, 2, 2), (4, 2, 2)]
+RUNS = [(1, 1, 4), (2, 1, 4), (3, 1, 2), (4, 1, 2), (1, 2, 2), (4, 2, 2)]
 
 
 def write_stage(folder, stage, name):
