@@ -4,14 +4,14 @@
     python benchmarks/face_tracks.py --detect-every 3 --blur 1.5 --noise 5 --rounds 0
 
 The scenes are those of `pgtf_basicsr.samples.scenes`, with the real detector; `clip_scenes.py` makes some of videos.
-Crops are those of faces whose places have noise, over many clips with and without gaps of 5 frames. Of a
-still face: how far the crop moves from frame to frame at most, in pixels. Of faces that move by up to 5 % of their size
-a frame, at several sizes, in percent of them: the lag, which is the largest error along the motion that is left on
-average over the clips, and behind the sign ± the standard deviation of the crop's place, which is what is left of the
-noise; with n clips chance makes of it a lag of about three times that over the root of n. Squares of 50 pixels are
-measured with noise of 1 pixel as well: how much the detector has is printed before, as the standard deviation of its
-squares' centres in frames with a face anywhere, clear, blurred and noisy. Speed is that of CenterFace on frames of
-1920 x 1080 pixels, shrunk to several sizes (the median of the rounds), and that of the rest.
+Crops are those of faces whose places have noise, over many clips with and without gaps of 5 frames. Of a still face,
+with noise of 2 pixels: how far the crop moves from frame to frame at most, in pixels. Of faces that move by up to 5 %
+of their size a frame, at several sizes and with noise of 1 or 2 pixels, in percent of their size: the lag, which is the
+largest error along the motion that is left on average over the clips, and behind the sign ± the standard deviation of
+the crop's place, which is what is left of the noise; with n clips chance makes of it a lag of about three times that
+over the root of n. How much noise the detector has is printed before, as the standard deviation of its squares' centres
+in frames with a face anywhere: two portraits each, clear, a little and much degraded by blur and noise. Speed is that
+of CenterFace on frames of 1920 x 1080 pixels, shrunk to several sizes (the median of the rounds), and that of the rest.
 """
 
 import argparse

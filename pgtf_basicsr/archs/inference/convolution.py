@@ -34,8 +34,8 @@ RowConvolution = Callable[[Tensor, Tensor], object]
 MULTIPLICATIONS = 2**27
 # Channels from which on Winograd's convolutions are faster than plain ones, in these types.
 WINOGRAD_CHANNELS = {torch.float32: 64, torch.bfloat16: 128}
-# Pixels of a frame's feature map from which on F(4x4, 3x3) is faster than F(2x2, 3x3): it has more than twice as many
-# weights to be transformed and kept. Not those of all frames: bits of a frame do not depend on how many there are.
+# Pixels of a feature map from which on F(4x4, 3x3) is faster than F(2x2, 3x3): it has more than twice as many weights
+# to be transformed and kept. They are those of one frame, whose bits must not depend on how many frames there are.
 LEAST_FOR_FOUR = 64 * 64
 
 
