@@ -13,7 +13,7 @@ import torch
 
 from pgtf_basicsr.archs import PGTFormer
 from pgtf_basicsr.archs.inference import for_inference, stream
-from pgtf_basicsr.archs.inference.thread_pool import for_each, in_threads
+from pgtf_basicsr.archs.inference.thread_pool import ThreadPool, for_each, in_threads
 
 SMALL = dict(image_size=64, width=64, multipliers=(1, 2, 2), swin_levels=(16,), z_channels=32, codebook_size=32)
 PREDICTOR = dict(predictor_width=32, predictor_layers=2, predictor_heads=4, predictor_mlp=32, tfr_levels=(32, 16))
@@ -149,3 +149,25 @@ def test_control_c_ends_a_pass_between_two_items():
     out, error = process.communicate(timeout=120)
     assert process.returncode != 0 and 'KeyboardInterrupt' in error
     assert len(out.split()) < 500 and time.monotonic() - begun < 100
+
+
+def test_control_c_while_work_is_handed_over_ends_it(monkeypatch):
+    pool, begun, seen = ThreadPool(2), threading.Event(), []
+    submit = pool.executor.submit
+
+    def interrupted(task):
+        monkeypatch.undo()
+        submit(task)
+        begun.wait(10)
+        raise KeyboardInterrupt
+
+    def work(item):
+        begun.set()
+        seen.append(item)
+        time.sleep(0.01)
+
+    monkeypatch.setattr(pool.executor, 'submit', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.run(lambda: for_each(work, range(500)))
+    time.sleep(1)
+    assert len(seen) < 50

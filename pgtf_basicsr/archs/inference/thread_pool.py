@@ -54,13 +54,15 @@ class ThreadPool:
         """
         with self.busy:
             self.stopped = False
-            result = self.executor.submit(_in_this_mode(function))
+            results = []
             try:
-                return result.result()
+                # Control-C may come here, when a thread has begun already.
+                results.append(self.executor.submit(_in_this_mode(function)))
+                return results[0].result()
             except BaseException:
                 # Tasks that are not begun are left.
                 self.stopped = True
-                wait([result])
+                wait(results)
                 raise
 
     def share(self, function: Callable[[Item], object], items: Iterable[Item]) -> None:
