@@ -18,7 +18,7 @@ WARM_UP, TIMED = 2, 5
 # By importance: precision, batch, activation checkpointing.
 CASES = (('bf16', 1, False), ('bf16', 4, False), ('bf16', 1, True), ('bf16', 2, False), ('bf16', 4, True))
 MORE_OF_STAGE_3 = (('tf32', 1, False), ('fp32', 1, False), ('bf16', 2, True))
-# Shares of the time.
+# Shares of the time; half of each is for fused kernels.
 STAGES = {3: 4, 1: 2, 2: 1, 4: 2}
 
 
@@ -38,42 +38,55 @@ def measure(run, limit):
 
 
 def measure_stage(run, stage, vgg16, limit):
-    """Measure the cases of a stage by one model."""
+    """Measure the cases of a stage by one model, whose layers are replaced on the way."""
     model = make_model(f'stage{stage}', 'bf16', False, vgg16, num_gpu=int(run.device.type == 'cuda'))
     work = None
-    for precision, batch, checkpointing in (*CASES, *(MORE_OF_STAGE_3 if stage == 3 else ())):
-        if precision not in run.precisions:
-            continue
-        labels = dict(stage=stage, precision=precision, batch=batch, checkpointing=checkpointing)
-        if limit.over:
-            run.results.skip('training', ', '.join(f'{name} {value}' for name, value in labels.items()))
-            continue
-        with run.attempt('training', **labels), arithmetic(precision):
-            model.set_precision('bf16' if precision == 'bf16' else 'fp32')
-            model.net_g.set_activation_checkpointing(checkpointing)
-            release(run.device)
-            step = iterations(run, model, batch)
-            # The first case is the one that says what a clip takes: a recomputed activation is not counted.
-            work = work or counted(step) / batch
-            for _ in range(WARM_UP):
-                step()
-            release(run.device)
-            timed = TIMED if run.device.type == 'cuda' else 1
-            seconds = seconds_of(step, timed, run.device)
-            rate = work * batch / seconds / 1e12
-            run.results.add(
-                'training',
-                **labels,
-                **{
-                    'iterations/s': 1 / seconds,
-                    'clips/s': batch / seconds,
-                    'ms': 1e3 * seconds,
-                    'TFLOP a clip': work / 1e12,
-                    'TFLOP/s': rate,
-                    'of products': run.share('product', precision, rate),
-                    'memory, GiB': peak_allocated(run.device),
-                },
-            )
+    # Nothing but a GPU runs the kernels.
+    for fused, part in limit.shared({False: 1, True: 1} if run.device.type == 'cuda' else {False: 1}):
+        if fused:
+            from pgtf_basicsr.archs.training import for_training
+
+            for_training(model.net_g)
+        for case in (*CASES, *(MORE_OF_STAGE_3 if stage == 3 else ())):
+            work = measure_case(run, model, stage, fused, case, work, part)
+
+
+def measure_case(run, model, stage, fused, case, work, limit):
+    """Measure one case; returns the work of a clip, FLOP."""
+    precision, batch, checkpointing = case
+    labels = dict(stage=stage, precision=precision, batch=batch, checkpointing=checkpointing, fused=fused)
+    if precision not in run.precisions:
+        return work
+    if limit.over:
+        run.results.skip('training', ', '.join(f'{name} {value}' for name, value in labels.items()))
+        return work
+    with run.attempt('training', **labels), arithmetic(precision):
+        model.set_precision('bf16' if precision == 'bf16' else 'fp32')
+        model.net_g.set_activation_checkpointing(checkpointing)
+        release(run.device)
+        step = iterations(run, model, batch)
+        # The first case is the one that says what a clip takes: a recomputed activation is not counted.
+        work = work or counted(step) / batch
+        for _ in range(WARM_UP):
+            step()
+        release(run.device)
+        timed = TIMED if run.device.type == 'cuda' else 1
+        seconds = seconds_of(step, timed, run.device)
+        rate = work * batch / seconds / 1e12
+        run.results.add(
+            'training',
+            **labels,
+            **{
+                'iterations/s': 1 / seconds,
+                'clips/s': batch / seconds,
+                'ms': 1e3 * seconds,
+                'TFLOP a clip': work / 1e12,
+                'TFLOP/s': rate,
+                'of products': run.share('product', precision, rate),
+                'memory, GiB': peak_allocated(run.device),
+            },
+        )
+    return work
 
 
 def iterations(run, model, batch):

@@ -4,6 +4,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import repeat, tee
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import nn
 from ..archs.inference import for_inference
 from ..data.benchmarks import protocol_of_dataset
 from ..data.clip_stream import ClipStream, open_stream
+from ..errors import UserError
 from ..evaluation.clip_images import ClipImages
 from ..evaluation.report import log_results, write_images, write_report
 from ..evaluation.tables import markdown_table
@@ -59,6 +61,17 @@ class VideoFaceModel(TrainableModel):
         if self.options.train.activation_checkpointing:
             self.net_g.set_activation_checkpointing(True)
         super().init_training_settings()
+        if self.options.train.fused_kernels:
+            self.fuse_kernels()
+
+    def fuse_kernels(self) -> None:
+        """Arrange network_g for training on a GPU; its average, which is a copy, keeps torch's layers."""
+        missing = 'a GPU' if self.device.type != 'cuda' else 'Triton' if find_spec('triton') is None else None
+        if missing:
+            raise UserError(f'train.fused_kernels needs {missing}, which is not there: set it to false')
+        from ..archs.training import for_training
+
+        for_training(self.get_bare_model(self.net_g))
 
     def init_losses(self) -> None:
         """Build the losses that the options name; those of single stages are in the subclasses."""

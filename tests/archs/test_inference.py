@@ -10,10 +10,11 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from pgtf_basicsr.archs import TSVQGAN, PGTFormer
 from pgtf_basicsr.archs.blocks import Downsample, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, Upsample
 from pgtf_basicsr.archs.blocks.swin3d import Swin3DBlock
+from pgtf_basicsr.archs.counterpart import replace
 from pgtf_basicsr.archs.inference import COUNTERPARTS, convolution, for_inference, row_tiles, stream
 from pgtf_basicsr.archs.inference.arranged_regulator import regulate_frames
-from pgtf_basicsr.archs.inference.counterpart import replace
 from pgtf_basicsr.archs.inference.winograd import FOUR, TWO, TWO_UPSAMPLED, WinogradConvolution, convolve_upsampled
+from pgtf_basicsr.archs.memory_format import channels_last
 from pgtf_basicsr.restoration.streaming import restore_frames
 
 from ..helpers import parity
@@ -95,7 +96,7 @@ def test_modules_of_a_gpu_compute_the_same(name):
 @torch.no_grad()
 def test_normalisation_by_kernels(shape, dtype):
     """The mean is large beside the deviation, which is where sums of squares in fp32 lose digits."""
-    kernels = pytest.importorskip('pgtf_basicsr.archs.inference.cuda.kernels')
+    kernels = pytest.importorskip('pgtf_basicsr.archs.kernels')
     torch.manual_seed(0)
     norm = with_effect(torch.nn.GroupNorm(32, shape[1], eps=1e-6))
     torch.nn.init.normal_(norm.weight)
@@ -122,7 +123,7 @@ def test_minimal_filters(minimal_filter, products, outputs):
 def convolved(convolve, x, channels):
     """Return the output of a convolution that writes it into a feature map."""
     out = row_tiles.new_feature_map(x, channels, x.shape[2] - 2, x.shape[3] - 2)
-    convolve(row_tiles.channels_last(x), out)
+    convolve(channels_last(x), out)
     return out
 
 
@@ -134,7 +135,7 @@ def convolved(convolve, x, channels):
 def test_convolutions_in_tiles_are_as_exact_as_plain_ones(minimal_filter, size):
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(96, 64, 3)
-    x = row_tiles.channels_last(torch.randn(16, 96, size[0] + 2, size[1] + 2) + 3)
+    x = channels_last(torch.randn(16, 96, size[0] + 2, size[1] + 2) + 3)
     tiled = convolved(WinogradConvolution(conv, minimal_filter), x, 64)
     plain, exact = conv(x), copy.deepcopy(conv).double()(x.double())
     factor = 2 if minimal_filter is TWO else 3
@@ -146,7 +147,7 @@ def test_convolutions_in_tiles_are_as_exact_as_plain_ones(minimal_filter, size):
 @torch.no_grad()
 def test_upsampling_in_tiles_is_as_exact_as_a_plain_one(size, tile):
     torch.manual_seed(0)
-    upsample, x = Upsample(96), row_tiles.channels_last(torch.randn(2, 96, *size) + 3)
+    upsample, x = Upsample(96), channels_last(torch.randn(2, 96, *size) + 3)
     tiled = convolve_upsampled(x, upsample.conv)
     plain, exact = upsample(x), copy.deepcopy(upsample).double()(x.double())
     assert tiled.shape == plain.shape and tiled.is_contiguous(memory_format=torch.channels_last)
@@ -159,7 +160,7 @@ def test_bf16_in_tiles_is_nearly_as_exact_as_plain():
     conv, x = torch.nn.Conv2d(128, 128, 3), torch.randn(1, 128, 34, 34)
     with torch.no_grad():
         exact = copy.deepcopy(conv).double()(x.double())
-        conv, x = conv.bfloat16(), row_tiles.channels_last(x.bfloat16())
+        conv, x = conv.bfloat16(), channels_last(x.bfloat16())
         plain, tiled = ((y - exact).norm() for y in (conv(x), convolved(WinogradConvolution(conv, TWO), x, 128)))
     assert tiled < 3 * plain < 0.02 * exact.norm()
 
@@ -206,7 +207,7 @@ def test_regulators_hold_output_frames_alone():
     def frames():
         for _ in range(6):
             held.append([i for i, storage in enumerate(made) if not storage.expired()])
-            frame = row_tiles.channels_last(torch.randn(1, 32, 8, 8))
+            frame = channels_last(torch.randn(1, 32, 8, 8))
             made.append(StorageWeakRef(frame.untyped_storage()))
             yield frame
             del frame
@@ -301,9 +302,11 @@ def test_a_fast_autoencoder_reconstructs_the_same():
     exact = copy.deepcopy(net).double().decode_codes(codes)
     fast_recon, fast_loss, fast_codes = for_inference(net)(clip)
     assert torch.equal(codes, fast_codes)
-    # Root mean squares: the largest of 27,648 errors, 1e-5 or 2e-5, depends on the processor's convolutions.
+    # Root mean squares: the largest of 27,648 errors, 1e-5 or 2e-5, depends on the processor's convolutions, and the
+    # plain network's too, 0.9e-6 with AVX-512 and 1.03e-6 with AVX2.
     error, plain_error = ((x - exact).square().mean().sqrt() for x in (fast_recon, recon))
-    assert error < 3 * plain_error < 3e-6
+    assert error < 3 * plain_error
+    assert plain_error < 2e-6
     torch.testing.assert_close(fast_loss, loss)
 
 

@@ -75,6 +75,7 @@ def without_waiting():
         {},
         {'train:precision': 'bf16', 'train:activation_checkpointing': True},
         {'train:precision': 'fp16', 'train:accumulate_iters': 2},
+        {'train:precision': 'bf16', 'train:fused_kernels': True},
     ],
 )
 @pytest.mark.parametrize('stage', [1, 2, 3, 4])

@@ -81,14 +81,15 @@ def compare(models, data, device, measured, of_gradients=GRADIENTS, of_states=ST
     assert len(moved) > 10
 
 
-@pytest.mark.parametrize('stage', [1, 2, 3, 4])
-def test_stages(stage, weights, device, num_gpu, measured):
+@pytest.mark.parametrize('stage, fused', [(1, False), (2, False), (3, False), (4, False), (1, True), (3, True)])
+def test_stages(stage, fused, weights, device, num_gpu, measured):
     changes = {'train:optim_g': SGD, 'train:ema_decay': 0.9}
     if stage != 2:
         changes['train:optim_d'] = SGD
 
     def started(num_gpu):
-        model = make(stage, weights, num_gpu, **changes)
+        kernels = {'train:fused_kernels': True} if fused and num_gpu else {}
+        model = make(stage, weights, num_gpu, **changes, **kernels)
         generator = torch.Generator().manual_seed(0)
         for net in (model.net_g, model.net_g_ema):
             for regulator in getattr(net, 'regulators', {}).values():

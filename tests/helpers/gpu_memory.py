@@ -54,7 +54,7 @@ class MemoryCounter(TorchDispatchMode):
 @contextmanager
 def counted_memory():
     """Context in which 'cuda' is a GPU of fake tensors, whose kernels and graphs do nothing; yields its counter."""
-    kernels = pytest.importorskip('pgtf_basicsr.archs.inference.cuda.kernels')
+    kernels = pytest.importorskip('pgtf_basicsr.archs.kernels')
     tables = relative_position_index, shift_mask
     with pytest.MonkeyPatch.context() as patch, FakeTensorMode(allow_non_fake_inputs=True), MemoryCounter() as counter:
         for name in KERNELS:

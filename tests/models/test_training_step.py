@@ -156,6 +156,11 @@ def test_checkpointing_makes_the_same_step(weights):
         torch.testing.assert_close(states[1][name], tensor, rtol=1e-4, atol=1e-5)
 
 
+def test_fused_kernels_need_a_gpu(weights):
+    with pytest.raises(UserError, match='^train.fused_kernels needs a GPU, which is not there: set it to false$'):
+        make(3, weights, **{'train:fused_kernels': True})
+
+
 def gradients_of_stage_3(weights, enabled):
     """Gradients of the first iteration, and how often some modules have run in it."""
     model = make(3, weights, **{'train:activation_checkpointing': enabled})

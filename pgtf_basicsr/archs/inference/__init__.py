@@ -7,12 +7,12 @@ from torch import nn
 
 from .. import blocks
 from ..blocks.swin3d import Swin3DBlock as PlainSwin3DBlock
+from ..counterpart import Counterpart, replace
+from ..memory_format import channels_last
 from ..ts_vqgan_arch import TSVQGAN
 from .convolution import Convolution, Decoder, Downsample, Encoder, ResidualBlock, Upsample
-from .counterpart import Counterpart, replace
 from .linear import Linear, PredictorLayer
 from .memory import release_free_memory
-from .row_tiles import channels_last
 from .streaming import stream
 from .swin3d import Swin3DBlock, Swin3DLayer
 from .temporal_fidelity_regulator import TemporalFidelityRegulator

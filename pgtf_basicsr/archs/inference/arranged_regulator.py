@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .. import blocks
 from ..blocks.frames import join_frames, per_frame, select_frames
-from .counterpart import Counterpart
+from ..counterpart import Counterpart
 
 __all__ = ['ArrangedRegulator', 'regulate_frames']
 

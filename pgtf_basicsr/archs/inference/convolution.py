@@ -8,10 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import blocks
-from .counterpart import Counterpart
+from ..counterpart import Counterpart
+from ..memory_format import channels_last
 from .linear import pointwise
 from .memory import release_free_memory
-from .row_tiles import activate, channels_last, convolve, new_feature_map, normalise, row_tiles, split_rows
+from .row_tiles import activate, convolve, new_feature_map, normalise, row_tiles, split_rows
 from .thread_pool import for_each
 from .winograd import FOUR, TWO, WinogradConvolution, convolve_upsampled, taps_first
 

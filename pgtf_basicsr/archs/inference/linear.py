@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .. import blocks
 from ..blocks.attention import attention
-from .counterpart import Counterpart
+from ..counterpart import Counterpart
 from .row_tiles import split_rows
 from .thread_pool import for_each
 

@@ -15,20 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..memory_format import channels_last
 from .memory import release_free_memory
 from .thread_pool import for_each
 
-__all__ = [
-    'activate',
-    'channels_last',
-    'convolve',
-    'new_feature_map',
-    'normalise',
-    'row_tiles',
-    'split_rows',
-    'tile_size',
-    'workspace',
-]
+__all__ = ['activate', 'convolve', 'new_feature_map', 'normalise', 'row_tiles', 'split_rows', 'tile_size', 'workspace']
 
 # Bytes of a row tile on a CPU.
 TILE_BYTES = 2**21
@@ -60,11 +51,6 @@ class Workspace(threading.local):
 
 
 workspace = Workspace()
-
-
-def channels_last(x: Tensor) -> Tensor:
-    """Return the tensor (N, C, H, W) with channels last in memory; no copy where they are."""
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 def tile_size(x: Tensor) -> int:

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from ..blocks import Decoder, Encoder
 from ..blocks.autoencoder import SwinLevel
 from ..blocks.frames import join_frames, per_frame
+from ..counterpart import Counterpart
 from ..face_parsing_arch import joined
 from ..pgtformer_arch import PGTFormer
 from ..ts_vqgan_arch import TSVQGAN
 from .arranged_regulator import regulate_frames
-from .counterpart import Counterpart
 from .graphs import GraphedFunction
 from .thread_pool import in_threads
 

@@ -7,9 +7,10 @@ from torch import Tensor
 from .. import blocks
 from ..blocks.swin3d import Swin3DBlock as PlainBlock
 from ..blocks.swin3d import shift_mask
-from .counterpart import Counterpart
+from ..counterpart import Counterpart
+from ..memory_format import channels_last
 from .linear import laid_out
-from .row_tiles import LEAST, TILES, channels_last, split_rows, tile_size
+from .row_tiles import LEAST, TILES, split_rows, tile_size
 from .thread_pool import for_each
 
 __all__ = ['Swin3DBlock', 'Swin3DLayer']

@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..memory_format import channels_last
 from .arranged_regulator import ArrangedRegulator
 from .convolution import RowConvolution, arrange_weights, without_padding
 from .linear import pointwise
-from .row_tiles import channels_last, convolve, new_feature_map, row_tiles, workspace
+from .row_tiles import convolve, new_feature_map, row_tiles, workspace
 from .thread_pool import for_each
 
 __all__ = ['TemporalFidelityRegulator']

@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .row_tiles import channels_last, new_feature_map, row_tiles, split_rows, workspace
+from ..memory_format import channels_last
+from .row_tiles import new_feature_map, row_tiles, split_rows, workspace
 from .thread_pool import for_each
 
 __all__ = ['FOUR', 'TWO', 'TWO_UPSAMPLED', 'MinimalFilter', 'WinogradConvolution', 'convolve_upsampled', 'taps_first']

@@ -4,7 +4,7 @@ from torch import nn
 
 from ... import blocks
 from ...blocks.swin3d import Swin3DBlock as PlainSwin3DBlock
-from ..counterpart import Counterpart
+from ...counterpart import Counterpart
 from .convolution import Decoder, Encoder, ResidualBlock, Upsample
 from .swin3d import Swin3DBlock, Swin3DLayer
 from .temporal_fidelity_regulator import TemporalFidelityRegulator

@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ... import blocks
-from ..counterpart import Counterpart
-from ..row_tiles import channels_last
-from .kernels import add_shortcut, normalised_silu
+from ...counterpart import Counterpart
+from ...kernels import add_shortcut, normalised_silu
+from ...memory_format import channels_last
 
 __all__ = ['Decoder', 'Encoder', 'ResidualBlock', 'Upsample']
 

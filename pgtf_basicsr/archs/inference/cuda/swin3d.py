@@ -7,8 +7,8 @@ from torch import Tensor
 from ... import blocks
 from ...blocks.swin3d import Swin3DBlock as PlainBlock
 from ...blocks.swin3d import shift_mask
-from ..counterpart import Counterpart
-from ..row_tiles import channels_last
+from ...counterpart import Counterpart
+from ...memory_format import channels_last
 
 __all__ = ['Swin3DBlock', 'Swin3DLayer']
 

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...blocks.frames import join_frames, select_frames
+from ...memory_format import channels_last
 from ..arranged_regulator import ArrangedRegulator
-from ..row_tiles import channels_last
 
 __all__ = ['TemporalFidelityRegulator']
 

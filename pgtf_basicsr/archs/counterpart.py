@@ -1,4 +1,4 @@
-"""The one way in which layers of a trained network are replaced for inference."""
+"""The one way in which layers of a network are replaced by faster ones, for inference or for training."""
 
 from collections.abc import Mapping
 from typing import cast
