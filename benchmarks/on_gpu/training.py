@@ -40,33 +40,32 @@ def measure(run, limit):
 def measure_stage(run, stage, vgg16, limit):
     """Measure the cases of a stage by one model, whose layers are replaced on the way."""
     model = make_model(f'stage{stage}', 'bf16', False, vgg16, num_gpu=int(run.device.type == 'cuda'))
-    work = None
-    # Nothing but a GPU runs the kernels.
+    # At batch 1 and without checkpointing: a recomputed activation is not counted.
+    work = counted(iterations(run, model, batch=1))
+    # Only a GPU runs the kernels.
     for fused, part in limit.shared({False: 1, True: 1} if run.device.type == 'cuda' else {False: 1}):
         if fused:
             from pgtf_basicsr.archs.training import for_training
 
             for_training(model.net_g)
         for case in (*CASES, *(MORE_OF_STAGE_3 if stage == 3 else ())):
-            work = measure_case(run, model, stage, fused, case, work, part)
+            measure_case(run, model, work, part, case, dict(stage=stage, fused=fused))
 
 
-def measure_case(run, model, stage, fused, case, work, limit):
-    """Measure one case; returns the work of a clip, FLOP."""
+def measure_case(run, model, work, limit, case, labels):
+    """Measure one case; a clip takes ``work``, FLOP."""
     precision, batch, checkpointing = case
-    labels = dict(stage=stage, precision=precision, batch=batch, checkpointing=checkpointing, fused=fused)
+    labels = dict(labels, precision=precision, batch=batch, checkpointing=checkpointing)
     if precision not in run.precisions:
-        return work
+        return
     if limit.over:
         run.results.skip('training', ', '.join(f'{name} {value}' for name, value in labels.items()))
-        return work
+        return
     with run.attempt('training', **labels), arithmetic(precision):
         model.set_precision('bf16' if precision == 'bf16' else 'fp32')
         model.net_g.set_activation_checkpointing(checkpointing)
         release(run.device)
         step = iterations(run, model, batch)
-        # The first case is the one that says what a clip takes: a recomputed activation is not counted.
-        work = work or counted(step) / batch
         for _ in range(WARM_UP):
             step()
         release(run.device)
@@ -86,7 +85,6 @@ def measure_case(run, model, stage, fused, case, work, limit):
                 'memory, GiB': peak_allocated(run.device),
             },
         )
-    return work
 
 
 def iterations(run, model, batch):

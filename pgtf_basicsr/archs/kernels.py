@@ -8,16 +8,17 @@ twice. All sums are in fp32 and in a fixed order: gradients of the same input ha
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from .memory_format import channels_last
 
-__all__ = ['Normalised', 'add_shortcut', 'normalised_silu', 'normalised_silu_backward', 'normalised_silu_forward']
+__all__ = ['add_shortcut', 'normalised_silu']
 
 # Values that a program of the GPU handles at a time.
 BLOCK = 4096
@@ -42,6 +43,8 @@ class Normalised(NamedTuple):
 def normalised_silu(x: Tensor, norm: nn.GroupNorm, bias: Tensor | None = None) -> Tensor:
     """Compute SiLU(norm(x + bias)); statistics are in fp32, about the first value of each channel.
 
+    Without a bias, gradients of first order can be taken.
+
     Args:
         x (Tensor): (N, C, H, W).
         norm (nn.GroupNorm): Of C channels, with weight and bias.
@@ -50,7 +53,25 @@ def normalised_silu(x: Tensor, norm: nn.GroupNorm, bias: Tensor | None = None) -
     Returns:
         Tensor: (N, C, H, W), channels-last, of the type of ``x``.
     """
-    return normalised_silu_forward(channels_last(x), norm.weight, norm.bias, norm.num_groups, norm.eps, bias).out
+    arguments = channels_last(x), norm.weight, norm.bias, norm.num_groups, norm.eps
+    return NormalisedSiLU.apply(*arguments) if bias is None else normalised_silu_forward(*arguments, bias).out
+
+
+class NormalisedSiLU(torch.autograd.Function):
+    """SiLU of a group normalisation of a channels-last x; the backward pass keeps x, not the normalised values."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, summand: Tensor, groups: int, eps: float) -> Tensor:
+        out, affine, statistics = normalised_silu_forward(x, weight, summand, groups, eps)
+        ctx.save_for_backward(x, affine, statistics, weight)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, affine, statistics, weight = ctx.saved_tensors
+        of_x, of_weight, of_summand = normalised_silu_backward(channels_last(gradient), x, affine, statistics, weight)
+        return of_x, of_weight.to(weight.dtype), of_summand.to(weight.dtype), None, None
 
 
 def normalised_silu_forward(
@@ -198,6 +219,21 @@ def _sums(x, sums, positions, channels, share, offset, rows: tl.constexpr, block
 
 
 @triton.jit
+def _sums_of_group(  # type: ignore[no-untyped-def]
+    sums, frame, group, parts, channels, offset, per_group: tl.constexpr, block: tl.constexpr, parts_block: tl.constexpr
+):
+    """Add up both sums of a frame's shares; returns the channels of a group, which of them there are, and the sums."""
+    channel = group * per_group + tl.arange(0, block)
+    inside = tl.arange(0, block) < per_group
+    part = tl.arange(0, parts_block)
+    sums += (frame * parts + part[:, None]) * channels + channel[None, :]
+    mask = (part < parts)[:, None] & inside[None, :]
+    first = tl.sum(tl.load(sums, mask=mask, other=0.0), axis=0)
+    second = tl.sum(tl.load(sums + offset, mask=mask, other=0.0), axis=0)
+    return channel, inside, first, second
+
+
+@triton.jit
 def _affine(  # type: ignore[no-untyped-def]
     x,
     sums,
@@ -220,13 +256,11 @@ def _affine(  # type: ignore[no-untyped-def]
 ):
     """Make of the sums of a group a factor and a summand for each of its channels."""
     frame, group = tl.program_id(0), tl.program_id(1)
-    channel = group * per_group + tl.arange(0, block)
-    inside = tl.arange(0, block) < per_group
-    part = tl.arange(0, parts_block)
-    sums += (frame * parts + part[:, None]) * channels + channel[None, :]
-    mask = (part < parts)[:, None] & inside[None, :]
-    total = tl.sum(tl.load(sums, mask=mask, other=0.0), axis=0) / positions
-    square = tl.sum(tl.load(sums + sums_offset, mask=mask, other=0.0), axis=0) / positions
+    channel, inside, total, square = _sums_of_group(
+        sums, frame, group, parts, channels, sums_offset, per_group, block, parts_block
+    )
+    total /= positions
+    square /= positions
     first = tl.load(x + frame.to(tl.int64) * positions * channels + channel, mask=inside, other=0.0).to(tl.float32)
     shift = tl.zeros([block], tl.float32)
     if has_bias:
@@ -235,10 +269,11 @@ def _affine(  # type: ignore[no-untyped-def]
     mean = tl.sum(tl.where(inside, means, 0.0), axis=0) / per_group
     away = means - mean
     variance = tl.sum(tl.where(inside, square - total * total + away * away, 0.0), axis=0) / per_group
+    deviation = tl.sqrt(variance + eps)
     statistics += frame * tl.num_programs(1) + group
     tl.store(statistics, mean)
-    tl.store(statistics + statistics_offset, 1 / tl.sqrt(variance + eps))
-    factor = tl.load(weight + channel, mask=inside, other=0.0).to(tl.float32) / tl.sqrt(variance + eps)
+    tl.store(statistics + statistics_offset, 1 / deviation)
+    factor = tl.load(weight + channel, mask=inside, other=0.0).to(tl.float32) / deviation
     constant = tl.load(summand + channel, mask=inside, other=0.0).to(tl.float32) + factor * (shift - mean)
     affine += frame * channels + channel
     tl.store(affine, factor, mask=inside)
@@ -258,6 +293,22 @@ def _silu(x, affine, out, positions, channels, offset, rows: tl.constexpr, block
     mask = (position < positions)[:, None] & inside[None, :]
     value = tl.load(x + where, mask=mask, other=0.0).to(tl.float32) * factor[None, :] + summand[None, :]
     tl.store(out + where, (value * tl.sigmoid(value)).to(out.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def _normalised_gradient(  # type: ignore[no-untyped-def]
+    x, gradient, mask, affine, statistics, inside, affine_offset, statistics_offset
+):
+    """Return n and dz at some positions; pointers to values are two-dimensional, to what channels have one."""
+    factor = tl.load(affine, mask=inside, other=0.0)[None, :]
+    summand = tl.load(affine + affine_offset, mask=inside, other=0.0)[None, :]
+    mean = tl.load(statistics, mask=inside, other=0.0)[None, :]
+    scale = tl.load(statistics + statistics_offset, mask=inside, other=0.0)[None, :]
+    value = tl.load(x, mask=mask, other=0.0).to(tl.float32)
+    z = value * factor + summand
+    gate = tl.sigmoid(z)
+    dz = tl.load(gradient, mask=mask, other=0.0).to(tl.float32) * gate * (1 + z * (1 - gate))
+    return (value - mean) * scale, dz
 
 
 @triton.jit
@@ -283,24 +334,18 @@ def _gradient_sums(  # type: ignore[no-untyped-def]
     channel = tl.arange(0, block)
     inside = channel < channels
     affine += frame * channels + channel
-    factor = tl.load(affine, mask=inside, other=0.0)
-    summand = tl.load(affine + affine_offset, mask=inside, other=0.0)
     statistics += frame * groups + channel // per_group
-    mean = tl.load(statistics, mask=inside, other=0.0)
-    scale = tl.load(statistics + statistics_offset, mask=inside, other=0.0)
     total = tl.zeros([block], tl.float32)
     product = tl.zeros([block], tl.float32)
     for start in range(0, share, rows):
         position = part * share + start + tl.arange(0, rows)
         mask = (position < positions)[:, None] & inside[None, :]
         where = (frame.to(tl.int64) * positions + position[:, None]) * channels + channel[None, :]
-        value = tl.load(x + where, mask=mask, other=0.0).to(tl.float32)
-        z = value * factor[None, :] + summand[None, :]
-        gate = tl.sigmoid(z)
-        dz = tl.load(gradient + where, mask=mask, other=0.0).to(tl.float32)
-        dz *= gate * (1 + z * (1 - gate))
+        normalised, dz = _normalised_gradient(
+            x + where, gradient + where, mask, affine, statistics, inside, affine_offset, statistics_offset
+        )
         total += tl.sum(dz, axis=0)
-        product += tl.sum(dz * (value - mean[None, :]) * scale[None, :], axis=0)
+        product += tl.sum(dz * normalised, axis=0)
     sums += (frame * parts + part) * channels + channel
     tl.store(sums, total, mask=inside)
     tl.store(sums + sums_offset, product, mask=inside)
@@ -325,13 +370,9 @@ def _gradient_means(  # type: ignore[no-untyped-def]
 ):
     """Make of the sums of a group those of each channel, and the means of weight * dz and weight * dz * n."""
     frame, group = tl.program_id(0), tl.program_id(1)
-    channel = group * per_group + tl.arange(0, block)
-    inside = tl.arange(0, block) < per_group
-    part = tl.arange(0, parts_block)
-    sums += (frame * parts + part[:, None]) * channels + channel[None, :]
-    mask = (part < parts)[:, None] & inside[None, :]
-    total = tl.sum(tl.load(sums, mask=mask, other=0.0), axis=0)
-    product = tl.sum(tl.load(sums + sums_offset, mask=mask, other=0.0), axis=0)
+    channel, inside, total, product = _sums_of_group(
+        sums, frame, group, parts, channels, sums_offset, per_group, block, parts_block
+    )
     totals += frame * channels + channel
     tl.store(totals, total, mask=inside)
     tl.store(totals + totals_offset, product, mask=inside)
@@ -364,21 +405,17 @@ def _input_gradient(  # type: ignore[no-untyped-def]
     channel = tl.arange(0, block)
     inside = channel < channels
     affine += frame * channels + channel
-    factor = tl.load(affine, mask=inside, other=0.0)
-    summand = tl.load(affine + affine_offset, mask=inside, other=0.0)
     group = frame * groups + channel // per_group
-    mean = tl.load(statistics + group, mask=inside, other=0.0)
-    scale = tl.load(statistics + statistics_offset + group, mask=inside, other=0.0)
+    statistics += group
     mean_dz = tl.load(means + group, mask=inside, other=0.0)
     mean_product = tl.load(means + statistics_offset + group, mask=inside, other=0.0)
     where = (frame.to(tl.int64) * positions + position[:, None]) * channels + channel[None, :]
     mask = (position < positions)[:, None] & inside[None, :]
-    value = tl.load(x + where, mask=mask, other=0.0).to(tl.float32)
-    z = value * factor[None, :] + summand[None, :]
-    gate = tl.sigmoid(z)
-    dz = tl.load(gradient + where, mask=mask, other=0.0).to(tl.float32)
-    dz *= gate * (1 + z * (1 - gate))
-    normalised = (value - mean[None, :]) * scale[None, :]
+    normalised, dz = _normalised_gradient(
+        x + where, gradient + where, mask, affine, statistics, inside, affine_offset, statistics_offset
+    )
+    factor = tl.load(affine, mask=inside, other=0.0)
+    scale = tl.load(statistics + statistics_offset, mask=inside, other=0.0)
     result = factor[None, :] * dz - scale[None, :] * (mean_dz[None, :] + normalised * mean_product[None, :])
     tl.store(out + where, result.to(out.dtype.element_ty), mask=mask)
 

@@ -31,7 +31,7 @@ class VideoFaceTraining(TrainableTraining):
 
     activation_checkpointing: bool = Field(False, description='compute activations twice to save memory')
     fused_kernels: bool = Field(
-        False, description='normalise and activate in one kernel, channels-last, in network_g; needs a GPU and Triton'
+        False, description='GroupNorm and SiLU of network_g by Triton kernels, channels-last; needs a GPU and Triton'
     )
     optim_d: Optimizer | None = Field(None, description='optimizer of network_d; needed with gan_opt')
     pixel_opt: Loss | None = Field(None, description='pixel loss')

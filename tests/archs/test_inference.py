@@ -302,11 +302,10 @@ def test_a_fast_autoencoder_reconstructs_the_same():
     exact = copy.deepcopy(net).double().decode_codes(codes)
     fast_recon, fast_loss, fast_codes = for_inference(net)(clip)
     assert torch.equal(codes, fast_codes)
-    # Root mean squares: the largest of 27,648 errors, 1e-5 or 2e-5, depends on the processor's convolutions, and the
-    # plain network's too, 0.9e-6 with AVX-512 and 1.03e-6 with AVX2.
+    # Root mean squares: the largest of 27,648 errors, 1e-5 or 2e-5, depends on the processor's convolutions. The plain
+    # network's own is 0.9e-6 with AVX-512 and 1.03e-6 with AVX2.
     error, plain_error = ((x - exact).square().mean().sqrt() for x in (fast_recon, recon))
-    assert error < 3 * plain_error
-    assert plain_error < 2e-6
+    assert error < min(3 * plain_error, 3e-6) and plain_error < 2e-6
     torch.testing.assert_close(fast_loss, loss)
 
 

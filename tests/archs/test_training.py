@@ -9,9 +9,12 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from pgtf_basicsr.archs import TSVQGAN
 from pgtf_basicsr.archs.blocks import ResidualBlock, Swin3DLayer
+from pgtf_basicsr.archs.memory_format import channels_last
 
+kernels = pytest.importorskip('pgtf_basicsr.archs.kernels')
 training = pytest.importorskip('pgtf_basicsr.archs.training')
 
+EPS = 1e-6
 MODULES = {
     'residual block': (lambda: ResidualBlock(32, 64), (3, 32, 9, 7)),
     'residual block of equal channels': (lambda: ResidualBlock(32, 32), (2, 32, 7, 9)),
@@ -25,20 +28,19 @@ def gradients(function, inputs, weights):
     return [out, *torch.autograd.grad((out * weights.to(out.dtype)).sum(), inputs)]
 
 
-# One channel a group, a number that is no power of two, one that is larger than a block of one position, one position.
+# Two channels a group, three, seventeen; one position; one channel a group, and positions of several programs.
 @pytest.mark.parametrize('shape', [(2, 64, 9, 7), (1, 96, 33, 5), (3, 544, 4, 4), (1, 64, 1, 1), (2, 32, 80, 70)])
 @pytest.mark.parametrize('mean', [0, 30])
 def test_gradients_of_a_normalisation(shape, mean):
     torch.manual_seed(0)
-    norm = torch.nn.GroupNorm(32, shape[1], eps=1e-6)
     inputs = [torch.randn(shape) + mean, torch.randn(shape[1]), torch.randn(shape[1])]
     inputs = [x.requires_grad_() for x in inputs]
     exact = [x.detach().double().requires_grad_() for x in inputs]
     weights = torch.randn(shape)
-    expected = gradients(lambda x, w, b: F.silu(F.group_norm(x, 32, w, b, norm.eps)), exact, weights.double())
+    expected = gradients(lambda x, w, b: F.silu(F.group_norm(x, 32, w, b, EPS)), exact, weights.double())
     # As accurate as torch's own of contiguous fp32 feature maps, or as rounding of the input's mean allows.
-    plain = gradients(lambda x, w, b: F.silu(F.group_norm(x, 32, w, b, norm.eps)), inputs, weights)
-    fused = gradients(lambda x, w, b: training.NormalisedSiLU.apply(x, w, b, 32, norm.eps), inputs, weights)
+    plain = gradients(lambda x, w, b: F.silu(F.group_norm(x, 32, w, b, EPS)), inputs, weights)
+    fused = gradients(lambda x, w, b: kernels.NormalisedSiLU.apply(channels_last(x), w, b, 32, EPS), inputs, weights)
     for value, plain_value, exact_value in zip(fused, plain, expected):
         assert value.shape == exact_value.shape and value.dtype == torch.float32
         error, plain_error = ((x - exact_value).abs().max() for x in (value, plain_value))
@@ -47,13 +49,13 @@ def test_gradients_of_a_normalisation(shape, mean):
 
 # Triton's interpreter cuts bf16 off instead of rounding it.
 @pytest.mark.parametrize('dtype, steps', [(torch.bfloat16, 1), (torch.float16, 0.51)])
-def test_half_precision_is_rounded_once(dtype, steps):
-    """Input, result and their gradients are in half precision, all between in fp32."""
+def test_bf16_and_fp16_are_rounded_once(dtype, steps):
+    """Input, result and their gradients are in bf16 or fp16, all between in fp32."""
     torch.manual_seed(0)
-    norm = torch.nn.GroupNorm(32, 64, eps=1e-6)
+    norm = torch.nn.GroupNorm(32, 64, eps=EPS)
     torch.nn.init.normal_(norm.weight)
     x, weights = torch.randn(2, 64, 9, 7).to(dtype).requires_grad_(), torch.randn(2, 64, 9, 7).to(dtype)
-    out, of_x = gradients(lambda x: training.normalised_silu(x, norm), [x], weights)
+    out, of_x = gradients(lambda x: kernels.normalised_silu(x, norm), [x], weights)
     exact = x.detach().double().requires_grad_()
     expected = gradients(lambda x: F.silu(copy.deepcopy(norm).double()(x)), [exact], weights.double())
     assert out.dtype == of_x.dtype == dtype

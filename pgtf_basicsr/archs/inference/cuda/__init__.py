@@ -9,7 +9,7 @@ from .convolution import Decoder, Encoder, ResidualBlock, Upsample
 from .swin3d import Swin3DBlock, Swin3DLayer
 from .temporal_fidelity_regulator import TemporalFidelityRegulator
 
-__all__ = ['COUNTERPARTS', 'Swin3DBlock', 'Swin3DLayer', 'Upsample']
+__all__ = ['COUNTERPARTS', 'Decoder', 'Encoder', 'Swin3DBlock', 'Swin3DLayer', 'Upsample']
 
 COUNTERPARTS: dict[type[nn.Module], type[Counterpart]] = {
     blocks.ResidualBlock: ResidualBlock,
