@@ -341,9 +341,21 @@ class TrainableModel(ValidatedModel):
             nets['net_d'] = {'params': self.net_d}
         return {
             label: {
-                **{key: cpu_state_dict(self.get_bare_model(net)) for key, net in versions.items()},
+                **self.state_dicts(versions),
                 'network': plain(self.opt[label.replace('net_', 'network_')]),
                 'checkpoint': self.origin(iteration),
             }
             for label, versions in nets.items()
         }
+
+    def state_dicts(self, versions: dict[str, Any]) -> dict[str, dict[str, torch.Tensor]]:
+        """Return state dicts of versions of a network; tensors that are equal are the same: they are written once.
+
+        What does not learn in a stage, such as decoder and face parsing, is half of a file otherwise.
+        """
+        first, *others = states = {key: cpu_state_dict(self.get_bare_model(net)) for key, net in versions.items()}
+        for key in others:
+            for name, tensor in states[key].items():
+                if torch.equal(tensor, states[first][name]):
+                    states[key][name] = states[first][name]
+        return states

@@ -1,6 +1,7 @@
 """Attention against the formula in fp64."""
 
 import math
+import sys
 
 import pytest
 import torch
@@ -32,9 +33,12 @@ def test_attention_is_the_formula(windows, tokens, dtype):
 
 
 @pytest.mark.parametrize('windows', [1, 40])
-@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    'dtype, matrix_units', [(torch.float32, False), (torch.bfloat16, False), (torch.bfloat16, True)]
+)
 @torch.no_grad()
-def test_bias_is_added_to_scores(windows, dtype):
+def test_bias_is_added_to_scores(windows, dtype, matrix_units, monkeypatch):
+    monkeypatch.setattr(sys.modules[attention.__module__], 'BF16_MATRIX_UNITS', matrix_units)
     query, key, value = draw(40, 48, dtype)
     bias = torch.randn(windows, 4, 48, 48).to(dtype)
     # A mask as of shifted windows.

@@ -1,6 +1,7 @@
 """Networks arranged for inference against the same networks in fp64."""
 
 import copy
+import functools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,6 +14,7 @@ from pgtf_basicsr.archs.blocks.swin3d import Swin3DBlock
 from pgtf_basicsr.archs.counterpart import replace
 from pgtf_basicsr.archs.inference import COUNTERPARTS, convolution, for_inference, row_tiles, stream
 from pgtf_basicsr.archs.inference.arranged_regulator import regulate_frames
+from pgtf_basicsr.archs.inference.convolution import DirectConvolution
 from pgtf_basicsr.archs.inference.winograd import FOUR, TWO, TWO_UPSAMPLED, WinogradConvolution, convolve_upsampled
 from pgtf_basicsr.archs.memory_format import channels_last
 from pgtf_basicsr.restoration.streaming import restore_frames
@@ -143,6 +145,32 @@ def test_convolutions_in_tiles_are_as_exact_as_plain_ones(minimal_filter, size):
         assert size_of(tiled - exact) <= factor * size_of(plain - exact)
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
+@torch.no_grad()
+def test_a_direct_convolution_is_a_plain_one(dtype):
+    torch.manual_seed(0)
+    conv, x = torch.nn.Conv2d(32, 48, 3).to(dtype), channels_last(torch.randn(2, 32, 18, 11).to(dtype))
+    exact = copy.deepcopy(conv).double()(x.double())
+    tolerance = 1e-5 if dtype == torch.float32 else 4 * torch.finfo(dtype).eps
+    out = convolved(DirectConvolution(conv), x, 48)
+    torch.testing.assert_close(out.double(), exact, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    'dtype, matrix_units, expected',
+    [
+        (torch.float32, False, WinogradConvolution),
+        (torch.float32, True, WinogradConvolution),
+        (torch.bfloat16, False, WinogradConvolution),
+        (torch.bfloat16, True, DirectConvolution),
+    ],
+)
+def test_units_for_matrices_convolve_directly(dtype, matrix_units, expected, monkeypatch):
+    monkeypatch.setattr(convolution, 'BF16_MATRIX_UNITS', matrix_units)
+    conv = torch.nn.Conv2d(128, 128, 3, padding=1).to(dtype).requires_grad_(False)
+    assert type(convolution.without_padding(conv, torch.zeros(1, 128, 8, 8, dtype=dtype))) is expected
+
+
 @pytest.mark.parametrize('size', [(1, 8), (2, 7), (9, 4), (8, 6), (22, 10)])
 @torch.no_grad()
 def test_upsampling_in_tiles_is_as_exact_as_a_plain_one(size, tile):
@@ -228,6 +256,16 @@ def test_statistics_of_large_feature_maps_are_exact():
     assert (x.double() * factor + summand - exact).abs().max() < 2e-5
 
 
+@functools.cache
+@torch.no_grad()
+def plain_and_exact(fidelity, adain):
+    """A network, a clip, and what the network makes of it in fp32 and in fp64."""
+    torch.manual_seed(0)
+    net = with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16), adain=adain))
+    clip = torch.rand(2, 3, 3, 48, 64)
+    return net, clip, net(clip, fidelity), copy.deepcopy(net).double()(clip.double(), fidelity)
+
+
 @pytest.mark.parametrize('four, factor', [(False, 2), (True, 3)])
 @pytest.mark.parametrize('fidelity, adain', [(1.0, True), (0.5, False), (0.0, True)])
 @torch.no_grad()
@@ -235,10 +273,7 @@ def test_a_network_is_as_exact_as_before(tile, monkeypatch, fidelity, adain, fou
     """No farther from fp64 than twice what the plain network is; than three times where F(4x4, 3x3) is used."""
     if four:
         monkeypatch.setattr(convolution, 'LEAST_FOR_FOUR', 0)
-    torch.manual_seed(0)
-    net = with_effect(PGTFormer(**SMALL, **PREDICTOR, tfr_levels=(32, 16), adain=adain))
-    clip = torch.rand(2, 3, 3, 48, 64)
-    exact, plain = copy.deepcopy(net).double()(clip.double(), fidelity), net(clip, fidelity)
+    net, clip, plain, exact = plain_and_exact(fidelity, adain)
     fast = for_inference(copy.deepcopy(net))(clip, fidelity)
     # Where the plain network happens to be near, rounding of a few steps of the largest value is allowed.
     bound = factor * (plain - exact).abs().max() + 8 * torch.finfo(torch.float32).eps * exact.abs().max()

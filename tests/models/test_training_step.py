@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import pgtf_basicsr  # noqa: F401
+from pgtf_basicsr.checkpoints import write_checkpoint
 from pgtf_basicsr.errors import UserError
 
 from ..helpers.synchronisation import recorded_waits
@@ -228,10 +229,30 @@ def test_what_is_frozen_takes_no_part_in_the_backward_pass(weights, checkpointin
     assert all(p.grad is not None for p in model.net_g.predictor.parameters())
 
 
+def test_what_does_not_learn_is_written_once(weights, tmp_path):
+    """It is the same in params and params_ema."""
+    model = make(3, weights)
+    moved(model)
+    write_checkpoint(tmp_path / 'net_g.pth', model.network_files(2)['net_g'])
+    read = torch.load(tmp_path / 'net_g.pth', weights_only=True)
+    for key, net in (('params', model.net_g), ('params_ema', model.net_g_ema)):
+        state = net.state_dict()
+        assert read[key].keys() == state.keys() and all(torch.equal(read[key][name], state[name]) for name in state)
+    tensors = model.net_g.state_dict().values()
+    learning = [parameter for parameter in model.net_g.parameters() if parameter.requires_grad]
+    once = sum(x.nbytes for x in (*tensors, *learning))
+    assert once < (tmp_path / 'net_g.pth').stat().st_size < 1.02 * once < 1.2 * sum(x.nbytes for x in tensors)
+
+
 @pytest.mark.parametrize(
-    'changes', [{}, {'train:activation_checkpointing': True, 'train:precision': 'bf16'}, {'train:accumulate_iters': 2}]
+    'changes, scaling',
+    [
+        ({}, False),
+        ({}, True),
+        ({'train:activation_checkpointing': True, 'train:precision': 'bf16'}, False),
+        ({'train:accumulate_iters': 2}, True),
+    ],
 )
-@pytest.mark.parametrize('scaling', [False, True])
 @pytest.mark.parametrize('stage', [1, 2, 3, 4])
 def test_an_iteration_does_not_wait_for_the_gpu(weights, stage, changes, scaling):
     """It reads nothing but flags of the iteration before, of which the copy is on the host by then."""

@@ -71,4 +71,6 @@ def wait_for_saving(command, experiment, passed):
         seen.update(glob.glob(f'{glob.escape(str(experiment))}/*/.*.partial-{process.pid}*'))
         if len(seen) > passed:
             return True
+        # A file takes tens of milliseconds; looking all the time would take a core.
+        time.sleep(0.001)
     return False

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from .. import blocks
 from ..counterpart import Counterpart
 from ..memory_format import channels_last
-from .linear import pointwise
+from ..processor import BF16_MATRIX_UNITS
+from .linear import pointwise, suits_onednn
 from .memory import release_free_memory
 from .row_tiles import activate, convolve, new_feature_map, normalise, row_tiles, split_rows
 from .thread_pool import for_each
@@ -19,6 +20,7 @@ from .winograd import FOUR, TWO, WinogradConvolution, convolve_upsampled, taps_f
 __all__ = [
     'Convolution',
     'Decoder',
+    'DirectConvolution',
     'Downsample',
     'Encoder',
     'ResidualBlock',
@@ -163,24 +165,50 @@ def last_convolution(norm: nn.GroupNorm, conv: nn.Conv2d, x: Tensor) -> Tensor:
 def without_padding(conv: nn.Conv2d, x: Tensor) -> RowConvolution:
     """Return a 3x3 convolution without padding, for tiles of feature maps of the size of x, (N, ., H, W)."""
 
-    def convolution(values: Tensor, out: Tensor) -> None:
-        out.copy_(F.conv2d(values, conv.weight, conv.bias))
-
-    if not suits_winograd(conv):
-        return convolution
     height, width = x.shape[2:]
+    if not suits_winograd(conv) or height % 2 or width % 2:
+        return DirectConvolution(conv)
     if x.dtype == torch.float32 and height % 4 == width % 4 == 0 and height * width >= LEAST_FOR_FOUR:
         return WinogradConvolution(conv, FOUR)
-    return WinogradConvolution(conv, TWO) if height % 2 == width % 2 == 0 else convolution
+    return WinogradConvolution(conv, TWO)
+
+
+class DirectConvolution:
+    """Convolve 3x3 without padding; oneDNN lays the weights out for the processor once for all tiles.
+
+    Args:
+        conv (nn.Conv2d): 3x3, with weights (K, C, 3, 3).
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        self.weight, self.bias = conv.weight, conv.bias
+        self.by_onednn = suits_onednn(conv.weight)
+        if self.by_onednn:
+            self.weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight)
+
+    def __call__(self, x: Tensor, out: Tensor) -> None:
+        """(N, C, H + 2, W + 2) to ``out`` (N, K, H, W)."""
+        if self.by_onednn:
+            no, one = (0, 0), (1, 1)
+            out.copy_(
+                torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, no, one, one, 1, 'none', [], '')
+            )
+        else:
+            out.copy_(F.conv2d(x, self.weight, self.bias))
 
 
 def suits_winograd(conv: nn.Conv2d) -> bool:
-    """Tell whether Winograd's algorithm makes a convolution faster. Libraries of GPUs choose for themselves."""
+    """Tell whether Winograd's algorithm makes a convolution faster.
+
+    Where a processor has units for matrices a direct one takes less time than bringing tiles into another basis.
+    Libraries of GPUs choose for themselves.
+    """
     return (
         conv.kernel_size == (3, 3)
         and conv.stride == (1, 1)
         and conv.weight.device.type == 'cpu'
         and conv.weight.dtype in WINOGRAD_CHANNELS
+        and not (BF16_MATRIX_UNITS and conv.weight.dtype == torch.bfloat16)
         and min(conv.in_channels, conv.out_channels) >= WINOGRAD_CHANNELS[conv.weight.dtype]
     )
 

@@ -202,9 +202,14 @@ def _moments(x: Tensor) -> list[Tensor]:
 
 
 def activate(rows: Tensor, factor: Tensor, summand: Tensor, target: Tensor) -> None:
-    """Write SiLU(factor * rows + summand) into ``target``, computed in fp32."""
+    """Write SiLU(factor * rows + summand) into ``target``; in bf16 and fp16 each step is rounded once."""
     if target.dtype == torch.float32:
         torch.addcmul(summand, rows, factor, out=target)
         F.silu(target, inplace=True)
-    else:
-        target.copy_(F.silu(torch.addcmul(summand, rows.float(), factor), inplace=True))
+        return
+    # A batch normalisation computes in fp32 without a copy in it.
+    mean = torch.zeros(rows.shape[1], device=rows.device)
+    variance = torch.ones_like(mean)
+    for i, (weight, bias) in enumerate(zip(factor, summand)):
+        affine = F.batch_norm(rows[i : i + 1], mean, variance, weight.flatten(), bias.flatten(), eps=0.0)
+        torch.ops.aten.silu.out(affine, out=target[i : i + 1])
