@@ -152,7 +152,7 @@ def test_a_direct_convolution_is_a_plain_one(dtype):
     conv, x = torch.nn.Conv2d(32, 48, 3).to(dtype), channels_last(torch.randn(2, 32, 18, 11).to(dtype))
     exact = copy.deepcopy(conv).double()(x.double())
     tolerance = 1e-5 if dtype == torch.float32 else 4 * torch.finfo(dtype).eps
-    out = convolved(DirectConvolution(conv), x, 48)
+    out = convolved(DirectConvolution(conv, 16, 9), x, 48)
     torch.testing.assert_close(out.double(), exact, rtol=tolerance, atol=tolerance)
 
 

@@ -167,7 +167,7 @@ def without_padding(conv: nn.Conv2d, x: Tensor) -> RowConvolution:
 
     height, width = x.shape[2:]
     if not suits_winograd(conv) or height % 2 or width % 2:
-        return DirectConvolution(conv)
+        return DirectConvolution(conv, height, width)
     if x.dtype == torch.float32 and height % 4 == width % 4 == 0 and height * width >= LEAST_FOR_FOUR:
         return WinogradConvolution(conv, FOUR)
     return WinogradConvolution(conv, TWO)
@@ -178,13 +178,15 @@ class DirectConvolution:
 
     Args:
         conv (nn.Conv2d): 3x3, with weights (K, C, 3, 3).
+        height, width (int): Of the feature map that tiles are of: the best layout depends on it.
     """
 
-    def __init__(self, conv: nn.Conv2d) -> None:
+    def __init__(self, conv: nn.Conv2d, height: int, width: int) -> None:
         self.weight, self.bias = conv.weight, conv.bias
         self.by_onednn = suits_onednn(conv.weight)
         if self.by_onednn:
-            self.weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight)
+            size = (1, conv.in_channels, height + 2, width + 2)
+            self.weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight, input_size=size)
 
     def __call__(self, x: Tensor, out: Tensor) -> None:
         """(N, C, H + 2, W + 2) to ``out`` (N, K, H, W)."""
