@@ -2,8 +2,16 @@
 
 import torch
 
-__all__ = ['BF16_MATRIX_UNITS']
+__all__ = ['has_matrix_units']
 
-# Units that multiply matrices in bf16, Intel's AMX, as torch 2.6 and later tell. With them oneDNN's convolutions and
-# attention are several times as fast as with vectors, while all that moves or transforms values is as fast as before.
-BF16_MATRIX_UNITS: bool = getattr(torch.cpu, '_is_amx_tile_supported', bool)()
+# Intel's AMX, as torch 2.6 and later tell.
+AMX: bool = getattr(torch.cpu, '_is_amx_tile_supported', bool)()
+
+
+def has_matrix_units(dtype: torch.dtype) -> bool:
+    """Tell whether the processor has matrix units for a type: bf16 alone, by Intel's AMX.
+
+    With them oneDNN's convolutions and attention are several times as fast as with vectors, while all that moves or
+    transforms values is as fast as before.
+    """
+    return AMX and dtype == torch.bfloat16

@@ -349,13 +349,11 @@ class TrainableModel(ValidatedModel):
         }
 
     def state_dicts(self, versions: dict[str, Any]) -> dict[str, dict[str, torch.Tensor]]:
-        """Return state dicts of versions of a network; tensors that are equal are the same: they are written once.
+        """Return state dicts of versions of a network; a tensor of params_ema that equals that of params is the same.
 
-        What does not learn in a stage, such as decoder and face parsing, is half of a file otherwise.
+        So what a stage does not train is written once.
         """
-        first, *others = states = {key: cpu_state_dict(self.get_bare_model(net)) for key, net in versions.items()}
-        for key in others:
-            for name, tensor in states[key].items():
-                if torch.equal(tensor, states[first][name]):
-                    states[key][name] = states[first][name]
+        states = {key: cpu_state_dict(self.get_bare_model(net)) for key, net in versions.items()}
+        params, averages = states['params'], states.get('params_ema', {})
+        averages.update({name: params[name] for name, tensor in averages.items() if torch.equal(tensor, params[name])})
         return states

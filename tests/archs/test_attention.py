@@ -1,11 +1,11 @@
 """Attention against the formula in fp64."""
 
 import math
-import sys
 
 import pytest
 import torch
 
+from pgtf_basicsr.archs import processor
 from pgtf_basicsr.archs.blocks.attention import attention
 
 
@@ -38,7 +38,7 @@ def test_attention_is_the_formula(windows, tokens, dtype):
 )
 @torch.no_grad()
 def test_bias_is_added_to_scores(windows, dtype, matrix_units, monkeypatch):
-    monkeypatch.setattr(sys.modules[attention.__module__], 'BF16_MATRIX_UNITS', matrix_units)
+    monkeypatch.setattr(processor, 'AMX', matrix_units)
     query, key, value = draw(40, 48, dtype)
     bias = torch.randn(windows, 4, 48, 48).to(dtype)
     # A mask as of shifted windows.

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from pgtf_basicsr.archs import TSVQGAN, PGTFormer
+from pgtf_basicsr.archs import TSVQGAN, PGTFormer, processor
 from pgtf_basicsr.archs.blocks import Downsample, ResidualBlock, Swin3DLayer, TemporalFidelityRegulator, Upsample
 from pgtf_basicsr.archs.blocks.swin3d import Swin3DBlock
 from pgtf_basicsr.archs.counterpart import replace
@@ -165,8 +165,8 @@ def test_a_direct_convolution_is_a_plain_one(dtype):
         (torch.bfloat16, True, DirectConvolution),
     ],
 )
-def test_units_for_matrices_convolve_directly(dtype, matrix_units, expected, monkeypatch):
-    monkeypatch.setattr(convolution, 'BF16_MATRIX_UNITS', matrix_units)
+def test_matrix_units_convolve_directly(dtype, matrix_units, expected, monkeypatch):
+    monkeypatch.setattr(processor, 'AMX', matrix_units)
     conv = torch.nn.Conv2d(128, 128, 3, padding=1).to(dtype).requires_grad_(False)
     assert type(convolution.without_padding(conv, torch.zeros(1, 128, 8, 8, dtype=dtype))) is expected
 

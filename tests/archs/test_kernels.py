@@ -26,7 +26,7 @@ CONSTANTS = {
 }
 TYPES = dict.fromkeys(['sums', 'affine', 'statistics', 'weight', 'summand', 'bias', 'means', 'totals'], '*fp32')
 TYPES['eps'] = 'fp32'
-for dtype in ('bf16', 'fp32'):
+for dtype in ('bf16', 'fp16', 'fp32'):
     types = dict(TYPES, **dict.fromkeys(['x', 'out', 'gradient', 'shortcut'], '*' + dtype))
     for name, constants in CONSTANTS.items():
         kernel = getattr(kernels, name)

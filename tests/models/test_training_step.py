@@ -245,14 +245,9 @@ def test_what_does_not_learn_is_written_once(weights, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'changes, scaling',
-    [
-        ({}, False),
-        ({}, True),
-        ({'train:activation_checkpointing': True, 'train:precision': 'bf16'}, False),
-        ({'train:accumulate_iters': 2}, True),
-    ],
+    'changes', [{}, {'train:activation_checkpointing': True, 'train:precision': 'bf16'}, {'train:accumulate_iters': 2}]
 )
+@pytest.mark.parametrize('scaling', [False, True])
 @pytest.mark.parametrize('stage', [1, 2, 3, 4])
 def test_an_iteration_does_not_wait_for_the_gpu(weights, stage, changes, scaling):
     """It reads nothing but flags of the iteration before, of which the copy is on the host by then."""

@@ -93,5 +93,5 @@ def test_some(tmp_path):
 @pytest.mark.slow(seconds=40)
 @pytest.mark.timeout(1500)
 def test_others(tmp_path):
-    # Three frames a pass take less time, and are read otherwise.
+    # Windows side by side take less time than one for each frame.
     check(tmp_path, OTHERS, stride=3)

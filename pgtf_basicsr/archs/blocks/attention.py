@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..processor import BF16_MATRIX_UNITS
+from ..processor import has_matrix_units
 
 __all__ = ['attention']
 
@@ -19,7 +19,7 @@ def attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = N
     """Compute softmax(q k^T / sqrt(D) + bias) v.
 
     It is torch's scaled_dot_product_attention, except for bf16 and fp16 on a CPU without gradients: there its kernels
-    take about twice as long as the matrix products themselves, unless it has units for matrices.
+    take about twice as long as the matrix products themselves, unless it has matrix units.
 
     Args:
         query, key, value (Tensor): (N, heads, tokens, D).
@@ -28,8 +28,8 @@ def attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = N
     Returns:
         Tensor: (N, heads, tokens, D).
     """
-    kernels_are_slow = query.dtype in HALF_TYPES and not (BF16_MATRIX_UNITS and query.dtype == torch.bfloat16)
-    if not kernels_are_slow or query.device.type != 'cpu' or torch.is_grad_enabled():
+    kernels_are_fast = query.dtype not in HALF_TYPES or has_matrix_units(query.dtype)
+    if kernels_are_fast or query.device.type != 'cpu' or torch.is_grad_enabled():
         return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
     shape, scale = query.shape, query.shape[-1] ** -0.5
     if bias is not None:

@@ -43,7 +43,7 @@ def for_inference(net: TSVQGAN, dtype: torch.dtype = torch.float32) -> TSVQGAN:
 
     Feature maps are channels-last. On a CPU convolutions run a tile of rows at a time, together with the normalisation
     and activation before them; 3x3 convolutions take a quarter of the multiplications, in bf16 4/9 (all of them where
-    the processor has units for matrices in bf16), those after upsampling a quarter; products with weights are oneDNN's,
+    the processor has matrix units for bf16), those after upsampling a quarter; products with weights are oneDNN's,
     and streams share tiles among threads. On a GPU Triton's kernels join what lies between two convolutions, and
     streams replay CUDA graphs. Bias and mask of windows are built once. In fp32 rounding is up to three times that of
     the network before on a CPU. In bf16 and fp16 sums of normalisations, codes and logits stay in fp32.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .. import blocks
 from ..counterpart import Counterpart
 from ..memory_format import channels_last
-from ..processor import BF16_MATRIX_UNITS
+from ..processor import has_matrix_units
 from .linear import pointwise, suits_onednn
 from .memory import release_free_memory
 from .row_tiles import activate, convolve, new_feature_map, normalise, row_tiles, split_rows
@@ -191,18 +191,19 @@ class DirectConvolution:
     def __call__(self, x: Tensor, out: Tensor) -> None:
         """(N, C, H + 2, W + 2) to ``out`` (N, K, H, W)."""
         if self.by_onednn:
-            no, one = (0, 0), (1, 1)
-            out.copy_(
-                torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, no, one, one, 1, 'none', [], '')
+            padding, stride, dilation, groups = (0, 0), (1, 1), (1, 1), 1
+            values = torch.ops.mkldnn._convolution_pointwise(
+                x, self.weight, self.bias, padding, stride, dilation, groups, 'none', [], ''
             )
         else:
-            out.copy_(F.conv2d(x, self.weight, self.bias))
+            values = F.conv2d(x, self.weight, self.bias)
+        out.copy_(values)
 
 
 def suits_winograd(conv: nn.Conv2d) -> bool:
     """Tell whether Winograd's algorithm makes a convolution faster.
 
-    Where a processor has units for matrices a direct one takes less time than bringing tiles into another basis.
+    Where a processor has matrix units a direct one takes less time than bringing tiles into another basis.
     Libraries of GPUs choose for themselves.
     """
     return (
@@ -210,7 +211,7 @@ def suits_winograd(conv: nn.Conv2d) -> bool:
         and conv.stride == (1, 1)
         and conv.weight.device.type == 'cpu'
         and conv.weight.dtype in WINOGRAD_CHANNELS
-        and not (BF16_MATRIX_UNITS and conv.weight.dtype == torch.bfloat16)
+        and not has_matrix_units(conv.weight.dtype)
         and min(conv.in_channels, conv.out_channels) >= WINOGRAD_CHANNELS[conv.weight.dtype]
     )
 
