@@ -1,5 +1,8 @@
 """Multi-head attention."""
 
+import itertools
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,10 +12,8 @@ from ..processor import has_matrix_units
 __all__ = ['attention']
 
 HALF_TYPES = (torch.bfloat16, torch.float16)
-# Scores that are held at a time, to stay in a CPU's cache.
-SCORES = 2**21
-# What their rows are a multiple of: odd numbers are slower.
-ROWS = 64
+# Scores that are held at a time, at most, to stay in a CPU's cache.
+SCORES = 2**20
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -31,30 +32,36 @@ def attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = N
     kernels_are_fast = query.dtype not in HALF_TYPES or has_matrix_units(query.dtype)
     if kernels_are_fast or query.device.type != 'cpu' or torch.is_grad_enabled():
         return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-    shape, scale = query.shape, query.shape[-1] ** -0.5
-    if bias is not None:
-        bias = bias.expand(len(query), -1, -1, -1).flatten(0, 1)
     # Caches are bad at the strides of heads that lie next to each other in memory.
-    query, key, value = (x.flatten(0, 1).contiguous() for x in (query, key, value))
-    # As many heads as fit, or one and some of its queries.
-    tokens = key.shape[1]
-    heads = max(1, min(len(query), SCORES // tokens**2))
-    rows = min(tokens, max(1, SCORES // tokens // ROWS) * ROWS)
-    # Allocated once: new memory takes longer to get than to fill.
+    query, key, value = (x.contiguous() for x in (query, key, value))
     out = torch.empty_like(query)
-    scores, weights = query.new_empty(2, heads, rows, tokens)
-    for first in range(0, len(query), heads):
-        for start in range(0, tokens, rows):
-            part = slice(first, first + heads), slice(start, start + rows)
-            count = out[part].shape[:2]
-            s, w = (x[: count[0], : count[1]] for x in (scores, weights))
-            torch.baddbmm(
-                s if bias is None else bias[part],
-                query[part],
-                key[part[0]].transpose(1, 2),
-                beta=bias is not None,
-                alpha=scale,
-                out=s,
-            )
-            torch.bmm(torch.softmax(s, -1, out=w), value[part[0]], out=out[part])
-    return out.view(shape)
+    (count, heads, queries), keys = query.shape[:3], key.shape[2]
+    # As many of the batch as fit; where not even one does, some of its heads; where not even one does, some queries.
+    shares = (
+        split_evenly(count, SCORES // (heads * queries * keys)),
+        split_evenly(heads, SCORES // (queries * keys)),
+        split_evenly(queries, SCORES // keys),
+    )
+    # Allocated once: new memory takes longer to get than to fill.
+    largest = math.prod(share[0].stop for share in shares) * keys
+    memory = query.new_empty(largest)
+    exact = query.new_empty(0 if bias is None else largest, dtype=torch.float32)
+    for part in itertools.product(*shares):
+        q, k, v = query[part].flatten(0, 1), key[part[:2]].flatten(0, 1), value[part[:2]].flatten(0, 1)
+        scores = memory[: len(q) * q.shape[1] * keys].view(*q.shape[:2], keys)
+        torch.baddbmm(scores, q, k.transpose(1, 2), beta=0, alpha=q.shape[2] ** -0.5, out=scores)
+        if bias is None:
+            torch.softmax(scores, -1, out=scores)
+        else:
+            # Rows are short here: torch's softmax takes half the time in fp32.
+            sums = exact[: scores.numel()].view(scores.shape).copy_(scores)
+            sums.view(*query[part].shape[:3], keys).add_(bias.expand(count, -1, -1, -1)[part])
+            scores.copy_(torch.softmax(sums, -1, out=sums))
+        torch.bmm(scores, v, out=out[part].flatten(0, 1))
+    return out
+
+
+def split_evenly(size: int, limit: int) -> list[slice]:
+    """Split a size into slices of at most ``limit``, at least 1: equal ones, but for a shorter last one."""
+    step = math.ceil(size / math.ceil(size / max(1, limit)))
+    return [slice(first, min(first + step, size)) for first in range(0, size, step)]
