@@ -4,7 +4,7 @@ Torch's own matrix products in fp32 are MKL's, which uses AVX-512 on Intel's pro
 called by torch's layers, lays weights out anew in each call.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -72,13 +72,24 @@ class Linear(Counterpart, nn.Linear):
 def laid_out(module: nn.Module, rows: int) -> Iterator[None]:
     """Lay out the weights of all linear layers below a module once for all calls, of about that many vectors."""
     layers = [layer for layer in module.modules() if isinstance(layer, Linear)]
-    for layer in layers:
-        layer.product = MatrixProduct(layer.weight, rows)
+    for layer, product in zip(layers, matrix_products([layer.weight for layer in layers], rows)):
+        layer.product = product
     try:
         yield
     finally:
         for layer in layers:
             layer.product = None
+
+
+def matrix_products(weights: Sequence[Tensor], rows: int) -> list[MatrixProduct]:
+    """Lay out weights beside each other, each for about that many vectors."""
+    products: dict[int, MatrixProduct] = {}
+
+    def lay_out(i: int) -> None:
+        products[i] = MatrixProduct(weights[i], rows)
+
+    for_each(lay_out, range(len(weights)))
+    return [products[i] for i in range(len(weights))]
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -120,15 +131,9 @@ class PredictorLayer(Counterpart, blocks.PredictorLayer):
         query, key, value = x.new_empty(3, batch, heads, tokens, width // heads)
         attended, out = torch.empty_like(x), torch.empty_like(x)
         by_head = partial(rearrange, pattern='l (m d) -> m l d', m=heads)
-        to_query_key, to_value, to_output, to_hidden, from_hidden = (
-            MatrixProduct(weight, batch * tokens)
-            for weight in (
-                query_key_weight,
-                value_weight,
-                self.self_attn.out_proj.weight,
-                self.linear1.weight,
-                self.linear2.weight,
-            )
+        outer = query_key_weight, value_weight, self.self_attn.out_proj.weight
+        to_query_key, to_value, to_output, to_hidden, from_hidden = matrix_products(
+            [*outer, self.linear1.weight, self.linear2.weight], batch * tokens
         )
 
         def project(part: tuple[int, slice]) -> None:
