@@ -20,8 +20,8 @@ def draw(windows, tokens, dtype):
     return torch.randn(3, windows, tokens, 4, 16).to(dtype).transpose(2, 3)
 
 
-# All at once; some windows at a time, at last fewer; two heads of a window; a head in parts, the last of them shorter.
-@pytest.mark.parametrize('windows, tokens', [(32, 48), (151, 48), (2, 600), (1, 3000)])
+# All at once; some windows at a time, at last fewer; some heads of a window; a head in parts, the last of them shorter.
+@pytest.mark.parametrize('windows, tokens', [(32, 48), (151, 48), (2, 600), (3, 1500), (1, 3000)])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
 @torch.no_grad()
 def test_attention_is_the_formula(windows, tokens, dtype):
@@ -32,15 +32,18 @@ def test_attention_is_the_formula(windows, tokens, dtype):
     torch.testing.assert_close(out.double(), exact(query, key, value), rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize('windows', [1, 151])
+# A bias for all windows or one for each, added at once, or to some windows, heads or queries at a time.
+@pytest.mark.parametrize(
+    'windows, biases, tokens', [(40, 1, 48), (40, 40, 48), (151, 1, 48), (151, 151, 48), (2, 2, 600), (2, 1, 1100)]
+)
 @pytest.mark.parametrize(
     'dtype, matrix_units', [(torch.float32, False), (torch.bfloat16, False), (torch.bfloat16, True)]
 )
 @torch.no_grad()
-def test_bias_is_added_to_scores(windows, dtype, matrix_units, monkeypatch):
+def test_bias_is_added_to_scores(windows, biases, tokens, dtype, matrix_units, monkeypatch):
     monkeypatch.setattr(processor, 'AMX', matrix_units)
-    query, key, value = draw(151, 48, dtype)
-    bias = torch.randn(windows, 4, 48, 48).to(dtype)
+    query, key, value = draw(windows, tokens, dtype)
+    bias = torch.randn(biases, 4, tokens, tokens).to(dtype)
     # A mask as of shifted windows.
     bias[:, :, :8, 8:] -= 100
     tolerance = 1e-5 if dtype == torch.float32 else 4 * torch.finfo(dtype).eps
