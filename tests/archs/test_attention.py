@@ -20,8 +20,8 @@ def draw(windows, tokens, dtype):
     return torch.randn(3, windows, tokens, 4, 16).to(dtype).transpose(2, 3)
 
 
-# All at once; some windows at a time, at last fewer; some heads of a window; a head in parts, the last of them shorter.
-@pytest.mark.parametrize('windows, tokens', [(32, 48), (151, 48), (2, 600), (3, 1500), (1, 3000)])
+# None; all at once; some windows at a time; some heads of a window; a head in parts, the last of them shorter.
+@pytest.mark.parametrize('windows, tokens', [(0, 48), (32, 48), (151, 48), (2, 600), (3, 1500), (1, 3000)])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])
 @torch.no_grad()
 def test_attention_is_the_formula(windows, tokens, dtype):

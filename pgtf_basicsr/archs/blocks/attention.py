@@ -63,5 +63,6 @@ def attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = N
 
 def split_evenly(size: int, limit: int) -> list[slice]:
     """Split a size into slices of at most ``limit``, at least 1: equal ones, but for a shorter last one."""
-    step = math.ceil(size / math.ceil(size / max(1, limit)))
-    return [slice(first, min(first + step, size)) for first in range(0, size, step)]
+    count = max(1, math.ceil(size / max(1, limit)))
+    step = math.ceil(size / count)
+    return [slice(i * step, min((i + 1) * step, size)) for i in range(count)]
