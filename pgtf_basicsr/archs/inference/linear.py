@@ -17,7 +17,7 @@ from .. import blocks
 from ..blocks.attention import attention
 from ..counterpart import Counterpart
 from .row_tiles import split_rows
-from .thread_pool import for_each
+from .thread_pool import for_each, map_each
 
 __all__ = ['Linear', 'MatrixProduct', 'PredictorLayer', 'laid_out', 'linear', 'pointwise']
 
@@ -83,13 +83,7 @@ def laid_out(module: nn.Module, rows: int) -> Iterator[None]:
 
 def matrix_products(weights: Sequence[Tensor], rows: int) -> list[MatrixProduct]:
     """Lay out weights beside each other, each for about that many vectors."""
-    products: dict[int, MatrixProduct] = {}
-
-    def lay_out(i: int) -> None:
-        products[i] = MatrixProduct(weights[i], rows)
-
-    for_each(lay_out, range(len(weights)))
-    return [products[i] for i in range(len(weights))]
+    return map_each(partial(MatrixProduct, rows=rows), weights)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..memory_format import channels_last
 from .memory import release_free_memory
-from .thread_pool import for_each
+from .thread_pool import for_each, map_each
 
 __all__ = ['activate', 'convolve', 'new_feature_map', 'normalise', 'row_tiles', 'split_rows', 'tile_size', 'workspace']
 
@@ -184,18 +184,10 @@ def _moments(x: Tensor) -> list[Tensor]:
     rows = max(1, BLOCK // x[0, :, 0].numel()) if x.device.type == 'cpu' else x.shape[2]
     tiles = [frame.split(rows, dim=2) for frame in channels_last(x).split(1)]
     # One pass without a copy of the feature map, variances about the mean of the tile.
-    values: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
-
-    def measure(place: tuple[int, int]) -> None:
-        values[place] = torch.batch_norm_update_stats(tiles[place[0]][place[1]], like, like, 0.0)
-
-    for_each(measure, [(frame, i) for frame, parts in enumerate(tiles) for i in range(len(parts))])
-    mean, variance = (
-        torch.stack(
-            [torch.stack([values[frame, i][k] for i in range(len(tiles[0]))]) for frame in range(len(tiles))]
-        ).double()
-        for k in (0, 1)
+    values = map_each(
+        lambda tile: torch.batch_norm_update_stats(tile, like, like, 0.0), [tile for parts in tiles for tile in parts]
     )
+    mean, variance = (torch.stack(moments).unflatten(0, (len(tiles), -1)).double() for moments in zip(*values))
     # Made on the device: a GPU need not be waited for.
     share = torch.full((len(tiles[0]), 1), rows / x.shape[2], dtype=mean.dtype, device=x.device)
     share[-1] = tiles[0][-1].shape[2] / x.shape[2]

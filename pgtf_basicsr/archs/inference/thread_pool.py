@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import torch
 
-__all__ = ['ThreadPool', 'for_each', 'in_threads']
+__all__ = ['ThreadPool', 'for_each', 'in_threads', 'map_each']
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
@@ -128,6 +128,18 @@ def for_each(function: Callable[[Item], object], items: Iterable[Item]) -> None:
         return
     for item in items:
         function(item)
+
+
+def map_each(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Call a function for each item, as :func:`for_each` does; return the results in the order of the items."""
+    items = list(items)
+    results: dict[int, Result] = {}
+
+    def keep(i: int) -> None:
+        results[i] = function(items[i])
+
+    for_each(keep, range(len(items)))
+    return [results[i] for i in range(len(items))]
 
 
 def _forget_pools() -> None:
