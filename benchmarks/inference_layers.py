@@ -11,6 +11,7 @@ places of the network a layer of this kind is.
 import argparse
 import copy
 import multiprocessing
+import os
 import statistics
 import sys
 import time
@@ -38,16 +39,24 @@ def main():
     args = parser.parse_args()
     if args.size < 32 or args.size % 16:
         parser.error(f'--size must be a multiple of 16 and at least 32, not {args.size}')
-    dtype = PRECISIONS[args.precision]
+    # Chosen when torch is loaded; the command does so, and here plain layers have it as well.
+    os.environ['THP_MEM_ALLOC_ENABLE'] = '1'
+    processes = multiprocessing.get_context('spawn')
+    with processes.Pool(1) as pool:
+        places = pool.apply(places_of_layers, (args.size,))
+    with processes.Pool(1) as pool:
+        pool.apply(report, (places, PRECISIONS[args.precision], args.rounds))
+
+
+def report(places, dtype, rounds):
+    """Write a line for each layer."""
     torch.manual_seed(0)
     net = PGTFormer().eval().requires_grad_(False)
-    with multiprocessing.get_context('spawn').Pool(1) as pool:
-        places = pool.apply(places_of_layers, (args.size,))
     sys.stdout.write(f'{"layer":<16}{"input":<22}{"places":>6}{"plain, ms":>11}{"fast, ms":>10}{"ratio":>7}\n')
     for (kind, shapes, _), names in places.items():
         layer = net.get_submodule(names[0]).to(dtype)
         inputs = [laid_out(torch.rand(shape).to(dtype)) for shape in shapes]
-        plain, fast = compare(layer, inputs, args.rounds)
+        plain, fast = compare(layer, inputs, rounds)
         size = 'x'.join(str(side) for side in shapes[0])
         sys.stdout.write(
             f'{kind.__name__:<16}{size:<22}{len(names):>6}{plain:>11.1f}{fast:>10.1f}{plain / fast:>7.2f}\n'
@@ -92,15 +101,16 @@ def compare(layer, inputs, rounds):
     replace(fast, COUNTERPARTS)
     calls = [layer, lambda *x: in_threads(lambda: fast(*x))]
     seconds = [[], []]
-    for i in range(rounds + 1):
+    for _ in range(rounds):
         for call, values in zip(calls, seconds):
             # Swin layers of inference overwrite them.
-            copies = [x.clone() for x in inputs]
-            start = time.perf_counter()
-            call(*copies)
-            # The first calls allocate memory.
-            if i:
-                values.append(time.perf_counter() - start)
+            copies = [[x.clone() for x in inputs] for _ in range(2)]
+            # The second of two calls counts: at the first one threads of the other kind are still busy waiting.
+            for x in copies:
+                start = time.perf_counter()
+                call(*x)
+                elapsed = time.perf_counter() - start
+            values.append(elapsed)
     return [1000 * statistics.median(values) for values in seconds]
 
 

@@ -13,7 +13,7 @@ from ..memory_format import channels_last
 from ..processor import has_matrix_units
 from .linear import pointwise, suits_onednn
 from .memory import release_free_memory
-from .row_tiles import activate, convolve, new_feature_map, normalise, row_tiles, split_rows
+from .row_tiles import activate, convolve, new_feature_map, normalise, row_tiles, split_rows, workspace
 from .thread_pool import for_each
 from .winograd import FOUR, TWO, WinogradConvolution, convolve_upsampled, taps_first
 
@@ -58,6 +58,7 @@ class Convolution(Counterpart, nn.Conv2d):
         if rows >= height and len(x) == 1:
             return super().forward(x)
         out = new_feature_map(x, self.out_channels, height, width)
+        convolution = DirectConvolution(self, x.shape[2] + 2 * above, x.shape[3], beside)
 
         def run(tile: tuple[int, slice]) -> None:
             frame, part = tile
@@ -66,7 +67,7 @@ class Convolution(Counterpart, nn.Conv2d):
             missing = max(-first, 0), max(last - x.shape[2], 0)
             if any(missing):
                 values = channels_last(F.pad(values, (0, 0, *missing)))
-            out[frame, :, part] = F.conv2d(values, self.weight, self.bias, stride, (0, beside), groups=self.groups)[0]
+            convolution(values, out[frame : frame + 1, :, part])
 
         for_each(run, [(frame, part) for frame in range(len(x)) for part in split_rows(height, rows)])
         return out
@@ -167,36 +168,40 @@ def without_padding(conv: nn.Conv2d, x: Tensor) -> RowConvolution:
 
     height, width = x.shape[2:]
     if not suits_winograd(conv) or height % 2 or width % 2:
-        return DirectConvolution(conv, height, width)
+        return DirectConvolution(conv, height + 2, width + 2)
     if x.dtype == torch.float32 and height % 4 == width % 4 == 0 and height * width >= LEAST_FOR_FOUR:
         return WinogradConvolution(conv, FOUR)
     return WinogradConvolution(conv, TWO)
 
 
 class DirectConvolution:
-    """Convolve 3x3 without padding; oneDNN lays the weights out for the processor once for all tiles.
+    """Convolve tiles of rows; oneDNN lays the weights out for the processor once for all of them.
 
     Args:
-        conv (nn.Conv2d): 3x3, with weights (K, C, 3, 3).
-        height, width (int): Of the feature map that tiles are of: the best layout depends on it.
+        conv (nn.Conv2d): Of any size and stride, not dilated.
+        height, width (int): Of the input that tiles are parts of: the best layout depends on it.
+        beside (int): Zeros to add at the left and at the right of a tile. Default: 0.
     """
 
-    def __init__(self, conv: nn.Conv2d, height: int, width: int) -> None:
+    def __init__(self, conv: nn.Conv2d, height: int, width: int, beside: int = 0) -> None:
         self.weight, self.bias = conv.weight, conv.bias
+        self.padding, self.stride, self.groups = (0, beside), cast(tuple[int, int], conv.stride), conv.groups
         self.by_onednn = suits_onednn(conv.weight)
         if self.by_onednn:
-            size = (1, conv.in_channels, height + 2, width + 2)
-            self.weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight, input_size=size)
+            size = (1, conv.in_channels, height, width)
+            self.weight = torch.ops.mkldnn._reorder_convolution_weight(
+                conv.weight, self.padding, self.stride, groups=self.groups, input_size=size
+            )
 
     def __call__(self, x: Tensor, out: Tensor) -> None:
-        """(N, C, H + 2, W + 2) to ``out`` (N, K, H, W)."""
+        """Rows (N, C, H, W), with what lies above and below, to ``out`` (N, K, H', W')."""
         if self.by_onednn:
-            padding, stride, dilation, groups = (0, 0), (1, 1), (1, 1), 1
+            dilation = 1, 1
             values = torch.ops.mkldnn._convolution_pointwise(
-                x, self.weight, self.bias, padding, stride, dilation, groups, 'none', [], ''
+                x, self.weight, self.bias, self.padding, self.stride, dilation, self.groups, 'none', [], ''
             )
         else:
-            values = F.conv2d(x, self.weight, self.bias)
+            values = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, groups=self.groups)
         out.copy_(values)
 
 
@@ -241,14 +246,18 @@ class Downsample(Counterpart, blocks.Downsample):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H / 2, W / 2)."""
-        x = channels_last(x)
-        out = new_feature_map(x, self.conv.out_channels, x.shape[2] // 2, x.shape[3] // 2)
+        channels, height, width = x.shape[1:]
+        out = new_feature_map(x, self.conv.out_channels, height // 2, width // 2)
+        convolution = DirectConvolution(self.conv, height + 1, width + 1)
+        x = channels_last(x).permute(0, 2, 3, 1)
 
         def run(tile: tuple[slice, slice]) -> None:
             frames, rows = tile
-            values = x[frames, :, 2 * rows.start : 2 * rows.stop + 1]
-            missing = 2 * (rows.stop - rows.start) + 1 - values.shape[2]
-            out[frames, :, rows] = self.conv(channels_last(F.pad(values, (0, 1, 0, missing))))
+            values = x[frames, 2 * rows.start : 2 * rows.stop + 1]
+            padded = workspace('padded', x, len(values), 2 * (rows.stop - rows.start) + 1, width + 1, channels)
+            padded[:, -1] = padded[:, :, -1] = 0
+            padded[:, : values.shape[1], :-1] = values
+            convolution(padded.permute(0, 3, 1, 2), out[frames, :, rows])
 
-        for_each(run, row_tiles(out, 4 * self.conv.in_channels))
+        for_each(run, row_tiles(out, 4 * channels))
         return out
