@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from .errors import UserError
-from .files import replacing
+from .files import expand_home, replacing
 from .version import __version__
 
 __all__ = [
@@ -86,7 +86,7 @@ def read_checkpoint(path: str | Path, mmap: bool = False) -> Checkpoint:
     Raises:
         UserError: The file is missing, damaged, or holds no weights.
     """
-    path = Path(path).expanduser()
+    path = expand_home(path)
     if path.is_dir():
         raise UserError(f'{path} is a folder, not a file of weights')
     if not path.is_file():

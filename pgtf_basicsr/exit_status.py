@@ -27,15 +27,17 @@ __all__ = ['exit_status', 'lines_of', 'should_report']
 
 # Errors of a full disk, a used-up quota, and a limit on the size of files.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Errors of what the user has named: no access, a disk that takes no files, a name that it does not take.
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
 
 
 def exit_status(run: Callable[[], object]) -> int:
     """Call a function and report how it ended.
 
     Returns:
-        int: 0; 2 for a user's mistake or a full disk, reported in a line; 75 for a training that was asked to stop and
-        has saved all; 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP, as shells count; 1 where another
-        process of the run is gone.
+        int: 0; 2 for a user's mistake, a full disk or a file that is out of reach, reported in a line; 75 for a
+        training that was asked to stop and has saved all; 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP, as
+        shells count; 1 where another process of the run is gone.
     """
     try:
         with unwound_by_signals():
@@ -57,9 +59,12 @@ def exit_status(run: Callable[[], object]) -> int:
         report([str(end)])
         return end.status
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno in FULL:
+            report([f'cannot write {error.filename or "all of the output"}: {error.strerror}'])
+        elif error.errno in REFUSED and error.filename:
+            report([f'cannot read or write {error.filename}: {error.strerror}'])
+        else:
             raise
-        report([f'cannot write {error.filename or "all of the output"}: {error.strerror}'])
         return MISTAKE
     except RuntimeError as error:
         if not is_of_communication(error):

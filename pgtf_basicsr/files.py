@@ -7,7 +7,17 @@ from pathlib import Path
 
 from .errors import UserError
 
-__all__ = ['is_hidden', 'list_visible', 'make_folder', 'remove_partial_files', 'replacing', 'temporary_beside']
+__all__ = [
+    'expand_home',
+    'is_file_name',
+    'is_hidden',
+    'list_visible',
+    'make_folder',
+    'path_beside',
+    'remove_partial_files',
+    'replacing',
+    'temporary_beside',
+]
 
 PARTIAL = '.partial-'
 # Folders that macOS puts into archives and Synology's systems beside files: copies of what is there, or nothing.
@@ -94,6 +104,23 @@ def make_folder(path: str | os.PathLike[str]) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f'cannot make the folder {path}: {error.strerror}') from error
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a text can be the name of a file or folder: not blank, and leading nowhere else."""
+    return bool(text.strip()) and os.path.basename(text) == text and text not in ('.', '..') and '\0' not in text
+
+
+def expand_home(path: str | os.PathLike[str]) -> Path:
+    """Write out ~ and ~user at the beginning of a path; where there is no such user the path is as it was."""
+    return Path(os.path.expanduser(path))
+
+
+def path_beside(path: str | os.PathLike[str], before: str = '', behind: str = '') -> Path:
+    """Return the path of a neighbour, which has the name of a file or folder with more before and behind it."""
+    # Written out, . and .. have names as well.
+    path = Path(os.path.abspath(path)) if Path(path).name in ('', '..') else Path(path)
+    return path.with_name(f'{before}{path.name}{behind}')
 
 
 def _partial(path: Path, suffix: str) -> Path:

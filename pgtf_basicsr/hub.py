@@ -8,6 +8,7 @@ from typing import Any
 from basicsr.utils import get_root_logger
 
 from .errors import UserError, in_one_line
+from .files import expand_home
 
 __all__ = ['CONFIG', 'WEIGHTS', 'fetch_folder', 'find_weights']
 
@@ -39,7 +40,7 @@ def find_weights(weights: str | Path) -> Path:
     Raises:
         UserError: It is neither on the disk nor in the cache, and cannot be fetched.
     """
-    path = Path(weights).expanduser()
+    path = expand_home(weights)
     name = str(weights)
     match = HUB_FILE.fullmatch(name)
     hub_id, file = match.groups() if match else (name, WEIGHTS)
@@ -80,7 +81,7 @@ def fetch_folder(hub_id: str, files: list[str], **options: Any) -> Path:
         UserError: The name cannot be one on the Hub, or they are not in the cache and cannot be fetched.
     """
     if not HUB_ID.fullmatch(hub_id):
-        raise UserError(f'there is no file or folder {hub_id} (looked for {Path(hub_id).expanduser().absolute()})')
+        raise UserError(f'there is no file or folder {hub_id} (looked for {expand_home(hub_id).absolute()})')
     hub = _import_hub(hub_id)
     try:
         return Path(hub.snapshot_download(hub_id, allow_patterns=files, **options))

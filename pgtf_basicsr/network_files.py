@@ -11,6 +11,7 @@ from torch import nn
 from .checkpoints import read_torch_file
 from .devices import find_device
 from .errors import UserError, in_one_line
+from .files import expand_home
 
 __all__ = ['Backend', 'Device', 'NetworkFile', 'load_backend', 'load_network', 'package_folder', 'prepare_backend']
 
@@ -61,7 +62,7 @@ class NetworkFile(NamedTuple):
             UserError: The file is missing, or the download failed.
         """
         if weights is not None:
-            path = Path(weights).expanduser()
+            path = expand_home(weights)
             if not path.is_file():
                 raise UserError(
                     f'weights: there is no file {path} (looked for {path.absolute()}); '

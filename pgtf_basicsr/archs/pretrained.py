@@ -22,7 +22,7 @@ from ..checkpoints import Checkpoint, load_weights, read_checkpoint
 from ..config.signatures import parameters_of
 from ..config.value_types import as_in_yaml
 from ..errors import UserError, in_one_line, require
-from ..files import make_folder, replacing
+from ..files import expand_home, make_folder, replacing
 from ..hub import CONFIG, WEIGHTS, fetch_folder
 from .published_arguments import own_arguments
 from .published_names import are_published
@@ -84,7 +84,7 @@ class Pretrained(nn.Module):
         Raises:
             UserError: The files are missing, damaged, or another network's; a model cannot be fetched.
         """
-        path = Path(path_or_hub_id).expanduser()
+        path = expand_home(path_or_hub_id)
         if not path.exists():
             path = fetch_folder(
                 os.fspath(path_or_hub_id),
@@ -121,7 +121,7 @@ class Pretrained(nn.Module):
             rebuilt = type(self)(**arguments)
         load_weights(rebuilt, weights, 'the network to save', assign=True)
         network = json.dumps({'type': type(self).__name__, **arguments})
-        folder = Path(save_directory).expanduser()
+        folder = expand_home(save_directory)
         make_folder(folder)
         config = folder / CONFIG
         try:

@@ -10,7 +10,7 @@ from typing_extensions import Self
 from ..errors import UserError
 from .mistakes import Keys, dotted
 from .sections import Section
-from .value_types import ExistingPath, as_in_yaml
+from .value_types import ExistingPath, FileName, as_in_yaml
 
 __all__ = ['DataSetOptions']
 
@@ -21,7 +21,7 @@ class DataSetOptions(Section):
     is_open: ClassVar[bool] = True
     families: ClassVar[dict[str, tuple[Any, str]]] = {'dataroot_*': (ExistingPath | None, 'folder of the data')}
 
-    name: str = Field(description='name of the dataset, in logs and result folders')
+    name: FileName = Field(description='name of the dataset, in logs and result folders')
     type: str = Field(description='registered name of the dataset')
     phase: Literal['train', 'val', 'test'] = Field(
         'train', description='set by BasicSR from the name of the section', exclude=True

@@ -13,6 +13,8 @@ import numpy as np
 from pydantic import AfterValidator, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from ..files import is_file_name
+
 __all__ = [
     'FILE_CHECK',
     'MISSING_FILE',
@@ -20,6 +22,7 @@ __all__ = [
     'Between',
     'ExistingFile',
     'ExistingPath',
+    'FileName',
     'NumberOfGPUs',
     'OneOf',
     'RunName',
@@ -203,9 +206,16 @@ def _run_name(value):
     return value
 
 
+def _file_name(value):
+    if not is_file_name(value):
+        refuse(f' is {shown(value)}; it must be a name of one folder or file, without /')
+    return value
+
+
 ExistingPath = Annotated[str, in_file_check(existing_path), Words('file or folder')]
 ExistingFile = Annotated[str, in_file_check(existing_file), Words('file')]
 NumberOfGPUs = Annotated[Any, AfterValidator(_number_of_gpus), Words('integer or auto')]
+FileName = Annotated[str, AfterValidator(_file_name)]
 RunName = Annotated[str, AfterValidator(_run_name)]
 
 

@@ -1,5 +1,6 @@
 """Sampling of clips and windows: which clip and which frames a training item takes."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ class ClipTable(Sequence[Clip]):
     """
 
     def __init__(self, clips: Sequence[Clip]) -> None:
-        self._names = np.array([clip.name.encode() for clip in clips], dtype=np.bytes_)
+        self._names = np.array([os.fsencode(clip.name) for clip in clips], dtype=np.bytes_)
         self._numbers = np.array(
             [
                 [clip.num_frames, *(-1 if value is None else value for value in (clip.height, clip.width, clip.first))]
@@ -36,7 +37,7 @@ class ClipTable(Sequence[Clip]):
 
     def __getitem__(self, index: int) -> Clip:  # type: ignore[override]
         num_frames, *rest = self._numbers[index].tolist()
-        return Clip(self._names[index].decode(), num_frames, *(None if value < 0 else value for value in rest))
+        return Clip(os.fsdecode(self._names[index]), num_frames, *(None if value < 0 else value for value in rest))
 
     @property
     def num_frames(self) -> np.ndarray:

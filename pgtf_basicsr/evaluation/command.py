@@ -12,7 +12,7 @@ from .. import config
 from ..config.metric_specification import specification_of
 from ..data.benchmarks import protocol_of
 from ..errors import UserError
-from ..files import list_visible
+from ..files import is_file_name, list_visible
 from ..folders import make_fresh_folder
 from ..plugins import load_plugins
 from .clip_images import ClipImages
@@ -179,7 +179,7 @@ def check(metrics, data_set, restored, gt, degraded):
 def check_names(args, name, folder):
     """Refuse names that are none of files, and a folder of results in whose place something else lies."""
     for option, text in (('--name', name), ('--data-set', args.data_set)):
-        if os.path.basename(text) != text or text in ('', '.', '..'):
+        if not is_file_name(text):
             raise UserError(f'{option} {text} cannot be the name of a file: leave out what leads to other folders')
     for option, path in (('--restored', args.restored), ('--gt', args.gt), ('--degraded', args.degraded)):
         if path and folder in (Path(path).absolute(), *Path(path).absolute().parents):

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..files import expand_home
 from .shapes import check_same_shape, fold_frames
 
 __all__ = ['FrozenBackboneLoss', 'load_backbone']
@@ -101,7 +102,7 @@ def load_backbone(features: nn.Module, weights: str | Path | None, default_filen
 
 def _find_weights(weights: str | Path | None, default_filename: str) -> Path:
     cached = Path(torch.hub.get_dir(), 'checkpoints', default_filename)
-    path = cached if weights is None else Path(weights).expanduser()
+    path = cached if weights is None else expand_home(weights)
     if not path.is_file():
         raise UserError(
             f"backbone weights not found at {path}: set `weights` to a copy of torchvision's "

@@ -14,7 +14,6 @@ A plugin of the entry-point group ``basicsr.plugins`` registers its own::
 import functools
 from collections.abc import Mapping
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from basicsr.utils import get_root_logger
@@ -25,6 +24,7 @@ from ..config.mistakes import first_mistake, mistake_at
 from ..config.signatures import arguments_of
 from ..config.value_types import as_in_yaml, nearest
 from ..errors import UserError
+from ..files import expand_home
 from .method import Method
 
 __all__ = ['METHOD_REGISTRY', 'build_method', 'check_options', 'method_type', 'missing_weights']
@@ -70,7 +70,7 @@ def missing_weights(options: Mapping[str, Any]) -> str | None:
     if needs.weights and weights is None:
         return f'{kind.title} needs weights: {needs.weights}; name their file with the option weights'
     if weights is not None:
-        path = Path(weights).expanduser()
+        path = expand_home(weights)
         if not path.is_file():
             published = f'; {needs.weights}' if needs.weights else ''
             return f'weights of {kind.title} not found: {path} (looked for {path.absolute()}){published}'

@@ -11,6 +11,7 @@ from ..config.mistakes import Keys
 from ..config.schema import RunOptions, ValOptions
 from ..config.sections import Section
 from ..config.value_types import Words, in_file_check, nearest, refuse, shown
+from ..files import is_file_name
 from ..methods.aligned import Smoothing
 from ..methods.registry import METHOD_REGISTRY, check_options
 from .trainable_options import check_dataset_names
@@ -46,7 +47,7 @@ def _method(section):
 
 def _method_name(name):
     # It becomes a folder below that of the results.
-    if not name.strip() or os.path.basename(name) != name or name in ('.', '..') or '\0' in name:
+    if not is_file_name(name):
         refuse(' must be the name of a folder')
     if name in TAKEN_NAMES:
         refuse(' is the name of a folder of the results: choose another one')

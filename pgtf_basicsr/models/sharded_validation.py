@@ -115,13 +115,12 @@ class ValidatedModel(ResumableModel):
         """Log the scores, BasicSR's way; rank 0 alone. A test saves them as well."""
         if self.opt['rank'] != 0 or not len(scores):
             return
-        best_results = self.best_metric_results.setdefault(
-            dataset_name,
-            {
-                metric: {'better': better, 'val': float('-inf' if better == 'higher' else 'inf'), 'iter': -1}
-                for metric, better in scores.directions().items()
-            },
-        )
+        best_results = self.best_metric_results.setdefault(dataset_name, {})
+        for metric, better in scores.directions().items():
+            # One at a time: a run that goes on may have metrics that its state does not know.
+            best_results.setdefault(
+                metric, {'better': better, 'val': float('-inf' if better == 'higher' else 'inf'), 'iter': -1}
+            )
         message = f'Validation {dataset_name}\n'
         for metric, (value, baseline) in scores.means().items():
             self._update_best_metric_result(dataset_name, metric, value, current_iter)

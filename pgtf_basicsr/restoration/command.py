@@ -24,6 +24,8 @@ from .whole_video import Restorer
 __all__ = ['add_arguments', 'parse_time', 'run']
 
 DEFAULT_CODECS = 'h264; hevc for more than 8 bits; in .webm vp9 or av1'
+# Of a frame rate: times of MPEG's codecs are counted in up to so many parts of a second.
+MOST_TICKS = 2**20
 TIME = re.compile(r'(\d+:){0,2}\d+(\.\d+)?', re.ASCII)
 
 
@@ -249,7 +251,8 @@ def _on_or_off(text: str) -> bool:
 
 def _rate(text: str) -> Fraction:
     try:
-        return Fraction(text)
+        # 29.97002997002997 is meant to be 30000/1001, which files can hold.
+        return Fraction(text).limit_denominator(MOST_TICKS)
     except (ValueError, ZeroDivisionError) as error:
         raise ArgumentTypeError(f'must be a number such as 25 or 30000/1001, not {text}') from error
 

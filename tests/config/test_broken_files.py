@@ -51,6 +51,8 @@ CONTRADICTIONS = [
     (STAGE_1, 'type: AdaptiveGANLoss', 'type: GANLoss\n    gan_type: hinge', 'train.gan_opt.type is GANLoss'),
     (STAGE_1, '  pixel_opt:\n    type: L1Loss\n    loss_weight: 1.0\n', '', 'train.gan_opt is weighted against'),
     (STAGE_1, 'num_frame: 3', 'num_frame: 5', 'datasets.train.num_frame is 5, but network_g.num_frames is 3'),
+    (STAGE_1, 'name: held_out', 'name: VFHQ/aligned', "datasets.val.name is 'VFHQ/aligned'; it must be a name of one"),
+    (STAGE_1, 'name: sample', 'name: ..', "datasets.train.name is '..'; it must be a name of one"),
     (STAGE_1, 'gt_size: 48', 'gt_size: 50', 'datasets.train.gt_size is 50'),
     (STAGE_1, 'save_checkpoint_freq: 800', 'save_checkpoint_freq: 0', 'logger.save_checkpoint_freq is 0'),
     (STAGE_1, '  ema_decay: 0.99', '  accumulate_iters: 3', 'a multiple of train.accumulate_iters, 3'),

@@ -162,6 +162,17 @@ def test_the_best_score_is_kept():
     assert model.best_metric_results['two']['mean_iou'] == {'better': 'higher', 'val': 1.0, 'iter': 1}
 
 
+def test_a_resumed_run_may_have_more_metrics():
+    model = make()
+    model.best_metric_results['two'] = {'mean_iou': {'better': 'higher', 'val': 0.9, 'iter': 4}}
+    scores = ParsingScores('two', 19)
+    scores.add(np.array([[1, 1]]), np.array([[1, 3]]))
+    model.report(scores, 'two', 5, None)
+    best = model.best_metric_results['two']
+    assert best['mean_iou'] == {'better': 'higher', 'val': 0.9, 'iter': 4}
+    assert best['pixel_accuracy'] == {'better': 'higher', 'val': 0.5, 'iter': 5}
+
+
 def test_classes_that_are_nowhere_are_no_numbers():
     scores = ParsingScores('data', 4)
     scores.add(np.array([[1, 1]]), np.array([[1, 2]]))

@@ -150,7 +150,28 @@ def test_folders_of_images(restore, source, tmp_path):
     assert frame_times(tmp_path / 'out.mkv') == pytest.approx(
         [0.1001 - 0.1 + n * 0.0333667 for n in range(9)], abs=2e-3
     )
+    restore(tmp_path / 'frames', '-o', tmp_path / 'decimal.mkv', '--rate', '29.97002997002997')
+    with av.open(str(tmp_path / 'decimal.mkv')) as container:
+        assert container.streams.video[0].average_rate == Fraction(30000, 1001)
+    assert (
+        'rate must be a positive number such as 25'
+        in restore(tmp_path / 'frames', '-o', tmp_path / 'fast.mkv', '--rate', '1e10', status=2).err
+    )
     assert 'frames is not an empty folder' in restore(source, '-o', tmp_path / 'frames', status=2).err
+
+
+@pytest.mark.parametrize('place', ['input', 'output', 'weights'])
+def test_a_name_that_no_disk_takes_is_told_in_a_line(source, weights, tmp_path, capsys, place):
+    paths = {'input': source, 'output': tmp_path / 'out.mp4', 'weights': weights, place: 'n' * 300}
+    command = ['restore', paths['input'], '-o', paths['output'], '--weights', paths['weights'], '--size', '16', *CROP]
+    assert run_command([str(argument) for argument in command]) == 2
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1 and 'name too long' in error
+
+
+def test_weights_of_a_user_who_is_not_there(source, tmp_path, capsys):
+    assert run_command(['restore', str(source), '-o', str(tmp_path / 'o.mp4'), '--weights', '~nobody-here/x.pth']) == 2
+    assert '~nobody-here/x.pth' in capsys.readouterr().err
 
 
 def test_json_lines_of_a_folder_name_the_input(restore, source, tmp_path):
