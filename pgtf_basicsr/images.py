@@ -15,6 +15,7 @@ __all__ = [
     'IMAGENET_STD',
     'IMAGE_SUFFIXES',
     'decode_image',
+    'has_alpha',
     'is_image_file',
     'read_deep_image',
     'read_image',
@@ -58,6 +59,15 @@ def read_deep_image(path: str | Path) -> np.ndarray:
     return decode_image(_read(path), path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
 
 
+def has_alpha(path: str | Path) -> bool:
+    """Whether an image file has alpha, which reading drops.
+
+    Raises:
+        DataError: The file cannot be read, or is not a whole image.
+    """
+    return _decode(_read(path), path, cv2.IMREAD_UNCHANGED).shape[2:] == (4,)
+
+
 def decode_image(data: bytes, name: str | Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
     """Decode the bytes of an image file to (H, W, 3) RGB, uint8 unless OpenCV's flags ask for its own depth.
 
@@ -69,13 +79,7 @@ def decode_image(data: bytes, name: str | Path, flags: int = cv2.IMREAD_COLOR) -
     Raises:
         DataError: The bytes are not those of a whole image.
     """
-    # OpenCV would write a warning of its own about a broken file to stderr; the error below reports it.
-    level = _set_log_level(SILENT)
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    _set_log_level(level)
-    if image is None:
-        raise DataError(f'image {name} ({len(data)} bytes) is not a whole image; write it again or remove its clip')
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(_decode(data, name, flags), cv2.COLOR_BGR2RGB)
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:
@@ -120,3 +124,14 @@ def _read(path: str | Path) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise DataError(f'cannot read image {path}: {error.strerror}') from error
+
+
+def _decode(data: bytes, name: str | Path, flags: int) -> np.ndarray:
+    """Decode to what OpenCV's flags ask for, in its own order of channels."""
+    # OpenCV would write a warning of its own about a broken file to stderr; the error below reports it.
+    level = _set_log_level(SILENT)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    _set_log_level(level)
+    if image is None:
+        raise DataError(f'image {name} ({len(data)} bytes) is not a whole image; write it again or remove its clip')
+    return image

@@ -35,6 +35,7 @@ class VideoFacts:
         bytes (int, optional): Size of the file.
         start (str, optional): Time from which it was read, in seconds, as a fraction.
         end (str, optional): Time up to which it was read.
+        digest (str, optional): Digest that tells its contents from others of the same size.
     """
 
     name: str
@@ -45,6 +46,7 @@ class VideoFacts:
     bytes: int | None = None
     start: str | None = None
     end: str | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True)

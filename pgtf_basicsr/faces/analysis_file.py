@@ -36,7 +36,8 @@ COLUMNS = ('frame', 'x', 'y', 'size', 'angle', 'score')
 
 _Number = Annotated[int, Ge(0)]
 _Positive = Annotated[int, Ge(1)]
-_Row = tuple[_Number, float, float, Annotated[float, Gt(0)], float, Annotated[float, Ge(0), Le(1)]]
+# Of a square hundredths of a pixel are kept.
+_Row = tuple[_Number, float, float, Annotated[float, Ge(0.01)], float, Annotated[float, Ge(0), Le(1)]]
 
 
 def write_analysis(path: str | Path, analysis: Analysis) -> None:
@@ -97,10 +98,13 @@ def check_video(analysis: Analysis, path: str | Path, video: VideoFacts) -> None
     """Check that an analysis, read from ``path``, is of a video; its name may have changed.
 
     Raises:
-        UserError: Its file or its frames have another size, another part of it was read, or it has another number of
-            frames, if they were counted.
+        UserError: Its file or its frames have another size, another part of it was read, it has another number of
+            frames, if they were counted, or other contents, if the analysis states a digest of them.
     """
     of = replace(analysis.video, frames=analysis.video.frames if video.frames else 0)
+    if None in (of.digest, video.digest) or of.digest == video.digest:
+        # What does not differ is not to be reported. Analyses of earlier versions have none.
+        of, video = replace(of, digest=None), replace(video, digest=None)
     if replace(of, name=video.name, rate=video.rate) != video:
         raise UserError(
             f'the analysis {path} is of {_summary(of)}, not of {_summary(video)}; remove the file to analyse the '
@@ -113,6 +117,7 @@ def _summary(video: VideoFacts) -> str:
     parts += [f'{video.frames} frames'] if video.frames else []
     parts += [f'{video.bytes} bytes'] if video.bytes else []
     parts += [f'{name} {value} s' for name, value in (('from', video.start), ('to', video.end)) if value]
+    parts += [f'contents {video.digest[:8]}'] if video.digest else []
     return ', '.join(parts)
 
 
@@ -129,6 +134,7 @@ class _Video(_Part):
     bytes: _Number | None = None
     start: str | None = None
     end: str | None = None
+    digest: str | None = None
 
 
 class _Track(_Part):

@@ -22,9 +22,9 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import DataError, UserError
-from ..files import is_hidden, make_folder, remove_partial_files, replacing
+from ..files import is_hidden, make_folder, path_beside, remove_partial_files, replacing
 
-__all__ = ['Job', 'file_digest', 'file_identity']
+__all__ = ['Job', 'file_digest', 'file_identity', 'is_of_broken_data']
 
 DESCRIPTION, LOCK, SEGMENTS, FRAMES = 'job.json', 'lock', 'segments', 'frames'
 # Frames of a segment of a video file.
@@ -37,15 +37,16 @@ class Job:
     """The restoration of one video, which only one process at a time works on; to use inside ``with``.
 
     When the block ends without an error, the folder is removed. When it raises, finished segments are kept, unless
-    there is none or the input is broken.
+    there is none or the input is broken, see `is_of_broken_data`.
 
     Args:
-        target (Path): The file or folder to write.
+        target (Path): What messages call the file or folder to write.
         suffix (str): Suffix of the segments.
         segment_frames (int): Frames of a segment. Each begins with a key frame, which costs a few percent of the
             output's size at this length; longer ones would cost more work when a process is killed.
         description (Mapping): Everything that the result depends on, in types of JSON.
         resume (bool): Whether finished segments of an earlier run are used.
+        place (Path, optional): The file or folder to write, where `target` is a link to it.
 
     Attributes:
         segment_frames (int): Frames of a segment.
@@ -65,8 +66,9 @@ class Job:
         description: Mapping[str, Any],
         resume: bool,
         segment_frames: int = SEGMENT_FRAMES,
+        place: Path | None = None,
     ):
-        self.folder = job_folder(target)
+        self.folder = job_folder(target if place is None else place)
         self.segment_frames, self.segments, self.frames = segment_frames, list[Path](), list[Path]()
         self._target, self._suffix, self._resume = target, suffix, resume
         # As it is read back.
@@ -97,7 +99,7 @@ class Job:
     def __exit__(
         self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if exc_type is None or issubclass(exc_type, DataError):
+        if error is None or is_of_broken_data(error):
             self.segments, self.frames = [], []
         self._resources.close()
 
@@ -163,9 +165,15 @@ class Job:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def is_of_broken_data(error: BaseException) -> bool:
+    """Whether an error is that of a broken input, at which the same command would fail again."""
+    # A disk or a server that cannot be read now, and a file that was moved away, may be there again.
+    return isinstance(error, DataError) and not isinstance(error.__cause__, OSError)
+
+
 def job_folder(target: Path) -> Path:
     """Where the job of a target keeps what is finished."""
-    return target.with_name(f'.{target.name}.restoring')
+    return path_beside(target, '.', '.restoring')
 
 
 def file_identity(path: Path) -> dict[str, Any]:

@@ -104,7 +104,12 @@ class Settings:
         require(self.precision in PRECISIONS, f'precision must be one of {", ".join(PRECISIONS)}, not {self.precision}')
         start = self.start or Fraction(0)
         require(start >= 0, f'start must not be negative, but is {float(start):g} s')
-        require(self.rate is None or self.rate > 0, f'rate must be positive, not {self.rate}')
+        rate = Fraction(1 if self.rate is None else self.rate)
+        require(
+            # FFmpeg's limit.
+            rate > 0 and max(rate.numerator, rate.denominator) < 2**31,
+            f'rate must be a positive number such as 25 or 30000/1001, not {self.rate}',
+        )
         require(
             self.end is None or self.end > start,
             f'end must be later than start, {float(start):g} s, but is {float(self.end or 0):g} s',
@@ -126,6 +131,10 @@ class Settings:
         require(
             self.background == PLAIN or self.background_weights is not None,
             f'background {self.background} needs background-weights, a file of such a network',
+        )
+        require(
+            self.background != PLAIN or self.background_weights is None,
+            'background-weights are for background realesrgan, not for plain',
         )
         require(self.preview is None or self.preview > 0, f'preview must be positive, not {self.preview}')
 

@@ -17,7 +17,7 @@ import torch
 from basicsr.utils import get_root_logger
 
 from ..archs import PGTFormer
-from ..errors import DataError, require
+from ..errors import require
 from ..faces.analysis import Analysis, VideoFacts
 from ..files import make_folder
 from ..hub import find_weights
@@ -30,9 +30,9 @@ from .faces.choice import FaceChoice, choose_faces, read_shown_frames, shown_ima
 from .faces.restoration import uses_parsing
 from .io.kept_input import is_pipe, kept_frames, kept_video
 from .io.outputs import Output, StreamOutput, output_of
-from .io.segments import FrameWriter, SegmentedWriter
+from .io.segments import FrameWriter, SegmentedWriter, count_finished
 from .io.sources import PIPE, ArraysSource, Source, open_source
-from .jobs import Job, file_digest, file_identity
+from .jobs import Job, file_digest, file_identity, is_of_broken_data
 from .loaded_network import LoadedNetwork
 from .modes.crop import CropMode, working_size
 from .modes.faces import FacesMode, background_of
@@ -246,17 +246,18 @@ class Restorer:
             with output.open() as writer:
                 self._write_frames(reader, mode, 0, writer, total, told)
             return
-        make_folder(output.path.parent)
+        make_folder(output.place.parent)
         description = {**self._describe(reader, settings), 'faces': CROP if faces is None else faces.digest}
-        job = Job(output.path, output.segment_suffix, description, resume, output.segment_frames)
+        job = Job(output.path, output.segment_suffix, description, resume, output.segment_frames, output.place)
         with job:
             try:
                 first = job.num_frames
+                told.outcome.resumed = told.outcome.frames = count_finished(job)
                 with SegmentedWriter(job, output.path, output.open_segment, output.format) as writer:
                     self._write_frames(reader, mode, first, writer, total, told)
                 output.join(job.segments)
             except BaseException as error:
-                if job.num_frames and not isinstance(error, DataError):
+                if job.num_frames and not is_of_broken_data(error):
                     told.warn(f'{output.path} is not finished: {job.kept}; --resume continues it')
                 raise
 
@@ -270,7 +271,6 @@ class Restorer:
 
         started, outcome = time.monotonic(), told.outcome
         frames = islice(reader, mode.first_frame_for(first), None)
-        outcome.resumed = outcome.frames = first if total is None else min(first, total)
         told.begin(RESTORATION, total)
         with closing(mode.restore(frames, first)) as restored, write_behind(write_frame, mode.buffered) as write:
             for number, make in enumerate(restored, first):

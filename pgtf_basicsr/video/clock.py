@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import av
 
-__all__ = ['Clock', 'FrameTimes', 'Packet', 'clock_zero', 'packet_time']
+__all__ = ['FORWARD', 'Clock', 'FrameTimes', 'Packet', 'clock_zero', 'packet_time']
 
 Packet: TypeAlias = 'av.Packet[Any]'
 

@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-from av.buffer import Buffer
 
 from .chroma import CENTER, LOCATIONS, ChromaLocation
 from .codecs import FULL_RANGE, LIMITED_RANGE, SWSCALE_FLAGS
 from .fields import PROGRESSIVE, field_order_of
 from .repacking import repack
+from .side_data import side_data_of
 
 __all__ = [
+    'ALPHA_NOTE',
     'BT709',
     'NOT_STATED',
     'Color',
@@ -23,6 +24,7 @@ __all__ = [
     'chroma_location',
     'depth_of',
     'format_of',
+    'has_alpha',
     'hdr_warning',
     'is_full_range',
     'is_rgb',
@@ -32,6 +34,8 @@ __all__ = [
 
 # Code point of colours that a file does not state.
 NOT_STATED = 2
+# What a user is told of an input with alpha, which is neither restored nor written.
+ALPHA_NOTE = 'alpha is dropped, frames become opaque'
 # Names of the transfer functions of HDR, by their code points.
 HDR_TRANSFERS = {16: 'PQ', 18: 'HLG'}
 # Width and height of a luma plane over those of the other planes.
@@ -127,8 +131,8 @@ class VideoFormat(NamedTuple):
 
 def format_of(frame: av.VideoFrame, context: av.VideoCodecContext) -> VideoFormat:
     """Describe a stream by its first frame and its decoder."""
-    light = _side_data(frame, 'CONTENT_LIGHT_LEVEL')
-    mastering = _side_data(frame, 'MASTERING_DISPLAY_METADATA')
+    light = side_data_of(frame, 'CONTENT_LIGHT_LEVEL')
+    mastering = side_data_of(frame, 'MASTERING_DISPLAY_METADATA')
     format = VideoFormat(
         depth=depth_of(frame),
         mastering_display=_mastering_display(mastering) if mastering else None,
@@ -165,6 +169,11 @@ def plain_format(width: int, height: int, color: Color = BT709) -> VideoFormat:
 def is_rgb(frame: av.VideoFrame) -> bool:
     """Whether the samples of a frame are those of RGB, palettes and XYZ included, which FFmpeg converts to it."""
     return frame.format.is_rgb or frame.format.has_palette or frame.format.name.startswith('xyz')
+
+
+def has_alpha(frame: av.VideoFrame) -> bool:
+    """Whether the format of a frame has alpha. That of opaque frames can have it as well: a GIF's always does."""
+    return any(component.is_alpha for component in frame.format.components)
 
 
 def is_full_range(frame: av.VideoFrame) -> bool:
@@ -212,11 +221,6 @@ def hdr_warning(format: VideoFormat) -> str | None:
         f'the video is HDR ({name}): its code values go through a network that was trained on SDR, and keep their '
         f'meaning; faces in highlights and in the dark may be restored less well'
     )
-
-
-def _side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
-    data = frame.side_data.get(kind)
-    return bytes(data) if isinstance(data, Buffer) else None
 
 
 def _mastering_display(data: bytes) -> MasteringDisplay | None:

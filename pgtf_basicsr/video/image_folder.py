@@ -6,8 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..errors import DataError
-from ..images import is_image_file, read_deep_image
-from .formats import VideoFormat
+from ..images import has_alpha, is_image_file, read_deep_image
+from .formats import ALPHA_NOTE, VideoFormat
 from .frame import Frame
 
 __all__ = ['ImageFolderReader', 'frame_files', 'natural_key']
@@ -45,11 +45,15 @@ class ImageFolderReader:
         time_base (Fraction): Seconds of a frame.
         pixel_aspect (Fraction): 1.
         format (VideoFormat): RGB of 8 or 16 bits.
-        warnings (list): Empty.
+        warnings (list[str]): What is known before the first frame of what differs from the images: alpha, where the
+            first one has it.
+        end (None): The last image lasts as long as the others.
 
     Raises:
         DataError: On construction, there is no image. While iterating, one cannot be read or is of another size.
     """
+
+    end: Fraction | None = None
 
     def __init__(self, path: str | Path, rate: Fraction = RATE):
         self.path, self.rate = Path(path), Fraction(rate)
@@ -61,7 +65,7 @@ class ImageFolderReader:
         self.num_frames = len(self._files)
         self.time_base, self.pixel_aspect = 1 / self.rate, Fraction(1)
         self.format = VideoFormat(depth=8 * first.itemsize, chroma='rgb')
-        self.warnings: list[str] = []
+        self.warnings = [ALPHA_NOTE] if has_alpha(self._files[0]) else []
 
     def __enter__(self) -> 'ImageFolderReader':
         return self

@@ -1,6 +1,6 @@
 """Segments of a video joined to one file, without encoding them again, with the other streams of its source."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from heapq import heappush, heappushpop, merge
@@ -24,6 +24,8 @@ __all__ = ['join_segments']
 
 # Units of a second in which MP4 and MOV may state when a stream begins.
 MAX_TIMESCALE = 10**8
+# Seconds by which the last frame may end beside its time and the frame rate: times of 1/600 s are common in MOV.
+ROUNDING = Fraction(1, 500)
 # Frames that an encoder may hold back at most.
 MAX_DELAY = 32
 
@@ -35,6 +37,7 @@ def join_segments(
     rate: Fraction | None = None,
     color: Color | None = None,
     field_order: int = PROGRESSIVE,
+    end: Fraction | None = None,
 ) -> None:
     """Write a video file of segments, one after another, and of the streams of a plan, in step with them.
 
@@ -48,6 +51,7 @@ def join_segments(
         rate (Fraction, optional): Frames per second to state. Default: what the first segment states.
         color (Color, optional): Colours to state. Default: what the first segment states.
         field_order (int): Which field of interlaced frames comes first, a code of `fields`.
+        end (Fraction, optional): Time of the source at which the last frame ends. Default: by the frame rate.
 
     Raises:
         UserError: The file cannot be written, or a segment or the source cannot be read.
@@ -64,7 +68,8 @@ def join_segments(
                 video = _add_video(output, first.stream, rate or first.rate, color)
                 if field_order != PROGRESSIVE:
                     video.codec_context.field_order = field_order
-                packets = _video_packets(segments, video, plan.start)
+                durations = _last_durations(segments[-1], rate or first.rate, end, plan.container_format)
+                packets = _video_packets(segments, video, plan.start, durations)
                 if source is not None and plan.source is not None:
                     add_contents(output, video, source.container, source.stream, plan.start, plan.end)
                     copies = StreamCopies(
@@ -99,9 +104,12 @@ def _add_video(
 
 
 def _video_packets(
-    segments: Sequence[Path], video: av.VideoStream, start: Fraction | None
+    segments: Sequence[Path], video: av.VideoStream, start: Fraction | None, durations: Mapping[Fraction, Fraction]
 ) -> Iterator[tuple[Fraction, Packet]]:
-    """Read the packets of all segments, with times of decoding that run through."""
+    """Read the packets of all segments, with times of decoding that run through.
+
+    Durations by times of the segments take the place of what their container guesses.
+    """
     delay = max(map(_delay, segments))
     # The last times that frames were shown: a packet is decoded when the smallest of them is.
     shown: list[Fraction] = []
@@ -111,7 +119,10 @@ def _video_packets(
             for packet in container.demux(stream):
                 if packet.pts is None or not packet.size:
                     continue
-                time = packet.pts * packet.time_base - (start or 0)
+                time = packet.pts * packet.time_base
+                if time in durations:
+                    packet.duration = round(durations[time] / packet.time_base)
+                time -= start or 0
                 if not shown:
                     step = (packet.duration or 1) * packet.time_base
                     for number in range(delay, 0, -1):
@@ -131,6 +142,26 @@ def _delay(segment: Path) -> int:
                 delay = max(delay, sum(pts > packet.pts for pts in shown))
                 shown = sorted([*shown, packet.pts])[-MAX_DELAY:]
     return delay
+
+
+def _last_durations(
+    segment: Path, rate: Fraction | None, end: Fraction | None, container_format: str
+) -> dict[Fraction, Fraction]:
+    """Find which durations, by times of frames, make the last frame end when it should, where that is not by the rate.
+
+    MP4 and MOV take the end of the frames from the one that is shown last, and the end of the track from the one that
+    is decoded last. AVI would count frames that are not there.
+    """
+    if end is None or container_format == 'avi':
+        return {}
+    with open_input(segment) as container:
+        packets = container.demux(video=0)
+        times = [packet.pts * packet.time_base for packet in packets if packet.pts is not None and packet.size]
+    last = max(times)
+    if rate is not None and abs(end - last - 1 / rate) <= ROUNDING:
+        return {}
+    lengthened = {last, times[-1]} if container_format in ('mp4', 'mov') else {last}
+    return {time: end - time for time in lengthened}
 
 
 def _timescale(time_base: Fraction, source: InputContainer | None) -> int:

@@ -1,13 +1,13 @@
 """Display matrices: how decoded frames are turned and mirrored to be upright."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
 
 from .chroma import ChromaLocation
 from .fields import BOTTOM_FIRST, PROGRESSIVE, TOP_FIRST
+from .side_data import side_data_of
 
 __all__ = ['Orientation', 'orientation_of']
 
@@ -67,14 +67,10 @@ def orientation_of(frame: av.VideoFrame) -> Orientation:
     The display matrix [a b u; c d v; x y w] takes the pixel (p, q) to (a p + c q + x, b p + d q + y), see FFmpeg's
     libavutil/display.h and ISO/IEC 14496-12, 8.5.2.
     """
-    try:
-        side_data: Any = frame.side_data  # a sequence as well as a mapping, which its type does not say
-        matrix = next((data for data in side_data if data.type is Type.DISPLAYMATRIX), None)
-    except ValueError:  # there is side data of a kind that PyAV does not know
-        return Orientation(*_QUARTER_TURNS[round(frame.rotation / 90) % 4])
+    matrix = side_data_of(frame, 'DISPLAYMATRIX')
     if matrix is None:
         return Orientation()
-    a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(matrix), np.int32)[:5])
+    a, b, _, c, d = (int(value) for value in np.frombuffer(matrix, np.int32)[:5])
     transposed = abs(b) + abs(c) > abs(a) + abs(d)
     return Orientation(transposed, (c if transposed else a) < 0, (b if transposed else d) < 0)
 
@@ -82,7 +78,3 @@ def orientation_of(frame: av.VideoFrame) -> Orientation:
 def _opposite(position: float, length: int) -> float:
     """Place of chroma samples along a side that is swapped. Of an odd length, the last sample has no second pixel."""
     return 1 - length % 2 - position
-
-
-# Counter-clockwise turns by 0, 90, 180 and 270 degrees, without mirroring.
-_QUARTER_TURNS = (False, False, False), (True, False, True), (False, True, True), (True, True, False)

@@ -14,14 +14,14 @@ import numpy as np
 
 from ..errors import DataError
 from .chroma import LOCATIONS
-from .clock import Clock, FrameTimes, Packet, packet_time
+from .clock import FORWARD, Clock, FrameTimes, Packet, clock_zero, packet_time
 from .color import to_rgb, to_uint8
 from .completeness import missing_end
 from .copying import own_tags
 from .damage import DamageLog
 from .decoded import DecodedFrame
 from .deinterlacing import Deinterlacer
-from .formats import format_of, is_rgb
+from .formats import ALPHA_NOTE, format_of, has_alpha, is_rgb
 from .frame import Frame
 from .opening import MAX_PIXELS, open_video
 from .orientation import orientation_of
@@ -69,6 +69,8 @@ class VideoReader:
         pixel_aspect (Fraction): Width of a pixel over its height.
         has_others (bool): Whether the file holds more than the video: other streams, chapters or tags.
         warnings (list[str]): What is known before the first frame of what differs from the file.
+        end (Fraction | None): Seconds at which the last frame ends, once all are read; None where the file does not
+            state it, or if an end is given.
 
     Raises:
         DataError: On construction, the file is missing or is not a video. While iterating, the video breaks off,
@@ -87,6 +89,7 @@ class VideoReader:
         if not (self.path.is_file() or self.path.is_fifo()):
             raise DataError(f'video not found: {path} (looked for {self.path.absolute()})')
         self.warnings: list[str] = []
+        self.end: Fraction | None = None
         self._on_damage, self._has_begun = on_damage, False
         self._count, self._read_until = 0, Fraction(0)
         # Of a recording that begins between key frames, what comes before the first one is not damaged.
@@ -116,6 +119,8 @@ class VideoReader:
         container = self._container
         self.has_others = len(container.streams) > 1 or bool(container.chapters() or own_tags(container.metadata))
         self.format = format_of(frame, self._stream.codec_context)
+        if has_alpha(frame):
+            self.warnings.append(ALPHA_NOTE)
         self.color = self.format.color
         self.width, self.height = frame.width, frame.height
         self.pixel_aspect = self._stream.sample_aspect_ratio or Fraction(1)
@@ -224,6 +229,8 @@ class VideoReader:
             raise DataError(f'{self.path} cannot be decoded after frame {self._count}: {error.strerror}') from error
         damage.finish(self._count)
         self._check_end()
+        if self._end is None and self._count:
+            self.end = self._stated_end(time, duration)
 
     def _packets(self, first: int, damage: DamageLog) -> Iterator[tuple[Packet, int]]:
         """Read the packets of the video from a number on, with these; the last is empty, to flush the decoder."""
@@ -242,7 +249,8 @@ class VideoReader:
     def _all_packets(self) -> Iterator[tuple[Packet, int]]:
         """Read the packets of the video, with the numbers of their recordings."""
         for packet, recording in Clock(self._container).packets():
-            time = packet_time(packet)
+            # A frame is shown later than it is decoded, and its duration is that of showing it.
+            time = packet_time(packet) if packet.pts is None else packet.pts * packet.time_base
             if time is not None:
                 self._read_until = max(self._read_until, time + (packet.duration or 0) * packet.time_base)
             if packet.stream is self._stream:
@@ -254,6 +262,15 @@ class VideoReader:
         except av.error.InvalidDataError as error:
             if self._began:
                 damage.check_error(error, number, self._count)
+
+    def _stated_end(self, time: Fraction, duration: Fraction) -> Fraction | None:
+        """Find when the last frame ends by its time and duration, where the container states either."""
+        name, stream = self._container.format.name, self._stream
+        end = time + duration if 'matroska' in name else None
+        if 'mp4' in name and stream.duration is not None:
+            # There, durations are those of decoding: with B-frames, another frame's.
+            end = ((stream.start_time or 0) + stream.duration) * self.time_base - clock_zero(self._container)
+        return end if end is not None and 0 < end - time <= FORWARD else None
 
     def _check_end(self) -> None:
         # A truncated file just ends where the cut lies between two packets.

@@ -268,15 +268,19 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path, capsys):
         (['one/A', 'two/A', '--names', 'x'], '--names has 1 for 2 results'),
         (['one/A', 'two/A', '-o', 'one/A/metrics_faces.json'], 'cannot write to one/A/metrics_faces.json'),
         (['one/A', 'three'], 'no results in three'),
+        (['one/A', 'two/A', '-o', 'two/../one/A'], '-o two/../one/A holds results that are compared: name another'),
+        (['one/A', 'two/A', '-o', 'two/A'], '-o two/A holds results that are compared: name another folder'),
+        (['one/A', 'two/A/metrics_faces.json', '-o', 'two/A'], '-o two/A holds results that are compared'),
     ],
 )
 def test_mistakes_of_the_command_line(tmp_path, monkeypatch, capsys, arguments, message):
     written(tmp_path / 'one', psnr(1, 2))
     written(tmp_path / 'two', psnr(2, 3))
     monkeypatch.chdir(tmp_path)
+    files = sorted(tmp_path.rglob('*'))
     with pytest.raises(UserError, match=message):
         command(*arguments)
-    assert capsys.readouterr().out == ''
+    assert capsys.readouterr().out == '' and sorted(tmp_path.rglob('*')) == files
 
 
 def test_different_protocols_are_refused_or_flagged(tmp_path, capsys):

@@ -59,7 +59,8 @@ def test_a_removed_track_and_changed_numbers_are_taken(analysis, tmp_path):
 @pytest.mark.parametrize(
     'place, value, message',
     [
-        (('tracks', 0, 'detections', 3, 3), 0, r'tracks\[0\]\.detections\[3\]\.size: .*greater than 0'),
+        (('tracks', 0, 'detections', 3, 3), 0, r'tracks\[0\]\.detections\[3\]\.size: .*0\.01'),
+        (('tracks', 0, 'detections', 3, 3), 0.001, r'tracks\[0\]\.detections\[3\]\.size: .*0\.01'),
         (('tracks', 0, 'detections', 3, 1), '12', r'detections\[3\]\.x: .*valid number'),
         (('tracks', 0, 'detections', 3, 0), 2, 'track 1: the frames of its detections do not ascend'),
         (('tracks', 0, 'detections', 3), [3, 1, 2], r'detections\[3\]'),
@@ -112,6 +113,24 @@ def test_the_analysis_of_another_video_is_refused(analysis):
     check_video(analysis, 'faces.json', replace(VIDEO, name='renamed.mov'))
     with pytest.raises(UserError, match=r'faces.json is of holiday "one".mov: 320x240, 100 frames, not of .*: 640x240'):
         check_video(analysis, 'faces.json', replace(VIDEO, width=640))
+
+
+def test_contents_count_where_an_analysis_states_them(analysis, tmp_path):
+    path, video = tmp_path / 'faces.json', replace(VIDEO, digest='0123456789abcdef')
+    stated = replace(analysis, video=video)
+    write_analysis(path, stated)
+    assert read_analysis(path) == stated
+    contents = json.loads(path.read_text())
+    del contents['video']['digest']
+    path.write_text(json.dumps(contents))
+    earlier = read_analysis(path)
+    assert earlier == analysis
+    check_video(earlier, path, video)
+    check_video(stated, path, VIDEO)
+    with pytest.raises(UserError, match=r'100 frames, contents 01234567, not of .*, 100 frames, contents fedcba98;'):
+        check_video(stated, path, replace(VIDEO, digest='fedcba9876543210'))
+    with pytest.raises(UserError, match=r'320x240, 100 frames, not of .*: 640x240, 100 frames;'):
+        check_video(stated, path, replace(video, width=640))
 
 
 def test_faces_are_selected(analysis):

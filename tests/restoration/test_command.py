@@ -80,6 +80,13 @@ def test_a_part_has_its_frames_in_step_with_its_sound(restore, source, tmp_path)
         (['--codec', 'vp9', '-o', 'out.mov'], '.mov does not hold VP9'),
         (['-o', 'out.gif'], 'cannot write .gif'),
         (['--json', '-o', '-'], '--json and -o - would both write to standard output'),
+        (['-o', 'frames', '--codec', 'h264'], '--codec is for a video file, frames is a folder of images'),
+        (['-o', 'frames', '--crf', '0'], '--crf is for a video file, frames is a folder of images'),
+        (['-o', 'frames.mp4/', '--lossless'], '--lossless is for a video file, frames.mp4/ is a folder of images'),
+        (['-o', '-', '--crf', '20'], '--crf is for a video file, standard output is raw video'),
+        (['-o', '-', '--lossless'], '--lossless is for a video file, standard output is raw video'),
+        (['--background-weights', 'esrgan.pth'], 'background-weights are for background realesrgan, not for plain'),
+        (['-o', '/'], '/ is a mount point, which cannot be replaced: name a folder in it'),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_line(restore, source, tmp_path, monkeypatch, arguments, complaint):
@@ -172,6 +179,43 @@ def test_a_name_that_no_disk_takes_is_told_in_a_line(source, weights, tmp_path, 
 def test_weights_of_a_user_who_is_not_there(source, tmp_path, capsys):
     assert run_command(['restore', str(source), '-o', str(tmp_path / 'o.mp4'), '--weights', '~nobody-here/x.pth']) == 2
     assert '~nobody-here/x.pth' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('is_there', [True, False])
+def test_images_are_put_where_a_link_leads(restore, source, tmp_path, is_there):
+    """Restored ones lie beside that folder meanwhile, which may be on another disk."""
+    (tmp_path / 'links').mkdir()
+    link, folder = tmp_path / 'links' / 'frames', tmp_path / 'disk' / 'frames'
+    if is_there:
+        folder.mkdir(parents=True)
+    link.symlink_to(folder)
+    error = restore(source, '-o', link).err
+    assert link.is_symlink() and len(list(folder.glob('*.png'))) == 12 and f'{link}: 12 frames' in error
+    assert [path.name for path in (tmp_path / 'links').iterdir()] == ['frames']
+    assert [path.name for path in (tmp_path / 'disk').iterdir()] == ['frames']
+    (line,) = [line for line in restore(source, '-o', link, status=2).err.splitlines() if 'basicsr: ' in line]
+    assert line.endswith(f'{link} is not an empty folder: name a new one')
+
+
+@pytest.mark.skipif(shutil.which('unshare') is None, reason='mounts in a namespace of its own')
+def test_a_mount_point_is_refused_before_the_first_frame(source, weights, tmp_path):
+    """An empty one as well, which only renaming the images to it would show."""
+    (tmp_path / 'disk').mkdir()
+    command = f'{sys.executable} -m pgtf_basicsr restore {source} -o disk --weights {weights} --size 16 --faces crop'
+    mounted = ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c']
+    if subprocess.run([*mounted, 'mount -t tmpfs disk disk'], cwd=tmp_path, capture_output=True).returncode:
+        pytest.skip('nothing can be mounted here')
+    done = subprocess.run(
+        [*mounted, f'mount -t tmpfs disk disk && {command}'],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and done.stderr.endswith(
+        'basicsr: disk is a mount point, which cannot be replaced: name a folder in it\n'
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ['disk'] and '0/12' not in done.stderr
 
 
 def test_json_lines_of_a_folder_name_the_input(restore, source, tmp_path):

@@ -1,5 +1,6 @@
 """Restorations that are killed, stopped or out of disk space, and resumed."""
 
+import errno
 import json
 import random
 import re
@@ -9,14 +10,16 @@ import signal
 import time
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
-from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.errors import DataError, UserError
+from pgtf_basicsr.images import write_image
 from pgtf_basicsr.restoration.io import segments
 from pgtf_basicsr.restoration.io.outputs import VideoOutput
 from pgtf_basicsr.restoration.jobs import Job, job_folder
-from pgtf_basicsr.restoration.reports import TextReport
+from pgtf_basicsr.restoration.reports import JsonReport, TextReport
 from pgtf_basicsr.samples.scenes import two_faces
 
 from ..helpers.crops import CROP, restore_crop
@@ -62,6 +65,19 @@ class EndsAfter(TextReport):
         super().advance(outcome, progress)
         if outcome.frames == self.frames:
             raise Killed
+
+
+class ActsAfter(TextReport):
+    """Does something to the input after so many frames."""
+
+    def __init__(self, frames, act):
+        super().__init__()
+        self.frames, self.act = frames, act
+
+    def advance(self, outcome, progress):
+        super().advance(outcome, progress)
+        if outcome.frames == self.frames:
+            self.act()
 
 
 def assert_equal_videos(a, b):
@@ -183,6 +199,73 @@ def test_frames_that_earlier_versions_kept_are_restored_again(tmp_path):
     np.savez(kept, image=np.zeros((32, 48, 3), np.uint8), times=['0', '1/25'])
     with Job(tmp_path / 'out.mkv', '.nut', {}, resume=True) as job:
         assert job.num_frames == 0 and not kept.exists()
+
+
+@pytest.fixture
+def images(tmp_path):
+    (tmp_path / 'images').mkdir()
+    for number, image in enumerate(moving_frames(40, 48, 32)):
+        write_image(tmp_path / 'images' / f'{number:02d}.png', image)
+    return tmp_path / 'images'
+
+
+def test_an_image_that_is_out_of_reach_for_a_while_costs_no_segments(images, weights, tmp_path, caplog):
+    """It is moved away and back, as an unplugged disk takes it away."""
+    target, last, away = tmp_path / 'out.mkv', images / '39.png', tmp_path / 'away.png'
+    restore_crop(images, tmp_path / 'whole.mkv', weights, size=16)
+    with pytest.raises(DataError, match='cannot read image .*39.png: No such file'):
+        restore_crop(images, target, weights, report=ActsAfter(5, lambda: last.rename(away)), size=16)
+    assert 'out.mkv is not finished: ' in caplog.text and '--resume continues it' in caplog.text
+    away.rename(last)
+    outcome = restore_crop(images, target, weights, resume=True, size=16)
+    assert outcome.resumed >= 10 * SEGMENT and outcome.frames == 40
+    assert [image.tolist() for image, _ in decoded(target)] == [
+        image.tolist() for image, _ in decoded(tmp_path / 'whole.mkv')
+    ]
+
+
+def test_a_broken_image_leaves_nothing(images, weights, tmp_path, caplog):
+    report = ActsAfter(5, lambda: (images / '39.png').write_bytes(b'no image'))
+    with pytest.raises(DataError, match='39.png .* is not a whole image'):
+        restore_crop(images, tmp_path / 'out.mkv', weights, report=report, size=16)
+    assert [path.name for path in tmp_path.iterdir()] == ['images'] and 'is not finished' not in caplog.text
+
+
+@pytest.mark.parametrize(
+    'cause, kept',
+    [
+        (av.error.OSError(errno.EIO, 'Input/output error', 'fd:'), True),
+        (OSError(errno.ESTALE, 'Stale file handle'), True),
+        (av.error.InvalidDataError(1, 'Invalid data found when processing input', 'fd:'), False),
+        (None, False),
+    ],
+    ids=['a disk', 'a server', 'broken data', 'no cause'],
+)
+def test_errors_of_reading_keep_finished_segments(tmp_path, cause, kept):
+    with pytest.raises(DataError, match='cannot be decoded'), Job(tmp_path / 'out.mkv', '.nut', {}, False) as job:
+        job.segment(0).write_bytes(b'a segment')
+        job.finish_segment(job.segment(0))
+        raise DataError('in.mp4 cannot be decoded after frame 100') from cause
+    assert job.segment(0).exists() == kept == job.folder.exists()
+
+
+@pytest.mark.parametrize('suffix', ['.mkv', '.mp4'])
+def test_frames_are_counted_where_joining_failed(weights, tmp_path, monkeypatch, capsys, suffix):
+    """The last segment is a shorter one; .mkv does not state how many frames it has."""
+    source = write_video(tmp_path / f'in{suffix}', moving_frames(13, 48, 32), 25)
+    with monkeypatch.context() as patch, pytest.raises(UserError, match='cannot write'):
+        patch.setattr(VideoOutput, 'join', fail_to_join)
+        restore_crop(source, tmp_path / 'out.mkv', weights, size=16)
+    capsys.readouterr()
+    outcome = restore_crop(source, tmp_path / 'out.mkv', weights, resume=True, size=16, report=JsonReport())
+    start, end = map(json.loads, capsys.readouterr().out.splitlines())
+    assert outcome.frames == outcome.resumed == len(decoded(tmp_path / 'out.mkv')) == 13
+    assert start['frames'] == (None if suffix == '.mkv' else 13) and start['resumed'] == 13
+    assert (end['frames'], end['resumed']) == (13, 13)
+
+
+def fail_to_join(*arguments):
+    raise UserError('cannot write out.mkv: No space left on device')
 
 
 def test_an_ended_restoration_without_a_segment_leaves_nothing(source, weights, tmp_path):

@@ -1,17 +1,22 @@
 """What ``basicsr restore`` keeps of a file, or says: cut files, sound of AVI, fields, time codes, names."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
+from pgtf_basicsr.errors import UserError
+from pgtf_basicsr.restoration.io import outputs
 from pgtf_command import run_command
 
 from ..helpers.crops import CROP
 from ..helpers.small_networks import PGTFormer, build, write
 from ..helpers.videos import audio_packets, decoded, frame_times, moving_frames, tone_packets, write_video
 from ..video.test_deinterlacing import COUNT, write_fields
+from ..video.test_joining import HELD, video_end, write_held
 
 RATE = 25
 MILLISECOND = 1e-3
@@ -28,7 +33,7 @@ def restore(weights, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments, status=0):
-        command = ['restore', *map(str, arguments), '--weights', str(weights), '--size', '16', '--stride', '3', *CROP]
+        command = ['restore', *CROP, *map(str, arguments), '--weights', str(weights), '--size', '16', '--stride', '3']
         assert run_command(command) == status
         return capsys.readouterr().err
 
@@ -140,6 +145,44 @@ def test_fields_that_cannot_be_stated_are_named_first(restore, tmp_path):
     said = restore('in.mp4', '-o', 'out.webm', '--deinterlace', 'off')
     assert 'fields stay, but VP9 does not state that frames are interlaced' in said
     assert 'fields stay, but' not in restore('in.mp4', '-o', 'progressive.webm')
+
+
+@pytest.mark.parametrize('faces', ['crop', 'all'])
+@pytest.mark.parametrize('suffix', ['.mp4', '.mkv'])
+def test_the_last_frame_ends_with_the_sound_also_when_resumed(restore, tmp_path, monkeypatch, suffix, faces):
+    write_held(tmp_path / f'in{suffix}', *HELD['a second each'])
+
+    def fail(*arguments):
+        raise UserError('the disk is full')
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outputs, 'join_segments', fail)
+        assert 'the disk is full' in restore(f'in{suffix}', '-o', f'out{suffix}', '--faces', faces, status=2)
+    restore(f'in{suffix}', '-o', f'out{suffix}', '--faces', faces, '--resume')
+    assert frame_times(f'out{suffix}') == [0, 1, 2, 3]
+    assert video_end(Path(f'out{suffix}')) == pytest.approx(8, abs=MILLISECOND)
+    with av.open(f'out{suffix}') as container:
+        assert container.duration / av.time_base == pytest.approx(8, abs=0.05)
+
+
+@pytest.mark.parametrize('has_alpha', [True, False])
+def test_alpha_is_named_once_and_in_the_summary(restore, tmp_path, caplog, has_alpha):
+    channels, pixel_format = (4, 'yuva444p10le') if has_alpha else (3, 'yuv444p10le')
+    (tmp_path / 'in').mkdir()
+    with av.open('in.mov', 'w') as container:
+        stream = container.add_stream('prores_ks', rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, pixel_format
+        for number, image in enumerate(moving_frames(6, 48, 32)):
+            frame = av.VideoFrame.from_ndarray(image, 'rgb24')
+            container.mux(stream.encode(frame.reformat(format=pixel_format)))
+            opaque = np.full((32, 48, 1), 255, np.uint8)
+            assert cv2.imwrite(f'in/{number}.png', np.dstack([image, opaque])[..., :channels])
+        container.mux(stream.encode())
+    for number, source in enumerate(('in.mov', 'in')):
+        caplog.clear()
+        said = restore(source, '-o', f'{number}.mkv')
+        for lines in caplog.messages, said.splitlines():
+            assert sum('alpha is dropped, frames become opaque' in line for line in lines) == has_alpha
 
 
 @pytest.mark.parametrize('suffix', ['.mov', '.mkv'])

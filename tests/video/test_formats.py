@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pgtf_basicsr.video import VideoReader
-from pgtf_basicsr.video.formats import Color, format_of
+from pgtf_basicsr.video.formats import ALPHA_NOTE, Color, format_of
 
 CASES = [
     # encoder, pixel format, files, depth, chroma, whether the range is full
@@ -79,3 +79,24 @@ def test_pixel_aspect_is_read(tmp_path):
         container.mux(stream.encode())
     with VideoReader(tmp_path / 'v.mp4') as reader:
         assert reader.format.pixel_aspect == Fraction(16, 11)
+
+
+@pytest.mark.parametrize(
+    'codec, pixel_format, suffix, has_alpha',
+    [
+        ('prores_ks', 'yuva444p10le', 'mov', True),
+        ('ffv1', 'yuva420p', 'mkv', True),
+        ('ffv1', 'bgra', 'mkv', True),
+        ('png', 'rgba', 'mov', True),
+        ('png', 'ya8', 'mov', True),
+        ('prores_ks', 'yuv444p10le', 'mov', False),
+        ('ffv1', 'gbrp10le', 'mkv', False),
+        ('ffv1', 'bgr0', 'mkv', False),
+        ('png', 'rgb24', 'mov', False),
+        ('png', 'gray', 'mov', False),
+    ],
+)
+def test_alpha_is_named_before_the_first_frame(tmp_path, codec, pixel_format, suffix, has_alpha):
+    with VideoReader(write_gray(tmp_path / f'v.{suffix}', codec, pixel_format)) as reader:
+        assert reader.warnings == ([ALPHA_NOTE] if has_alpha else [])
+        assert np.abs(next(reader.images()).astype(int) - 102).max() <= 2

@@ -6,6 +6,7 @@ import pytest
 
 from pgtf_basicsr.errors import DataError
 from pgtf_basicsr.images import write_image
+from pgtf_basicsr.video.formats import ALPHA_NOTE
 from pgtf_basicsr.video.image_folder import ImageFolderReader
 
 
@@ -55,6 +56,17 @@ def test_a_round_trip_keeps_every_bit(tmp_path, dtype):
     with ImageFolderReader(tmp_path) as reader:
         assert reader.format.depth == 8 * np.dtype(dtype).itemsize
         assert all((frame.image == image).all() for frame, image in zip(reader, images))
+
+
+@pytest.mark.parametrize('channels', [1, 3, 4])
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
+def test_alpha_is_named_before_the_first_frame(tmp_path, dtype, channels):
+    image = np.full((12, 16, channels), 50, dtype)
+    assert cv2.imwrite(str(tmp_path / '1.png'), image)
+    with ImageFolderReader(tmp_path) as reader:
+        assert reader.warnings == ([ALPHA_NOTE] if channels == 4 else [])
+        (frame,) = reader
+    assert frame.image.dtype == dtype and (frame.image == 50).all()
 
 
 def test_mistakes_are_named(tmp_path):

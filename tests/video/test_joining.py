@@ -10,7 +10,7 @@ from pgtf_basicsr.video import VideoReader
 from pgtf_basicsr.video.joining import join_segments
 from pgtf_basicsr.video.streams import plan_streams
 
-from ..helpers.videos import audio_packets, moving_frames, psnr, write_video
+from ..helpers.videos import audio_packets, moving_frames, psnr, tone_packets, write_video
 from .test_times import CONTAINERS, KINDS, MILLISECOND, largest_shift, measure, write_source
 
 
@@ -70,6 +70,109 @@ def exact_packets(path):
         return [
             (packet.pts * packet.time_base, packet) for packet in container.demux(audio=0) if packet.pts is not None
         ]
+
+
+def write_held(path, times, end, b_frames=0):
+    """Write frames at times, the last of which is shown to an end, with sound to that end."""
+    time_base, rate = Fraction(1, 1000), 25
+    with av.open(str(path), 'w') as container:
+        video = container.add_stream('libx264', rate=rate, options={'bf': str(b_frames), 'b_strategy': '0'})
+        video.width, video.height, video.pix_fmt = 64, 48, 'yuv420p'
+        video.codec_context.time_base = time_base
+        packets = tone_packets(container.add_stream('aac', rate=48000), float(end))
+        for image, time in zip(moving_frames(len(times), 64, 48), times):
+            frame = av.VideoFrame.from_ndarray(image, 'rgb24')
+            frame.pts, frame.time_base = int(time / time_base), time_base
+            packets += video.encode(frame)
+        packets += video.encode()
+        shown = [packet for packet in packets if packet.stream is video]
+        for last in max(shown, key=lambda packet: packet.pts), shown[-1]:
+            last.duration = int(end / time_base) - last.pts
+        for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
+            container.mux(packet)
+    return path
+
+
+# Times of frames, and when the last one ends.
+HELD = {
+    'a second each': ([Fraction(index) for index in range(4)], Fraction(8)),
+    'held at the end': ([Fraction(index, 25) for index in range(12)], Fraction(3)),
+    'a pause before': ([Fraction(index, 25) for index in (0, 1, 2, 3, 75, 76, 77)], Fraction(8)),
+    'short at the end': ([Fraction(index) for index in range(4)], Fraction(13, 4)),
+    'late start': ([2 + Fraction(index) for index in range(4)], Fraction(10)),
+}
+
+
+def video_end(path):
+    """When the frames of a file end by what it states, in seconds."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        if path.suffix in ('.mp4', '.mov'):
+            return float((stream.start_time + stream.duration) * stream.time_base)
+        return max(float((p.pts + p.duration) * p.time_base) for p in container.demux(stream) if p.size)
+
+
+@pytest.mark.parametrize('b_frames', [0, 2])
+@pytest.mark.parametrize('kind', HELD)
+@pytest.mark.parametrize('suffix', ['.mp4', '.mov', '.mkv'])
+def test_the_last_frame_ends_when_it_did(tmp_path, suffix, kind, b_frames):
+    times, end = HELD[kind]
+    source = write_held(tmp_path / f'in{suffix}', times, end, b_frames)
+    assert video_end(source) == pytest.approx(float(end), abs=1e-3)
+    with VideoReader(source) as reader:
+        frames, time_base, rate = list(reader), reader.time_base, reader.rate
+        assert float(reader.end) == pytest.approx(float(end), abs=1e-3)
+    assert [frame.time for frame in frames] == times
+    segments = write_segments(frames, (2, len(frames) - 2), tmp_path, time_base)
+    for target in (tmp_path / f'out{name}' for name in ('.mp4', '.mov', '.mkv')):
+        join_segments(segments, target, plan_streams(source, target), rate, end=reader.end)
+        assert video_end(target) == pytest.approx(float(end), abs=1e-3)
+        with VideoReader(target) as again:
+            assert [frame.time for frame in again] == times
+        assert again.end == reader.end
+
+
+def test_a_held_frame_that_is_decoded_long_before_does_not_look_cut_off(tmp_path):
+    times, end = HELD['a pause before']
+    source = write_held(tmp_path / 'in.mkv', times, end)
+    with VideoReader(source) as reader:
+        frames, time_base, rate = list(reader), reader.time_base, reader.rate
+    segments = write_segments(frames, (2, 5), tmp_path, time_base)
+    join_segments(segments, tmp_path / 'out.mkv', plan_streams(None, tmp_path / 'out.mkv'), rate, end=reader.end)
+    with VideoReader(tmp_path / 'out.mkv') as again:
+        assert [frame.time for frame in again] == times
+    assert again.end == end
+
+
+def test_avi_counts_no_frame_that_is_not_there(tmp_path):
+    times, end = HELD['held at the end']
+    source = write_held(tmp_path / 'in.mp4', times, end)
+    with VideoReader(source) as reader:
+        segments = write_segments(list(reader), (len(times) - 1, 1), tmp_path, reader.time_base)
+    target, files = tmp_path / 'out.avi', []
+    for stated in None, reader.end:
+        join_segments(segments, target, plan_streams(None, target), Fraction(25), end=stated)
+        files.append(target.read_bytes())
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.mov', '.mkv'])
+@pytest.mark.parametrize('rate', [25, Fraction(30000, 1001), Fraction(24000, 1001)])
+def test_an_end_by_the_frame_rate_changes_no_byte(tmp_path, suffix, rate):
+    source = write_video(tmp_path / f'in{suffix}', moving_frames(30, 48, 32), rate, audio='aac')
+    with VideoReader(source) as reader:
+        frames, time_base = list(reader), reader.time_base
+    assert reader.end is not None
+    segments = write_segments(frames, (20, 9, 1), tmp_path, time_base)
+    for target in (tmp_path / f'out{name}' for name in ('.mp4', '.mov', '.mkv')):
+        files, durations = [], []
+        for end in None, reader.end:
+            join_segments(segments, target, plan_streams(source, target), reader.rate, end=end)
+            files.append(target.read_bytes())
+            with av.open(str(target)) as container:
+                durations.append([container.duration, *(packet.duration for packet in container.demux())])
+        assert durations[0] == durations[1] and len(files[0]) == len(files[1])
+        assert target.suffix == '.mkv' or files[0] == files[1]  # Matroska numbers its tracks at random
 
 
 def test_sound_that_goes_on_for_long_after_the_frames_is_complete(tmp_path):

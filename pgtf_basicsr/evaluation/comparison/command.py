@@ -44,7 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the tables to standard output, and all files where they are asked for."""
-    comparison = compare(_named_runs(args.results, args.names), args.mixed_protocols)
+    runs = _named_runs(args.results, args.names)
+    if args.output:
+        _refuse_folders_of(runs, Path(args.output))
+    comparison = compare(runs, args.mixed_protocols)
     text = comparison_text(comparison)
     if args.output:
         _write_files(comparison, text, Path(args.output))
@@ -67,6 +70,13 @@ def _named_runs(paths, names):
     if len(set(names)) < len(names):
         raise UserError(f'--names has a name twice: {" ".join(names)}; runs should have different ones')
     return dict(zip(names, found))
+
+
+def _refuse_folders_of(runs, folder):
+    """Refuse to write into a folder of results: a run has a clips.csv of its own there."""
+    inputs = {where.resolve() for found in runs.values() for _, where in found}
+    if folder.resolve() in inputs:
+        raise UserError(f'-o {folder} holds results that are compared: name another folder')
 
 
 def _write_files(comparison, text, folder):

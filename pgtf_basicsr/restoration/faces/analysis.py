@@ -1,5 +1,7 @@
 """First pass over a video: which faces are in which of its frames."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -14,9 +16,10 @@ from ...errors import UserError
 from ...faces.analysis import Analysis, VideoFacts, build_finder
 from ...faces.analysis_file import check_video, read_analysis, write_analysis
 from ...faces.detection import choose_detector
-from ...files import make_folder
+from ...files import make_folder, path_beside
 from ...video.color import to_uint8
 from ...video.frame import Frame
+from ...video.image_folder import frame_files
 from ...video.shots import ShotDetector
 from ..buffering import BUFFERED, read_ahead
 from ..io.segments import naming
@@ -39,6 +42,8 @@ __all__ = [
 ANALYSIS_SUFFIX = '.faces.json'
 # Seconds for which a face may be missing and still be the same, and of gaps that are filled.
 MAX_GAP, MAX_FILL = 1.0, 0.3
+# Bytes at either end of a file that tell it from others of its size.
+END_BYTES = 2**20
 
 
 def analyse_video(path: str | Path, name: str, settings: Settings, kept: Path | None, report: VideoReport) -> Analysis:
@@ -119,7 +124,8 @@ def facts_of(source: Source, name: str, settings: Settings) -> VideoFacts:
     is_file = source.path.is_file()
     counted = 0 if is_file else source.num_frames or 0
     size = source.path.stat().st_size if is_file else None
-    return VideoFacts(name, square_width(source), source.height, counted, float(source.rate), size, start, end)
+    digest = _digest_of(source.path)
+    return VideoFacts(name, square_width(source), source.height, counted, float(source.rate), size, start, end, digest)
 
 
 def square_width(source: Source) -> int:
@@ -138,8 +144,7 @@ def square_images(frames: Iterable[Frame], facts: VideoFacts) -> Iterator[np.nda
 
 def file_beside(target: str | Path, suffix: str) -> Path:
     """Name a file beside an output: out.mov.faces.json beside out.mov."""
-    target = Path(target)
-    return target.with_name(target.name + suffix)
+    return path_beside(target, behind=suffix)
 
 
 def analysis_path(target: str | Path, settings: Settings) -> Path | None:
@@ -147,6 +152,30 @@ def analysis_path(target: str | Path, settings: Settings) -> Path | None:
     if settings.analysis is not None:
         return Path(settings.analysis)
     return None if str(target) == PIPE else file_beside(target, ANALYSIS_SUFFIX)
+
+
+def _digest_of(path: Path) -> str | None:
+    """Tell a video from others of its size without reading all of it: a file, or a folder of images; None for a pipe.
+
+    An analysis may be used for a copy of its video, and for one that was touched: nothing here depends on times.
+    """
+    if path.is_file():
+        return hashlib.sha256(_ends_of(path)).hexdigest()
+    if not path.is_dir():
+        return None
+    files = frame_files(path)
+    digest = hashlib.sha256(json.dumps([(file.name, file.stat().st_size) for file in files]).encode())
+    # Images that are not compressed have the same size, whatever they show.
+    digest.update(_ends_of(files[0]) + _ends_of(files[-1]))
+    return digest.hexdigest()
+
+
+def _ends_of(path: Path) -> bytes:
+    """Read the first and the last bytes of a file."""
+    with open(path, 'rb') as file:
+        head = file.read(END_BYTES)
+        file.seek(max(path.stat().st_size - END_BYTES, len(head)))
+        return head + file.read()
 
 
 def _known_analysis(

@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 
 from ...errors import UserError
-from .sources import PIPE, STANDARD_INPUT
+from .sources import PIPE, STANDARD_INPUT, check_array
 
 __all__ = ['is_pipe', 'kept_frames', 'kept_video']
 
@@ -54,7 +54,10 @@ def kept_frames(frames: Iterable[np.ndarray]) -> Iterator[Iterable[np.ndarray]]:
     """Provide frames that can be gone through twice: as they are, or in a temporary file.
 
     Args:
-        frames (Iterable[ndarray]): uint8, all of one shape.
+        frames (Iterable[ndarray]): (H, W, 3) uint8, all of one size.
+
+    Raises:
+        ValueError: One of those that are kept is of another size or type.
     """
     if iter(frames) is not frames:
         yield frames
@@ -67,9 +70,13 @@ class _FramesOfFile:
     """Frames that were written to a file, to be iterated over again and again."""
 
     def __init__(self, frames: Iterable[np.ndarray], file: IO[bytes]):
-        self._file, self._shape = file, (0,)
-        for frame in frames:
-            self._shape = frame.shape
+        self._file, self._shape = file, (0, 0, 3)
+        for number, frame in enumerate(frames):
+            if not number:
+                height, width = frame.shape[:2]
+                self._shape = height, width, 3
+            # The file holds bytes alone: whoever reads it cannot notice another type or size.
+            check_array(frame, number, height, width)
             file.write(np.ascontiguousarray(frame).data)
 
     def __iter__(self) -> Iterator[np.ndarray]:

@@ -38,6 +38,8 @@ class VideoOutput:
         settings (Settings): The codec, the size, and which part of the source.
 
     Attributes:
+        path (Path): What messages call it.
+        place (Path): What is written.
         format (VideoFormat): What frames to write are to be in.
         segment_suffix (str): Suffix of segments.
         segment_frames (int): Frames of a segment.
@@ -54,8 +56,8 @@ class VideoOutput:
     def __init__(self, path: Path, source: Source, settings: Settings):
         require(path.resolve() != source.path.resolve(), f'{path} is the input itself: choose another output')
         require(not path.is_dir(), f'cannot write {path}: there is a folder of that name')
-        self.path, self._source = path, source
-        self._size = _size(source, settings)
+        self.path = self.place = path
+        self._source, self._size = source, _size(source, settings)
         wanted = _format(source, settings)
         self._field_order = wanted.field_order
         self._encoding = choose_encoding(
@@ -84,7 +86,7 @@ class VideoOutput:
             UserError: It cannot be written.
         """
         source = self._source
-        join_segments(segments, self.path, self._plan, source.rate, self.format.color, self._field_order)
+        join_segments(segments, self.path, self._plan, source.rate, self.format.color, self._field_order, source.end)
 
 
 class ImagesOutput:
@@ -97,7 +99,8 @@ class ImagesOutput:
     Attributes: As of `VideoOutput`.
 
     Raises:
-        UserError: There is something of that name, other than an empty folder.
+        UserError: There is something of that name, other than an empty folder or a link to one; or a disk is mounted
+            there.
     """
 
     segment_suffix, segment_frames = '.png', 1
@@ -106,10 +109,14 @@ class ImagesOutput:
     dropped = ('a folder of images holds frames alone: no sound, no times, no tags',)
 
     def __init__(self, path: Path, source: Source):
-        self.path = path
+        # A folder of images is renamed to it, which replaces an empty folder, but neither a link nor a mount point.
+        self.path, self.place = path, Path(os.path.realpath(path))
         self.format = VideoFormat(8 if source.format.depth == 8 else 16, 'rgb')
-        is_empty = path.is_dir() and not os.listdir(path)
-        require(is_empty or not path.exists(), f'{path} is not an empty folder: name a new one')
+        require(
+            not os.path.ismount(self.place), f'{path} is a mount point, which cannot be replaced: name a folder in it'
+        )
+        is_empty = self.place.is_dir() and not os.listdir(self.place)
+        require(is_empty or not os.path.lexists(self.place), f'{path} is not an empty folder: name a new one')
 
     @contextmanager
     def open_segment(self, path: Path) -> Iterator['ImagesOutput._Image']:
@@ -119,7 +126,7 @@ class ImagesOutput:
     def join(self, segments: Sequence[Path]) -> None:
         """Put the images in their place."""
         with naming(self.path):
-            os.replace(segments[0].parent, self.path)
+            os.replace(segments[0].parent, self.place)
 
     class _Image(NamedTuple):
         path: Path
@@ -139,7 +146,7 @@ class StreamOutput:
     Attributes: As of `VideoOutput`.
     """
 
-    path = Path('standard output')
+    path = place = Path('standard output')
     kept: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     dropped = ('YUV4MPEG2 holds frames at a constant rate and nothing else: no sound, no tags',)
@@ -173,14 +180,27 @@ def output_of(target: str | Path, source: Source, settings: Settings) -> Output:
         settings (Settings): The codec, and which part of the source.
 
     Raises:
-        UserError: It cannot hold what it would have to.
+        UserError: It cannot hold what it would have to, or is not encoded in the way that the settings say.
     """
     if str(target) == PIPE:
+        _refuse_encoding('standard output is raw video', settings)
         return StreamOutput(source, settings)
     path = Path(target)
     if not path.suffix or str(target).endswith(os.sep):
+        _refuse_encoding(f'{target} is a folder of images', settings)
         return ImagesOutput(path, source)
     return VideoOutput(path, source, settings)
+
+
+def _refuse_encoding(fact: str, settings: Settings) -> None:
+    """Refuse a codec or a quality that is set for something other than a video file.
+
+    Raises:
+        UserError: It is.
+    """
+    given = {'--codec': settings.codec, '--crf': settings.crf, '--lossless': settings.lossless or None}
+    for name, value in given.items():
+        require(value is None, f'{name} is for a video file, {fact}')
 
 
 def _size(source: Source, settings: Settings) -> tuple[int, int]:

@@ -12,14 +12,15 @@ from typing import Protocol
 import av
 import numpy as np
 
-from ...errors import UserError
+from ...errors import DataError, UserError
 from ...files import replacing
 from ...video.formats import VideoFormat
 from ...video.frame import PlanarFrame
+from ...video.opening import open_video
 from ...video.planes import Planes
 from ..jobs import Job
 
-__all__ = ['FrameWriter', 'SegmentedWriter', 'first_frame_for', 'naming']
+__all__ = ['FrameWriter', 'SegmentedWriter', 'count_finished', 'first_frame_for', 'naming']
 
 
 # Seconds of work that a kill may cost. Where a segment takes longer, its frames are kept one by one.
@@ -105,6 +106,21 @@ class SegmentedWriter:
             partial = stack.enter_context(replacing(self._path))
             self._writer = stack.enter_context(self._open_segment(partial))
             self._resources = stack.pop_all()
+
+
+def count_finished(job: Job) -> int:
+    """Count the frames that a job keeps, also where its last segment is a shorter one."""
+    count = job.num_frames
+    # Frames follow whole segments alone; a segment of one frame is an image.
+    if not job.segments or job.frames or job.segment_frames == 1:
+        return count
+    last = job.segments[-1]
+    try:
+        with open_video(last, str(last)) as video:
+            of_last = sum(bool(packet.size) for packet in video.container.demux(video.stream))
+    except (DataError, av.FFmpegError):
+        return count  # joining will report it
+    return count - job.segment_frames + of_last
 
 
 def _save_frame(path: Path, frame: PlanarFrame) -> None:

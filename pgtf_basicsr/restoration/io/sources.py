@@ -19,7 +19,16 @@ from ...video.frame import Frame
 from ...video.image_folder import RATE, ImageFolderReader
 from ..settings import Settings
 
-__all__ = ['PIPE', 'STANDARD_INPUT', 'ArraysSource', 'Source', 'holds_frames', 'open_source', 'refuse_rate']
+__all__ = [
+    'PIPE',
+    'STANDARD_INPUT',
+    'ArraysSource',
+    'Source',
+    'check_array',
+    'holds_frames',
+    'open_source',
+    'refuse_rate',
+]
 
 # What stands for standard input and output on the command line.
 PIPE = '-'
@@ -81,11 +90,18 @@ class ArraysSource:
             ValueError: One is of another size or type.
         """
         for number, array in enumerate(self._arrays):
-            if array.dtype != np.uint8 or array.shape != (self.height, self.width, 3):
-                raise ValueError(
-                    f'frame {number} is {array.dtype} {array.shape}, not uint8 ({self.height}, {self.width}, 3)'
-                )
+            check_array(array, number, self.height, self.width)
             yield Frame(array, number / self.rate, 1 / self.rate)
+
+
+def check_array(array: np.ndarray, number: int, height: int, width: int) -> None:
+    """Check that a frame in memory, which has a number, is (height, width, 3) uint8.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if array.dtype != np.uint8 or array.shape != (height, width, 3):
+        raise ValueError(f'frame {number} is {array.dtype} {array.shape}, not uint8 ({height}, {width}, 3)')
 
 
 def open_source(source: str | Path, settings: Settings, on_damage: Callable[[str], None]) -> Source:

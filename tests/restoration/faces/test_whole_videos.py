@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
@@ -281,6 +282,41 @@ def test_an_analysis_is_used_again_and_can_be_edited(restorer, source, analysis,
         restorer.restore_video(source, tmp_path / 'out.mkv')
 
 
+def test_the_faces_of_another_input_are_not_used(restorer, source, tmp_path):
+    """Of the same size and number of frames. A copy has other times, which do not count."""
+    inputs = {}
+    for name, turn in (('one', 1), ('other', -1)):
+        inputs[name] = tmp_path / name
+        inputs[name].mkdir()
+        for number, image in enumerate(images(source)):
+            write_image(inputs[name] / f'{number}.png', image[:, ::turn])
+    inputs['one.mkv'] = write_video(tmp_path / 'one.mkv', images(source), 25)
+    changed = bytearray(inputs['one.mkv'].read_bytes())
+    changed[-1] ^= 1
+    inputs['other.mkv'] = tmp_path / 'other.mkv'
+    inputs['other.mkv'].write_bytes(changed)
+    for suffix in ('', '.mkv'):
+        one, other = inputs[f'one{suffix}'], inputs[f'other{suffix}']
+        again = restorer.with_settings(analysis=(analysis := tmp_path / f'faces{suffix}.json'))
+        again.analyse(one)
+        copy = tmp_path / f'copy{suffix}'
+        (shutil.copytree if one.is_dir() else shutil.copyfile)(one, copy)
+        for path in (copy, *copy.glob('*')):
+            os.utime(path, (0, 0))
+        again.analyse(copy, report := Heard())
+        assert 'were found before' in report.said
+        with pytest.raises(UserError, match=r'is of .*, contents \w{8}, not of .*, contents \w{8}; remove') as refusal:
+            again.analyse(other)
+        assert '\n' not in str(refusal.value)
+        write_analysis(tmp_path / 'out.mkv.faces.json', read_analysis(analysis))
+        restorer.restore_video(other, tmp_path / 'out.mkv', report=(report := Heard()))
+        assert 'the video anew: it is made anew' in report.said and 'were found before' not in report.said
+        earlier = read_analysis(analysis)
+        write_analysis(analysis, replace(earlier, video=replace(earlier.video, digest=None)))
+        again.analyse(other, report := Heard())
+        assert 'were found before' in report.said
+
+
 def test_a_video_that_ends_before_its_analysis(restorer, source, analysis, tmp_path):
     contents = read_analysis(analysis)
     write_analysis(tmp_path / 'faces.json', replace(contents, video=replace(contents.video, frames=9)))
@@ -373,8 +409,8 @@ def test_folders_of_videos_and_of_images(source, weights, tmp_path, capsys):
         write_image(frames / f'{number:02d}.png', image)
     (videos / 'a.mp4').write_bytes(source.read_bytes())
     write_video(videos / 'nobody.mp4', [scenes()[-1].frame(0)] * 2, 25)
-    common = ['--weights', str(weights), '--codec', 'ffv1']
-    assert run_command(['restore', str(videos), '-o', str(tmp_path / 'out'), *common]) == 0
+    common = ['--weights', str(weights)]
+    assert run_command(['restore', str(videos), '-o', str(tmp_path / 'out'), '--codec', 'ffv1', *common]) == 0
     assert '    faces: none was found\n' in capsys.readouterr().err
     names = ['a.mkv', 'a.mkv.faces.json', 'nobody.mkv', 'nobody.mkv.faces.json']
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == names
@@ -521,6 +557,18 @@ def test_frames_in_memory(restorer, source):
     assert np.array_equal(first, next(whole.restore(frames)))
     with pytest.raises(ValueError, match='frame 1 is float64'):
         list(restorer.restore([frames[0], frames[0] / 255]))
+    for options in (dict(), dict(faces='crop')):
+        again = restorer.with_settings(**options)
+        for wrong, words in (
+            (frames[0] / 255, r'frame 1 is float64 \(180, 320, 3\), not uint8 \(180, 320, 3\)'),
+            (frames[0][:90], r'frame 1 is uint8 \(90, 320, 3\), not uint8 \(180, 320, 3\)'),
+            (frames[0][..., 0], r'frame 1 is uint8 \(180, 320\), not uint8 \(180, 320, 3\)'),
+        ):
+            for kind in (list, iter):
+                with pytest.raises(ValueError, match=words):
+                    list(again.restore(kind([frames[0], wrong])))
+        with pytest.raises(ValueError, match='frame 0 is float64'):
+            list(again.restore(iter([frames[0] / 255] * 3)))
     with pytest.raises(ValueError, match='there is no frame'):
         list(restorer.restore(iter(())))
 
