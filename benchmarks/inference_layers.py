@@ -55,7 +55,7 @@ def report(places, dtype, rounds):
     sys.stdout.write(f'{"layer":<16}{"input":<22}{"places":>6}{"plain, ms":>11}{"fast, ms":>10}{"ratio":>7}\n')
     for (kind, shapes, _), names in places.items():
         layer = net.get_submodule(names[0]).to(dtype)
-        inputs = [laid_out(torch.rand(shape).to(dtype)) for shape in shapes]
+        inputs = [in_channels_last(torch.rand(shape).to(dtype)) for shape in shapes]
         plain, fast = compare(layer, inputs, rounds)
         size = 'x'.join(str(side) for side in shapes[0])
         sys.stdout.write(
@@ -85,7 +85,7 @@ def places_of_layers(size):
     return places
 
 
-def laid_out(x):
+def in_channels_last(x):
     """Feature maps channels-last, of clips as well; tokens as they are."""
     if x.ndim == 5:
         return channels_last(x.flatten(0, 1)).unflatten(0, x.shape[:2])

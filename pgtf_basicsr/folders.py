@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import UserError
+from .files import path_beside
 
 __all__ = ['make_fresh_folder']
 
@@ -25,7 +26,7 @@ def make_fresh_folder(root: str | Path, inner: Iterable[str | Path] = ()) -> str
         UserError: If it cannot be made; what was there before is still there.
     """
     root = Path(root)
-    fresh = root.with_name(f'.{root.name}.starting-{os.getpid()}')
+    fresh = path_beside(root, '.', f'.starting-{os.getpid()}')
     archived = None
     if root.exists():
         archived = _unused_name(f'{root}_archived_{time.strftime("%Y%m%d_%H%M%S")}')

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from ...errors import UserError, require
-from ...files import is_hidden
+from ...files import is_hidden, path_beside
 from ..value_types import nearest
 
 __all__ = ['copy_option_files', 'description_of', 'find_option_file', 'packaged_files']
@@ -67,7 +67,7 @@ def copy_option_files(folder: str | os.PathLike[str]) -> int:
     """
     folder = Path(folder)
     require(not os.path.lexists(folder), f'{folder} exists, and nothing is overwritten: name a new folder')
-    partial = folder.with_name(f'.{folder.name}.partial-{os.getpid()}')
+    partial = path_beside(folder, '.', f'.partial-{os.getpid()}')
     packaged = packaged_files()
     try:
         for name, path in packaged.items():
